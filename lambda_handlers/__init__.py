@@ -1,0 +1,1 @@
+"""Run time of the workflow: what executes in Lambda. Imports no aws_cdk."""

@@ -1,0 +1,1 @@
+"""AWS CDK constructs that customize Amazon Nova models."""
