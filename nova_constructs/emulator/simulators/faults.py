@@ -1,0 +1,169 @@
+"""Faults that tests and the demo inject into the simulated services and into the server's requests."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nova_constructs.emulator.state import InjectedResponse
+
+Match = str | Callable[[str, Mapping[str, str]], bool]
+Phase = Literal["before", "after"]
+Callback = Callable[[], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rule:
+    """One injected fault: what it applies to and how often it may still fire (None: without limit)."""
+
+    kind: str
+    matches: Callable[..., bool]
+    text: str = ""
+    remaining: int | None = None
+    response: InjectedResponse | None = None
+    callback: Callback | None = None
+
+
+@dataclass(slots=True)
+class Faults:
+    """Injected faults, thread-safe; `fired` counts each kind that has taken effect.
+
+    `match` is a text found in the resource's name or equal to the value of one of its tags (so that `"training"` matches
+    the tag `nova-constructs:stage`), or a predicate of (name, tags). `times` limits how often a fault fires.
+    """
+
+    fired: Counter[str] = field(default_factory=Counter)
+    _rules: list[_Rule] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def fail_job(self, match: Match, reason: str = "AlgorithmError: loss is NaN", times: int | None = None) -> None:
+        """Fail matching training jobs while they train."""
+        self._add("fail_job", _by_name(match), text=reason, remaining=times)
+
+    def stop_job(self, match: Match, times: int | None = None) -> None:
+        """Stop matching training jobs while they train, as somebody in the console would."""
+        self._add("stop_job", _by_name(match), remaining=times)
+
+    def never_finish(self, match: Match, times: int | None = None) -> None:
+        """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
+        self._add("never_finish", _by_name(match), remaining=times)
+
+    def omit_output(self, match: Match, times: int | None = None) -> None:
+        """Let matching training jobs complete without the archive's manifest or results."""
+        self._add("omit_output", _by_name(match), remaining=times)
+
+    def fail_import(
+        self, match: Match, reason: str = "The model artifacts could not be read.", times: int | None = None
+    ) -> None:
+        """Let matching custom models end as Failed."""
+        self._add("fail_import", _by_name(match), text=reason, remaining=times)
+
+    def fail_deployment(
+        self, match: Match, reason: str = "The model could not be loaded.", times: int | None = None
+    ) -> None:
+        """Let matching custom model deployments end as Failed."""
+        self._add("fail_deployment", _by_name(match), text=reason, remaining=times)
+
+    def lose_response(self, service: str, operation: str, times: int = 1) -> None:
+        """Run the operation but drop the caller's connection."""
+        self._add(
+            "lose_response", _by_operation(service, operation), remaining=times, response=InjectedResponse(drop=True)
+        )
+
+    def error(
+        self, service: str, operation: str, code: str, message: str, times: int | None = 1, status: int | None = None
+    ) -> None:
+        """Answer the operation with an error, without running it."""
+        response = InjectedResponse(code=code, message=message, status=status or _status(code))
+        self._add("error", _by_operation(service, operation), remaining=times, response=response)
+
+    def lose_event(self, detail_type: str, times: int | None = 1) -> None:
+        """Let events of a detail type disappear before any rule sees them."""
+        self._add("lose_event", lambda seen: seen == detail_type, remaining=times)
+
+    def duplicate_event(self, detail_type: str, times: int | None = 1) -> None:
+        """Deliver events of a detail type twice."""
+        self._add("duplicate_event", lambda seen: seen == detail_type, remaining=times)
+
+    def before(self, service: str, operation: str, callback: Callback, times: int | None = 1) -> None:
+        """Run a callback in the server's thread before the operation."""
+        self._add("before", _by_operation(service, operation), remaining=times, callback=callback)
+
+    def after(self, service: str, operation: str, callback: Callback, times: int | None = 1) -> None:
+        """Run a callback in the server's thread after the operation has taken effect."""
+        self._add("after", _by_operation(service, operation), remaining=times, callback=callback)
+
+    def clear(self) -> None:
+        """Remove every fault and forget what fired."""
+        with self._lock:
+            self._rules.clear()
+            self.fired.clear()
+
+    def on_request(self, service: str, operation: str, phase: Phase) -> InjectedResponse | None:
+        """Apply the faults of one request; the server answers with the returned response, if there is one.
+
+        Call it with phase `before` ahead of the operation and with `after` once it has run. Service is the botocore
+        service name, operation the API's own name; both are compared without regard to case.
+        """
+        for rule in self._take_all(phase, service, operation):
+            if rule.callback:
+                rule.callback()
+        kind = "error" if phase == "before" else "lose_response"
+        rule_hit = self._take(kind, service, operation)
+        return rule_hit.response if rule_hit else None
+
+    def copies_of_event(self, detail_type: str) -> int:
+        """Return how often an event of this detail type is to be delivered: 0, 1 or 2."""
+        if self._take("lose_event", detail_type):
+            return 0
+        return 2 if self._take("duplicate_event", detail_type) else 1
+
+    def reason(self, kind: str, name: str, tags: Mapping[str, str]) -> str | None:
+        """Return the text of a fault of this kind for a resource, using it up, or None."""
+        rule = self._take(kind, name, tags)
+        return rule.text if rule else None
+
+    def applies(self, kind: str, name: str, tags: Mapping[str, str]) -> bool:
+        """Tell whether a fault of this kind holds for a resource, using it up."""
+        return self._take(kind, name, tags) is not None
+
+    def _add(self, kind: str, matches: Callable[..., bool], **rest: Any) -> None:
+        rule = _Rule(kind=kind, matches=matches, **rest)
+        with self._lock:
+            self._rules.append(rule)
+
+    def _take(self, kind: str, *facts: object) -> _Rule | None:
+        with self._lock:
+            return next((rule for rule in self._rules if self._fires(rule, kind, facts)), None)
+
+    def _take_all(self, kind: str, *facts: object) -> list[_Rule]:
+        with self._lock:
+            return [rule for rule in self._rules if self._fires(rule, kind, facts)]
+
+    def _fires(self, rule: _Rule, kind: str, facts: tuple[object, ...]) -> bool:
+        if rule.kind != kind or rule.remaining == 0 or not rule.matches(*facts):
+            return False
+        if rule.remaining is not None:
+            rule.remaining -= 1
+        self.fired[kind] += 1
+        return True
+
+
+def _by_name(match: Match) -> Callable[[str, Mapping[str, str]], bool]:
+    if callable(match):
+        return match
+    return lambda name, tags: match in name or match in tags.values()
+
+
+def _by_operation(service: str, operation: str) -> Callable[[str, str], bool]:
+    wanted = (service.lower(), operation.lower())
+    return lambda seen_service, seen_operation: (seen_service.lower(), seen_operation.lower()) == wanted
+
+
+def _status(code: str) -> int:
+    if code in {"InternalServerException", "InternalFailure", "InternalError", "ServiceUnavailable"}:
+        return 500
+    return 429 if code in {"ThrottlingException", "TooManyRequestsException"} else 400
