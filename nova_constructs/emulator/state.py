@@ -1,0 +1,70 @@
+"""What the parts of one emulator share; each part has `install(state)` that returns a callable undoing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from nova_constructs.emulator.clock import SimulatedClock
+
+OPERATOR_ACCESS_KEY = "AKIAOPERATOR00000000"
+OPERATOR_SECRET_KEY = "operator-secret-key-of-the-emulator-0000"
+
+Undo = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectedResponse:
+    """What a caller gets instead of the service's answer: an AWS error, or a dropped connection (`drop`)."""
+
+    code: str = "InternalFailure"
+    message: str = "injected by a fault"
+    status: int = 500
+    drop: bool = False
+
+
+class RequestFaults(Protocol):
+    """Faults applied to API requests, asked once before and once after each operation."""
+
+    def on_request(self, service: str, operation: str, phase: Literal["before", "after"]) -> InjectedResponse | None:
+        """Run the callbacks of the phase and return the answer to inject, if any.
+
+        A response injected before keeps the operation from happening; one injected after replaces its answer.
+        `service` is boto3's service name (`stepfunctions`), `operation` the name of the API (`StartExecution`).
+        """
+
+    def clear(self) -> None:
+        """Forget all faults."""
+
+
+class ServiceEvents(Protocol):
+    """Puts an event of an AWS service on the default bus."""
+
+    def __call__(
+        self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
+    ) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class EmulatorState:
+    """Everything shared by the parts of the running emulator; the endpoint is known once the server listens."""
+
+    account: str
+    region: str
+    clock: SimulatedClock
+    faults: Any
+    simulation: Any
+    endpoint: str = ""
+    calls: Any = field(default_factory=list)
+    put_service_event: ServiceEvents | None = None
+    resets: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Return the port of the endpoint."""
+        return int(self.endpoint.rsplit(":", 1)[1])
+
+    def on_reset(self, function: Callable[[], object]) -> None:
+        """Run a function whenever the emulator forgets its resources."""
+        self.resets.append(function)
