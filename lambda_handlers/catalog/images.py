@@ -1,0 +1,61 @@
+"""The containers that train and evaluate Nova models, as the public recipes list them per technique.
+
+The hub entry of a recipe names its own image, and that one is used; this table is for the recipes whose entry names
+none (judge and reward evaluations), for synth-time permissions and for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lambda_handlers.catalog.methods import Technique
+from lambda_handlers.catalog.models import NovaModel
+from lambda_handlers.catalog.platforms import Platform
+from lambda_handlers.catalog.regions import registry
+
+FINE_TUNE_REPOSITORY = "nova-fine-tune-repo"
+EVALUATION_REPOSITORY = "nova-evaluation-repo"
+INIT_CONTAINER = "init-container-repo:latest"
+
+_Key = tuple[Technique, int, Platform]
+"""Technique, model version and platform."""
+
+_TRAINING_TAGS: dict[_Key, str] = {
+    (Technique.SFT, 1, Platform.SMTJ): "SM-TJ-SFT-latest",
+    (Technique.SFT, 1, Platform.SMHP): "SM-HP-SFT-latest",
+    (Technique.SFT, 2, Platform.SMTJ): "SM-TJ-SFT-V2-latest",
+    (Technique.SFT, 2, Platform.SMHP): "SM-HP-SFT-V2-latest",
+    (Technique.RFT, 2, Platform.SMTJ): "SM-TJ-RFT-V2-latest",
+    (Technique.RFT, 2, Platform.SMHP): "SM-HP-RFT-TRAIN-V2-latest",
+    (Technique.CPT, 1, Platform.SMHP): "HP-CPT-latest",
+    (Technique.CPT, 2, Platform.SMHP): "SM-HP-CPT-V2-latest",
+}
+
+_EVALUATION_TAGS: dict[_Key, str] = {
+    (Technique.EVALUATION, version, where): f"SM-{short}-Eval-V2-latest"
+    for version in (1, 2)
+    for where, short in ((Platform.SMTJ, "TJ"), (Platform.SMHP, "HP"))
+}
+
+TAGS: Mapping[_Key, str] = MappingProxyType(
+    {key: f"{FINE_TUNE_REPOSITORY}:{tag}" for key, tag in _TRAINING_TAGS.items()}
+    | {key: f"{EVALUATION_REPOSITORY}:{tag}" for key, tag in _EVALUATION_TAGS.items()}
+)
+
+
+def uri(*, technique: Technique, model: NovaModel, platform: Platform, region: str) -> str | None:
+    """Return the image URI for a technique, or None where no container is known for the combination.
+
+    Raises:
+        UnknownNameError: No registry is known in the Region.
+    """
+    tag = TAGS.get((technique, model.version, platform))
+    return None if tag is None else f"{registry(region)}/{tag}"
+
+
+def repository_arns(region: str) -> tuple[str, ...]:
+    """Return the ARNs of the repositories that jobs of a Region pull from."""
+    account = registry(region).split(".", 1)[0]
+    names = (FINE_TUNE_REPOSITORY, EVALUATION_REPOSITORY)
+    return tuple(f"arn:aws:ecr:{region}:{account}:repository/{name}" for name in names)
