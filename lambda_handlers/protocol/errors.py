@@ -1,4 +1,7 @@
-"""The errors a state machine can catch: Lambda reports an exception by its class name, so these names are a contract."""
+"""The errors a state machine can catch: Lambda reports an exception by its class name, so the names are a contract."""
+
+# The names are those a state machine catches, not ours to suffix with "Error".
+# ruff: noqa: N818
 
 from __future__ import annotations
 
