@@ -1,0 +1,71 @@
+"""The values that the workflow itself supplies to a recipe, before any override."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_handlers.catalog.evaluations import EvaluationTask
+from lambda_handlers.catalog.models import NovaModel
+
+
+def training_arguments(
+    *,
+    model: NovaModel,
+    name: str,
+    replicas: int,
+    data_uri: str,
+    output_uri: str,
+    model_path: str | None = None,
+    reward_lambda_arn: str | None = None,
+    validation_uri: str | None = None,
+) -> Mapping[str, Any]:
+    """Return the arguments of a training recipe.
+
+    `model_path` is the S3 URI of a checkpoint to continue from, by default the model as Amazon publishes it; `replicas`
+    is the instance count.
+    """
+    return {
+        "name": name,
+        "model_type": model.model_type,
+        "model_name_or_path": model_path or model.model_path,
+        "replicas": replicas,
+        "data_s3_path": data_uri,
+        "output_s3_path": output_uri,
+        "reward_lambda_arn": reward_lambda_arn,
+        "validation_s3_path": validation_uri,
+    }
+
+
+def evaluation_arguments(
+    *,
+    model: NovaModel,
+    task: EvaluationTask,
+    name: str,
+    model_path: str,
+    subtask: str | None = None,
+    replicas: int = 1,
+    data_uri: str = "",
+    output_uri: str = "",
+    reward_lambda_arn: str | None = None,
+    lambda_arn: str | None = None,
+) -> Mapping[str, Any]:
+    """Return the arguments of an evaluation recipe.
+
+    `model_path` is the S3 URI of a checkpoint or the model's published path. On training jobs `data_uri` and
+    `output_uri` stay empty, never null: data comes through the job's channel (AWS documentation).
+    """
+    return {
+        "name": name,
+        "model_type": model.model_type,
+        "model_name_or_path": model_path,
+        "replicas": replicas,
+        "data_s3_path": data_uri,
+        "output_s3_path": output_uri,
+        "task": task.name,
+        "strategy": task.strategy,
+        "metric": task.metric,
+        "subtask": subtask,
+        "reward_lambda_arn": reward_lambda_arn,
+        "lambda_arn": lambda_arn,
+    }

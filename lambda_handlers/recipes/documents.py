@@ -1,0 +1,57 @@
+"""Recipe documents as text: YAML in, YAML out, numbers staying numbers in every YAML version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+# YAML 1.1, which PyYAML reads, takes 1e-5 for a string; YAML 1.2 takes it for a number.
+_NUMBER = re.compile(r"[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_EXPONENT = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
+
+
+def as_number(text: str) -> float | None:
+    """Return the number that exponent notation such as '1e-5' stands for, or None."""
+    return float(text) if _EXPONENT.fullmatch(text) else None
+
+
+def load(text: str) -> Any:
+    """Read a YAML document; exponent notation without a decimal point is read as a number.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML.
+    """
+    return _with_numbers(yaml.safe_load(text))
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    number = as_number(value) if isinstance(value, str) else None
+    return value if number is None else number
+
+
+class _Dumper(yaml.SafeDumper):
+    """Write strings that a YAML 1.2 reader would take for numbers in quotes, and repeated values in full."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return True: a recipe never contains anchors."""
+        return data is not None or True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "'" if _NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump(values: Mapping[str, Any]) -> str:
+    """Write a recipe as block-style YAML in the order of its keys; floats carry a decimal point (1.0e-05)."""
+    return str(yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096))

@@ -1,0 +1,205 @@
+"""The public hub: the recipes of a model, the choice of one, and its template and override spec in S3."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import yaml
+
+from lambda_handlers.catalog.evaluations import EvaluationTask, RecipeKind
+from lambda_handlers.catalog.methods import TrainingMethod
+from lambda_handlers.catalog.models import NovaModel
+from lambda_handlers.catalog.platforms import Platform
+from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
+from lambda_handlers.recipes import documents
+
+HUB_NAME = "SageMakerPublicHub"
+
+_S3_URI = re.compile(r"s3://([a-zA-Z0-9.\-_]+)/(.+)")
+_ACCESS_POINT = re.compile(r"(?:s3://)?(arn:aws[\w-]*:s3:[^:]+:[^:]+:accesspoint/[^/]+)/(.+)")
+
+Entry = Mapping[str, Any]
+
+
+class HubApi(Protocol):
+    """Describe the part of the SageMaker client that is used here."""
+
+    def describe_hub_content(self, **request: Any) -> Mapping[str, Any]:
+        """Return a hub content with its document."""
+
+
+class ObjectApi(Protocol):
+    """Describe the part of the S3 client that is used here."""
+
+    def get_object(self, **request: Any) -> Mapping[str, Any]:
+        """Return an object with its body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubContent:
+    """Hold what the hub says of a model: the version and ARN of the entry, and its recipes as the hub has them."""
+
+    model: NovaModel
+    version: str
+    arn: str
+    recipes: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubRecipe:
+    """Describe one recipe of the hub for one platform.
+
+    `image_uri` is empty on HyperPod, where the payload template names the image.
+    """
+
+    name: str
+    display_name: str
+    instance_types: tuple[str, ...]
+    image_uri: str
+    template_uri: str
+    spec_uri: str
+
+
+class RecipeTemplate(NamedTuple):
+    """Hold a recipe's template and its override spec."""
+
+    template: Mapping[str, Any]
+    spec: Mapping[str, Mapping[str, Any]]
+
+
+def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = None) -> HubContent:
+    """Return the hub's entry of a model: the given version, by default the latest.
+
+    Raises:
+        RecipeInvalid: The hub has no such version, or its document has no recipes.
+        TransientServiceError: The service could not answer now.
+    """
+    request = {"HubName": HUB_NAME, "HubContentType": "Model", "HubContentName": model.hub_content_name}
+    if content_version:
+        request["HubContentVersion"] = content_version
+    found = _describe(sagemaker, request)
+    return HubContent(
+        model=model,
+        version=str(found["HubContentVersion"]),
+        arn=str(found["HubContentArn"]),
+        recipes=_recipes(found["HubContentDocument"], model),
+    )
+
+
+def _describe(sagemaker: HubApi, request: dict[str, str]) -> Mapping[str, Any]:
+    try:
+        with service_errors():
+            return sagemaker.describe_hub_content(**request)
+    except Exception as error:
+        if error_code(error) not in ("ResourceNotFound", "ResourceNotFoundException"):
+            raise
+        what = " ".join(request[key] for key in ("HubContentName", "HubContentVersion") if key in request)
+        raise RecipeInvalid(f"The hub {HUB_NAME} has no content {what}.") from error
+
+
+def _recipes(document: object, model: NovaModel) -> tuple[Entry, ...]:
+    try:
+        parsed = json.loads(document) if isinstance(document, str) else document
+    except ValueError as error:
+        raise RecipeInvalid(f"The hub document of {model.hub_content_name} is not JSON: {error}.") from error
+    collection = parsed.get("RecipeCollection") if isinstance(parsed, Mapping) else None
+    if not isinstance(collection, list):
+        raise RecipeInvalid(f"The hub document of {model.hub_content_name} has no RecipeCollection.")
+    return tuple(entry for entry in collection if isinstance(entry, Mapping))
+
+
+def select(
+    content: HubContent, work: TrainingMethod | EvaluationTask, platform: Platform, instance_type: str
+) -> HubRecipe:
+    """Return the hub's recipe for a method or an evaluation task on a platform and an instance type.
+
+    Recipes that need a Nova Forge subscription are passed over. Where several remain, the hub's order decides.
+
+    Raises:
+        UnsupportedCombination: The hub has no such recipe; the message says what is missing and what there is.
+    """
+    what = f"{work.name} for {content.model.name}"
+    entries = [entry for entry in content.recipes if entry.get("IsSubscriptionModel") is not True]
+    entries = _narrow(entries, lambda entry: _serves(entry, work), f"The hub has no recipe for {what}.")
+    uri = "SmtjRecipeTemplateS3Uri" if platform is Platform.SMTJ else "HpEksPayloadTemplateS3Uri"
+    entries = _narrow(entries, lambda entry: bool(entry.get(uri)), f"The hub has no recipe for {what} on {platform}.")
+    types = sorted({each for entry in entries for each in entry.get("SupportedInstanceTypes") or ()})
+    refusal = f"The recipes for {what} on {platform} do not run on {instance_type}; they run on {', '.join(types)}."
+    return _recipe(_narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0], platform, what)
+
+
+def _narrow(entries: Iterable[Entry], keep: Callable[[Entry], bool], refusal: str) -> list[Entry]:
+    kept = [entry for entry in entries if keep(entry)]
+    if not kept:
+        raise UnsupportedCombination(refusal)
+    return kept
+
+
+def _serves(entry: Entry, work: TrainingMethod | EvaluationTask) -> bool:
+    if isinstance(work, EvaluationTask):
+        return entry.get("Type") == "Evaluation" and _is_of_kind(entry, work.recipe_kind)
+    if work.hub_technique is None or entry.get("CustomizationTechnique") != work.hub_technique:
+        return False
+    return work.lora is None or bool(entry.get("Peft")) is work.lora
+
+
+def _is_of_kind(entry: Entry, kind: RecipeKind) -> bool:
+    words = re.sub(r"[^a-z0-9]+", "_", f"{entry.get('Name', '')} {entry.get('DisplayName', '')}".lower())
+    rubric = RecipeKind.RUBRIC_JUDGE.value in words
+    return kind.value in words and (kind is RecipeKind.RUBRIC_JUDGE or not rubric)
+
+
+def _runs_on(entry: Entry, instance_type: str) -> bool:
+    types = entry.get("SupportedInstanceTypes")
+    return not types or instance_type in types
+
+
+def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
+    smtj = platform is Platform.SMTJ
+    spec = entry.get("SmtjOverrideParamsS3Uri" if smtj else "HpEksOverrideParamsS3Uri")
+    image = entry.get("SmtjImageUri", "") if smtj else ""
+    if not spec or (smtj and not image):
+        missing = "override parameters" if not spec else "container image in this Region"
+        raise UnsupportedCombination(f"The hub's recipe for {what} on {platform} has no {missing}.")
+    return HubRecipe(
+        name=str(entry.get("Name", "")),
+        display_name=str(entry.get("DisplayName", "")),
+        instance_types=tuple(entry.get("SupportedInstanceTypes") or ()),
+        image_uri=str(image),
+        template_uri=str(entry["SmtjRecipeTemplateS3Uri" if smtj else "HpEksPayloadTemplateS3Uri"]),
+        spec_uri=str(spec),
+    )
+
+
+def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
+    """Return the template and the override spec of a training-job recipe.
+
+    Raises:
+        RecipeInvalid: An object is missing, or is not what the hub says it is.
+        TransientServiceError: The service could not answer now.
+    """
+    try:
+        template = documents.load(_read(s3, recipe.template_uri))
+        spec = json.loads(_read(s3, recipe.spec_uri))
+    except (ValueError, yaml.YAMLError) as error:
+        raise RecipeInvalid(f"The hub's files of recipe {recipe.name} cannot be read: {error}") from error
+    if not isinstance(template, dict) or not isinstance(spec, dict):
+        raise RecipeInvalid(f"The hub's files of recipe {recipe.name} are not mappings.")
+    return RecipeTemplate(template, {name: entry for name, entry in spec.items() if isinstance(entry, dict)})
+
+
+def _read(s3: ObjectApi, uri: str) -> str:
+    match = _ACCESS_POINT.fullmatch(uri) or _S3_URI.fullmatch(uri)
+    if not match:
+        raise RecipeInvalid(f"The hub names {uri!r}, which is not the location of an object.")
+    try:
+        with service_errors():
+            return str(s3.get_object(Bucket=match[1], Key=match[2])["Body"].read().decode("utf-8"))
+    except Exception as error:
+        if error_code(error) not in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise
+        raise RecipeInvalid(f"The hub names {uri}, which does not exist.") from error
