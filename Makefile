@@ -1,0 +1,48 @@
+# One command per common task. Python 3.11 or later is all that has to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 2
+
+.PHONY: help install demo test test-slow test-long lint typecheck bench iam-evidence clean
+
+help: ## Show the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: $(STAMP) ## Make .venv with everything in it
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": set PYTHON=python3.12, for instance")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(STAMP)
+
+demo: install ## Deploy the workflow on the embedded emulator and run it to a live model
+	$(BIN)/nova demo
+
+test: install ## Fast tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-slow: install ## Faults at every state, whole workflows
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow --timeout 600
+
+test-long: install ## What takes longer than CI allows
+	$(BIN)/python -m pytest -m long --timeout 3600
+
+lint: install ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: install ## Types
+	$(BIN)/mypy
+
+bench: install ## Figures, measured side by side
+	$(BIN)/python -m bench
+
+iam-evidence: install ## Run the workflow paths and rewrite nova_constructs/iam_evidence.json
+	$(BIN)/python -m pytest -m slow --timeout 600 tests/workflow/test_iam_evidence.py --write-evidence
+
+clean: ## Remove what the commands made
+	rm -rf $(VENV) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis

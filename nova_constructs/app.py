@@ -1,0 +1,110 @@
+"""Builds the CDK app of a settings file: one stack per `stack` of its entries.
+
+python -m nova_constructs.app customizations.yaml --output cdk.out
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
+
+from nova_constructs.checks import ConfigurationError
+from nova_constructs.customization import NovaCustomization
+from nova_constructs.data_preparation import DataFormat
+from nova_constructs.deployment import OnDemand
+from nova_constructs.evaluation import EvaluationTask
+from nova_constructs.handler_assets import AssetBuildError
+from nova_constructs.platforms import TrainingJobs
+from nova_constructs.quality_gate import GateCriteria, GateCriterion
+from nova_constructs.settings import SettingsError, read_settings
+
+# Set here and not in cdk.json, so that `cdk synth`, `python app.py` and the tests make the same template.
+FEATURE_FLAGS = {
+    "@aws-cdk/aws-iam:minimizePolicies": True,
+    "@aws-cdk/aws-lambda:recognizeLayerVersion": True,
+    "@aws-cdk/aws-lambda:recognizeVersionProps": True,
+    "@aws-cdk/aws-s3:createDefaultLoggingPolicy": True,
+    "@aws-cdk/core:checkSecretUsage": True,
+    "@aws-cdk/core:enablePartitionLiterals": True,
+    "@aws-cdk/core:target-partitions": ["aws"],
+}
+
+
+def build(settings_file: Path | str, outdir: str | None = None) -> App:
+    """Return the app of a settings file, not yet synthesized."""
+    app = App(outdir=outdir, context=FEATURE_FLAGS, analytics_reporting=False)
+    for entry in read_settings(Path(settings_file)):
+        NovaCustomization(_stack(app, entry.stack), entry.name, **props(entry.props))
+    return app
+
+
+def _stack(app: App, name: str) -> Stack:
+    found = app.node.try_find_child(name)
+    return found if isinstance(found, Stack) else Stack(app, name)
+
+
+def props(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the words of a settings file into the props of NovaCustomization."""
+    given = dict(settings)
+    given["platform"] = _platform(given["platform"])
+    given["evaluation"] = [_task(task) for task in given["evaluation"]]
+    given["gate"] = GateCriteria(criteria=[GateCriterion(**item) for item in given["gate"]["criteria"]])
+    if "data" in given:
+        given["data"] = DataFormat(**given["data"])
+    if "deployment" in given:
+        given["deployment"] = _deployment(given["deployment"])
+    if "reconcile_interval_minutes" in given:
+        given["reconcile_interval"] = Duration.minutes(given.pop("reconcile_interval_minutes"))
+    if "removal_policy" in given:
+        given["removal_policy"] = RemovalPolicy[given["removal_policy"].upper()]
+    return given
+
+
+def _platform(settings: Mapping[str, Any]) -> TrainingJobs:
+    given = {name: settings[name] for name in ("instance_type", "instance_count")}
+    for name in ("max_runtime", "max_pending"):
+        if f"{name}_hours" in settings:
+            given[name] = Duration.seconds(round(settings[f"{name}_hours"] * 3600))
+    if "volume_size_gib" in settings:
+        given["volume_size"] = Size.gibibytes(settings["volume_size_gib"])
+    return TrainingJobs(**given)
+
+
+def _task(settings: Mapping[str, Any]) -> EvaluationTask:
+    given = dict(settings)
+    if "platform" in given:
+        given["platform"] = _platform(given["platform"])
+    return EvaluationTask(**given)
+
+
+def _deployment(settings: Mapping[str, Any]) -> OnDemand:
+    return OnDemand(
+        **{
+            name: Duration.seconds(round(settings[f"{name}_hours"] * 3600))
+            for name in ("import_deadline", "deployment_deadline")
+            if f"{name}_hours" in settings
+        }
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Synthesize a settings file; exit code 2 and one message where it cannot be."""
+    parser = argparse.ArgumentParser(description="Synthesize the CDK app of a settings file.")
+    parser.add_argument("settings", nargs="?", default="customizations.yaml")
+    parser.add_argument("--output", default=None, help="folder of the cloud assembly; default cdk.out")
+    options = parser.parse_args(arguments)
+    try:
+        build(options.settings, options.output or "cdk.out").synth()
+    except (SettingsError, ConfigurationError, AssetBuildError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

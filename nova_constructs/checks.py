@@ -1,0 +1,97 @@
+"""What can be known to fail at synth is refused at synth, everything in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from aws_cdk import Annotations
+from constructs import Construct
+
+from lambda_handlers.catalog import combinations, evaluation_task, instances
+from lambda_handlers.catalog.instances import Work
+from lambda_handlers.catalog.lookup import UnknownNameError
+from nova_constructs.data_preparation import DataFormat
+from nova_constructs.deployment import OnDemand
+from nova_constructs.evaluation import EvaluationTask
+from nova_constructs.platforms import TrainingJobs
+from nova_constructs.quality_gate import GateCriteria
+
+
+class ConfigurationError(ValueError):
+    """A customization that cannot work; the message names the construct and every problem."""
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        self.path, self.problems = path, tuple(problems)
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{path} cannot be synthesized:\n{listed}")
+
+
+def check_customization(
+    scope: Construct,
+    *,
+    model: str,
+    method: str,
+    platform: TrainingJobs,
+    data: DataFormat,
+    evaluation: Sequence[EvaluationTask],
+    gate: GateCriteria,
+    deployment: OnDemand,
+) -> None:
+    """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
+    problems = [
+        *combinations.check(model, method, platform.kind, deployment.kind, [task.task for task in evaluation]),
+        *_built(method),
+        *platform.problems(),
+        *data.problems(),
+        *_evaluation_problems(evaluation),
+        *gate.problems([(task.task, task.subtask) for task in evaluation]),
+    ]
+    if problems:
+        raise ConfigurationError(scope.node.path, problems)
+    _warn(scope, "training", instances.check(Work.TRAINING, model, method, platform.kind, **_instances(platform)))
+    for task in evaluation:
+        found = instances.check(Work.EVALUATION, model, "EVALUATION", platform.kind, **_instances(task.platform))
+        _warn(scope, f"evaluation-{task.task}", found)
+
+
+BUILT_METHODS = ("SFT_LORA",)
+BUILT_TASKS = ("mmlu", "gen_qa")
+
+
+def _built(method: str) -> list[str]:
+    if method.upper() in BUILT_METHODS:
+        return []
+    return [f"method {method!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"]
+
+
+def _evaluation_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
+    if not evaluation:
+        yield "evaluation has no tasks: give at least one, since nothing is deployed that was not measured"
+    seen = set()
+    for task in evaluation:
+        yield from task.platform.problems()
+        if (task.task, task.subtask) in seen:
+            yield f"evaluation names task {task.task!r} twice: once is enough"
+        seen.add((task.task, task.subtask))
+        try:
+            known = evaluation_task(task.task)
+        except UnknownNameError:
+            continue  # already told by the combination check, with the nearest name
+        if task.task not in BUILT_TASKS:
+            yield f"evaluation task {task.task!r} is not run by this version: use {' or '.join(BUILT_TASKS)}"
+        if task.subtask is not None and task.subtask not in known.subtasks:
+            allowed = ", ".join(known.subtasks) or "none"
+            yield f"evaluation task {task.task!r} has no subtask {task.subtask!r}: use {allowed}"
+        if known.takes_data and not task.dataset:
+            yield f"evaluation task {task.task!r} needs a dataset: name its key, for instance evaluation/gen_qa.jsonl"
+        if not known.takes_data and task.dataset:
+            yield f"evaluation task {task.task!r} takes no dataset, got {task.dataset!r}: leave it out"
+
+
+def _instances(platform: TrainingJobs) -> dict[str, object]:
+    return {"instance_type": platform.instance_type, "instance_count": platform.instance_count}
+
+
+def _warn(scope: Construct, subject: str, messages: Iterable[str]) -> None:
+    for number, message in enumerate(messages):
+        Annotations.of(scope).add_warning_v2(f"nova-constructs:instances-{subject}-{number}", message)

@@ -1,0 +1,249 @@
+"""NovaCustomization: the workflow that customizes one Amazon Nova model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from lambda_handlers import catalog
+from nova_constructs.artifact_store import ArtifactStore
+from nova_constructs.checks import check_customization
+from nova_constructs.data_preparation import DataFormat, DataPreparation
+from nova_constructs.deployment import Deployment, OnDemand
+from nova_constructs.evaluation import Evaluation, EvaluationTask
+from nova_constructs.execution_role import ExecutionRole, service_of_this_account
+from nova_constructs.handler_assets import handler_code
+from nova_constructs.handler_function import HandlerFunction, statement
+from nova_constructs.identity import Identity
+from nova_constructs.job_waiting import JobWaiting
+from nova_constructs.platforms import TrainingJobs
+from nova_constructs.quality_gate import GateCriteria, QualityGate
+from nova_constructs.run_closing import RunClosing
+from nova_constructs.run_control import RunControl
+from nova_constructs.run_ledger import RunLedger
+from nova_constructs.run_plan import RunPlan
+from nova_constructs.stage import Stage, Workshop
+from nova_constructs.training import Training
+from nova_constructs.triggers import DatasetTrigger
+
+
+class NovaCustomization(Construct):
+    """A deployed workflow: plan → prepare data → train → evaluate → gate → import → deploy → record.
+
+    Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `training`, `evaluation`, `gate`,
+    `deployment`), `closing`, `state_machine`, `trigger`, `undelivered`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model: str,
+        method: str,
+        platform: TrainingJobs,
+        evaluation: Sequence[EvaluationTask],
+        gate: GateCriteria,
+        data: DataFormat | None = None,
+        deployment: OnDemand | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        reconcile_interval: Duration | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        """Create the workflow.
+
+        `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `overrides` change recipe values and
+        can be overridden again by an execution's input. `reconcile_interval` defaults to 5 minutes. Stateful resources
+        are kept when the stack goes, unless `removal_policy` says otherwise. Raises ConfigurationError with every
+        problem at once, each under the path of this construct.
+        """
+        super().__init__(scope, construct_id)
+        data, deployment = data or DataFormat(), deployment or OnDemand()
+        check_customization(
+            self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
+            deployment=deployment,
+        )  # fmt: skip
+        self._model, self._method = catalog.model(model).name, method.upper()
+        self.identity = Identity.of(self)
+        self.undelivered = self._dead_letters()
+        self.workshop = self._shared(reconcile_interval, removal_policy)
+        self.execution_role = ExecutionRole(
+            self, "ExecutionRole", store=self.store, training_jobs=self.waiting.permissions.training_jobs
+        )
+        self.closing = RunClosing(self, "Closing", workshop=self.workshop)
+        config = self._config(platform, data, evaluation, gate, deployment, overrides or {})
+        self._create_stages(config, platform, data, evaluation, gate, deployment)
+        self.state_machine = self._state_machine()
+        self._connect()
+        self._outputs()
+
+    @property
+    def store(self) -> ArtifactStore:
+        """The key and the buckets."""
+        return self.workshop.store
+
+    @property
+    def waiting(self) -> JobWaiting:
+        """The job registry and what completes its rows."""
+        return self.workshop.waiting
+
+    def _dead_letters(self) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            "Undelivered",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+
+    def _shared(self, reconcile_interval: Duration | None, removal_policy: RemovalPolicy) -> Workshop:
+        store = ArtifactStore(self, "Store", removal_policy=removal_policy)
+        ledger = RunLedger(self, "Ledger", store=store, removal_policy=removal_policy)
+        control = RunControl(self, "Control", identity=self.identity, store=store, removal_policy=removal_policy)
+        waiting = JobWaiting(
+            self,
+            "Waiting",
+            identity=self.identity,
+            store=store,
+            ledger=ledger,
+            control=control,
+            undelivered=self.undelivered,
+            reconcile_interval=reconcile_interval,
+            removal_policy=removal_policy,
+        )
+        return Workshop(identity=self.identity, store=store, ledger=ledger, control=control, waiting=waiting)
+
+    def _config(
+        self,
+        platform: TrainingJobs,
+        data: DataFormat,
+        evaluation: Sequence[EvaluationTask],
+        gate: GateCriteria,
+        deployment: OnDemand,
+        overrides: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return everything about this customization that decides what a run does."""
+        return {
+            "customization": self.identity.customization,
+            "model": self._model,
+            "method": self._method,
+            "training": platform.config(),
+            "overrides": dict(overrides),
+            **data.config(),
+            "evaluation": [task.config(self.store) for task in evaluation],
+            "gate": {"criteria": [criterion.config() for criterion in gate.criteria]},
+            "deployment": {"target": deployment.kind},
+            "code_version": handler_code().sha256,
+        }
+
+    def _create_stages(
+        self,
+        config: Mapping[str, Any],
+        platform: TrainingJobs,
+        data: DataFormat,
+        evaluation: Sequence[EvaluationTask],
+        gate: GateCriteria,
+        deployment: OnDemand,
+    ) -> None:
+        workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
+        self.plan = RunPlan(self, "Plan", workshop=workshop, config=config)
+        self.data = DataPreparation(self, "Data", workshop=workshop, model=model, method=method, data=data)
+        self.training = Training(
+            self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform
+        )
+        self.evaluation = Evaluation(
+            self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation
+        )
+        self.gate = QualityGate(self, "Gate", workshop=workshop, gate=gate)
+        self.deployment = Deployment(self, "Deployment", workshop=workshop, target=deployment)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The stages in the order of a run."""
+        return (self.plan, self.data, self.training, self.evaluation, self.gate, self.deployment)
+
+    def _definition(self) -> sfn.IChainable:
+        closing = self.closing
+        failed = closing.fail()
+        for stage in self.stages:
+            for state in stage.tasks:
+                state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
+        deploy = self.deployment.next(closing.succeed("CloseRun", "SUCCEEDED"))
+        gate = (
+            sfn.Choice(self, "GateDecision")
+            .when(sfn.Condition.string_equals("$.gate.verdict", "PASSED"), deploy)
+            .otherwise(closing.succeed("CloseRejectedRun", "REJECTED"))
+        )
+        work = self.data.next(self.training).next(self.evaluation).next(self.gate).next(gate)
+        plan = (
+            sfn.Choice(self, "PlanDecision")
+            .when(sfn.Condition.string_equals("$.plan.decision", "RUN"), work)
+            .otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
+        )
+        return self.plan.next(plan)
+
+    def _state_machine(self) -> sfn.StateMachine:
+        stack = Stack.of(self)
+        machines = stack.format_arn(
+            service="states", resource="stateMachine", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        role = iam.Role(self, "Role", assumed_by=service_of_this_account(stack, "states.amazonaws.com", machines))
+        machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
+            role=role,
+            timeout=Duration.days(90),
+        )
+        # Every version, so that a run that began before a deploy can go on calling the functions it names.
+        functions = [f"{function.function.function_arn}:*" for function in self._called_functions()]
+        role.add_to_policy(statement("CallStageFunctions", ["lambda:InvokeFunction"], functions))
+        return machine
+
+    def _called_functions(self) -> Sequence[HandlerFunction]:
+        found = [self.closing.close]
+        for stage in self.stages:
+            found += [child for child in stage.node.children if isinstance(child, HandlerFunction)]
+        return found
+
+    def _connect(self) -> None:
+        """Connect what needs the state machine's ARN, which did not exist before."""
+        submitters = (
+            self.training.submit,
+            self.evaluation.submit,
+            self.deployment.import_model,
+            self.deployment.deploy,
+        )
+        self.waiting.answer_to(self.state_machine, *submitters)
+        self.closing.watch(self.state_machine, self.undelivered)
+        self.trigger = DatasetTrigger(
+            self,
+            "DatasetTrigger",
+            bucket=self.store.incoming,
+            state_machine=self.state_machine,
+            undelivered=self.undelivered,
+        )
+
+    def _outputs(self) -> None:
+        """Export what a person or the command line needs to find the workflow again."""
+        store = self.store
+        values = {
+            "StateMachineArn": self.state_machine.state_machine_arn,
+            "IncomingBucketName": store.incoming.bucket_name,
+            "PreparedBucketName": store.prepared.bucket_name,
+            "QuarantineBucketName": store.quarantine.bucket_name,
+            "ArtifactsBucketName": store.artifacts.bucket_name,
+            "AuditBucketName": store.audit.bucket_name,
+            "RunLedgerTableName": self.workshop.ledger.table.table_name,
+            "JobRegistryTableName": self.waiting.table.table_name,
+            "RunControlTableName": self.workshop.control.table.table_name,
+            "PointerParameterName": self.workshop.control.pointer_parameter_name,
+        }
+        for name, value in values.items():
+            CfnOutput(self, name, value=value).override_logical_id(f"{self.node.id}{name}")

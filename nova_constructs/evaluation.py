@@ -1,0 +1,110 @@
+"""The evaluation stage: every task a job of its own, side by side, and its scores.
+
+Input: `$.checkpoint.uri`. Output: `$.evaluations`, one record per task with its metrics.
+Errors: `EvaluationFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, `QuotaExceeded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
+from nova_constructs.execution_role import ExecutionRole
+from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.lambda_task import RUN, job_task, lambda_task
+from nova_constructs.platforms import TrainingJobs
+from nova_constructs.run_plan import read_recipes
+from nova_constructs.stage import Stage, Workshop
+from nova_constructs.training import job_submitter
+
+
+def _one_p5() -> TrainingJobs:
+    return TrainingJobs(instance_type="ml.p5.48xlarge", instance_count=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationTask:
+    """One evaluation: a public benchmark, or `gen_qa` on your own set.
+
+    `dataset` is a key under `evaluation/` of the incoming bucket whose file name is `gen_qa.jsonl`, as the container
+    expects. `overrides` change recipe values. `platform` defaults to one ml.p5.48xlarge.
+    """
+
+    task: str
+    subtask: str | None = None
+    dataset: str | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    platform: TrainingJobs = field(default_factory=_one_p5)
+
+    def config(self, store: ArtifactStore) -> dict[str, Any]:
+        """Return the task as the functions read it."""
+        key = self.dataset and EVALUATION_PREFIX + self.dataset.removeprefix(EVALUATION_PREFIX)
+        return {
+            "task": self.task,
+            "subtask": self.subtask,
+            "dataset_uri": store.incoming.s3_url_for_object(key) if key else None,
+            "overrides": dict(self.overrides),
+            **self.platform.config(),
+        }
+
+
+class Evaluation(Stage):
+    """Evaluates the candidate. Attributes: `submit`, `read`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        workshop: Workshop,
+        execution_role: ExecutionRole,
+        model: str,
+        tasks: Sequence[EvaluationTask],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._workshop = workshop
+        self._model = model
+        self.submit = job_submitter(self, "Submit", "submit_evaluation", workshop, execution_role)
+        self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/evaluation-*/recipe/*")
+        read_recipes(self.submit)
+        self.read = HandlerFunction(
+            self, "Read", handler="read_evaluation", environment={**workshop.ledger.environment}
+        )
+        self.read.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
+        workshop.ledger.grant_append(self.read)
+        side_by_side = sfn.Parallel(self, "Evaluate", result_path="$.evaluations")
+        for task in tasks:
+            side_by_side.branch(self._branch(task))
+        self.run_in_order(side_by_side)
+
+    def _branch(self, task: EvaluationTask) -> sfn.IChainable:
+        name = f"{task.task}-{task.subtask}" if task.subtask else task.task
+        settings = task.config(self._workshop.store)
+        submit = job_task(
+            self,
+            f"Evaluate-{name}",
+            function=self.submit,
+            payload={
+                **RUN,
+                "task": settings,
+                "checkpoint_uri.$": "$.checkpoint.uri",
+                "config": {"model": self._model, "deadline_seconds": task.platform.deadline.to_seconds()},
+            },
+            result_path="$.submitted",
+            deadline=task.platform.deadline,
+            grace=self._workshop.grace,
+        )
+        return submit.next(
+            lambda_task(
+                self,
+                f"ReadScores-{name}",
+                function=self.read,
+                payload={**RUN, "task": settings, "submitted.$": "$.submitted"},
+                result_path="$",
+            )
+        )

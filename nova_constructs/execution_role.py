@@ -1,0 +1,85 @@
+"""The role that training and evaluation jobs run under, with exactly what SageMaker documents for it.
+
+Source: SageMaker guide, "SageMaker AI roles", CreateTrainingJob; registry accounts from the catalog.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from lambda_handlers.catalog import images, regions
+from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
+from nova_constructs.handler_function import statement
+
+TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
+
+
+def service_of_this_account(stack: Stack, service: str, source: str) -> iam.ServicePrincipal:
+    """Return a service principal that may act only for this account and for sources of the given ARN pattern."""
+    return iam.ServicePrincipal(
+        service,
+        conditions={
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnLike": {"aws:SourceArn": source},
+        },
+    )
+
+
+class ExecutionRole(Construct):
+    """The role of training and evaluation jobs. Attribute: `role`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, store: ArtifactStore, training_jobs: str) -> None:
+        """Create the role; `training_jobs` is the ARN pattern of the jobs that may use it."""
+        super().__init__(scope, construct_id)
+        self._stack = Stack.of(self)
+        self.role = iam.Role(
+            self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com", training_jobs)
+        )
+        self._read_inputs(store)
+        self._write_output(store)
+        self._pull_images()
+        self._write_logs()
+
+    def _allow(
+        self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None
+    ) -> None:
+        self.role.add_to_policy(statement(sid, actions, resources, conditions))
+
+    def _read_inputs(self, store: ArtifactStore) -> None:
+        objects = [
+            store.prepared.arn_for_objects("runs/*"),
+            store.artifacts.arn_for_objects("runs/*/recipe/*"),
+            store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*"),
+        ]
+        self._allow("ReadInputs", ["s3:GetObject"], objects)
+        buckets = [store.prepared.bucket_arn, store.artifacts.bucket_arn, store.incoming.bucket_arn]
+        self._allow(
+            "ListInputs",
+            ["s3:ListBucket"],
+            buckets,
+            {"StringLike": {"s3:prefix": ["runs/*", f"{EVALUATION_PREFIX}*"]}},
+        )
+        self._allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [store.key.key_arn])
+
+    def _write_output(self, store: ArtifactStore) -> None:
+        self._allow("WriteOutput", ["s3:PutObject"], [store.artifacts.arn_for_objects("runs/*/jobs/*")])
+
+    def _pull_images(self) -> None:
+        region = self._stack.region
+        known = regions.REGIONS if Token.is_unresolved(region) else {region: regions.region(region)}
+        repositories = [
+            f"arn:{self._stack.partition}:ecr:{name}:{found.registry_account}:repository/{repository}"
+            for name, found in known.items()
+            for repository in (images.FINE_TUNE_REPOSITORY, images.EVALUATION_REPOSITORY)
+        ]
+        pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        self._allow("PullImages", pull, repositories)
+        # The action has no resource form (Service Authorization Reference, Amazon ECR).
+        self._allow("LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"])
+
+    def _write_logs(self) -> None:
+        group = f"arn:{self._stack.partition}:logs:{self._stack.region}:{self._stack.account}:log-group:{TRAINING_LOGS}"
+        write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        self._allow("WriteLogs", write, [group, f"{group}:*"])

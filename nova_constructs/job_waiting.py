@@ -1,0 +1,195 @@
+"""The one way the workflow waits for a job.
+
+Creates the job registry table, the function `complete_job` with the EventBridge rule that calls it when a training job
+ends, and the function `reconcile_jobs` with the schedule that calls it. Nothing polls inside an execution.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from nova_constructs.artifact_store import ArtifactStore
+from nova_constructs.execution_role import service_of_this_account
+from nova_constructs.handler_function import HandlerFunction, statement
+from nova_constructs.identity import Identity
+from nova_constructs.job_permissions import JobPermissions
+from nova_constructs.run_control import RunControl
+from nova_constructs.run_ledger import RunLedger
+from nova_constructs.tables import workflow_table
+
+FINAL_TRAINING_STATUSES = ["Completed", "Failed", "Stopped"]
+
+
+class JobWaiting(Construct):
+    """The registry and what completes its rows.
+
+    Attributes: `table`, `complete`, `reconcile`, `reconcile_interval`, `permissions`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        identity: Identity,
+        store: ArtifactStore,
+        ledger: RunLedger,
+        control: RunControl,
+        undelivered: sqs.Queue,
+        reconcile_interval: Duration | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes."""
+        super().__init__(scope, construct_id)
+        self.reconcile_interval = reconcile_interval or Duration.minutes(5)
+        self._control, self._ledger = control, ledger
+        self.permissions = JobPermissions(Stack.of(self), identity)
+        self.table = self._registry(store, removal_policy)
+        shared = {**identity.environment, **ledger.environment, **control.pointer_environment, **self.environment}
+        shared["AUDIT_BUCKET"] = store.audit.bucket_name
+        self.complete = self._function("Complete", "complete_job", shared)
+        self.reconcile = self._function("Reconcile", "reconcile_jobs", shared)
+        self._allow_repairs(store, control)
+        self._on_training_job_end(identity, undelivered)
+        self._on_schedule()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a function that submits, completes or stops jobs."""
+        return {"JOB_REGISTRY_TABLE": self.table.table_name}
+
+    @property
+    def grace(self) -> Duration:
+        """Two reconciler rounds and a quarter of an hour: by then a job past its deadline has been ended."""
+        return Duration.seconds(2 * self.reconcile_interval.to_seconds() + 900)
+
+    def answer_to(self, state_machine: sfn.IStateMachine, *submitters: HandlerFunction) -> None:
+        """Let the functions send task tokens back to a state machine, and the reconciler look at its executions.
+
+        Policies of their own, since the state machine depends on the functions and so on their roles.
+        """
+        answer = statement(
+            "AnswerTaskTokens", ["states:SendTaskSuccess", "states:SendTaskFailure"], [state_machine.state_machine_arn]
+        )
+        for function in (self.complete, self.reconcile, *submitters):
+            iam.Policy(function, "TaskTokens", roles=[function.role], statements=[answer])
+        executions = Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{state_machine.state_machine_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        iam.Policy(
+            self.reconcile,
+            "Executions",
+            roles=[self.reconcile.role],
+            statements=[statement("SeeWhetherRunsEnded", ["states:DescribeExecution"], [executions])],
+        )
+
+    def _registry(self, store: ArtifactStore, removal_policy: RemovalPolicy) -> dynamodb.Table:
+        text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
+        table = workflow_table(
+            self,
+            "Registry",
+            partition_key="run_id",
+            sort_key=dynamodb.Attribute(name="stage", type=text),
+            key=store.key,
+            time_to_live_attribute="expires_at",
+            removal_policy=removal_policy,
+        )
+        table.add_global_secondary_index(
+            index_name="by-name", partition_key=dynamodb.Attribute(name="job_name", type=text)
+        )
+        table.add_global_secondary_index(
+            index_name="open",
+            partition_key=dynamodb.Attribute(name="open_marker", type=text),
+            sort_key=dynamodb.Attribute(name="deadline", type=number),
+        )
+        return table
+
+    def _function(self, construct_id: str, handler: str, environment: dict[str, str]) -> HandlerFunction:
+        function = HandlerFunction(
+            self, construct_id, handler=handler, environment=environment, timeout=Duration.minutes(5)
+        )
+        self._ledger.grant_append(function)
+        return function
+
+    def _allow_repairs(self, store: ArtifactStore, control: RunControl) -> None:
+        self.complete.use_table("FindAndClaimJobs", self.table, "Query", "GetItem", "UpdateItem", indexes=["by-name"])
+        self.permissions.see_training_jobs(self.complete)
+        self.reconcile.use_table("FindAndClaimJobs", self.table, "Query", "GetItem", "UpdateItem", indexes=["open"])
+        self.permissions.see_jobs(self.reconcile)
+        self.permissions.stop_jobs(self.reconcile)
+        self.reconcile.use_table("SettleRuns", control.table, "GetItem", "UpdateItem", "DeleteItem")
+        self.reconcile.allow("RepairPointer", ["ssm:GetParameter", "ssm:PutParameter"], [control.pointer_parameter_arn])
+        self.reconcile.write_objects("WriteRecord", store.audit, "runs/*/record.json")
+
+    def allow_submitting(self, function: HandlerFunction) -> None:
+        """Let a function keep the row of the job that it submits."""
+        function.use_table("KeepJobRow", self.table, "GetItem", "PutItem", "UpdateItem")
+        function.use_table("CheckLock", self._control.table, "GetItem")
+        self._ledger.grant_append(function)
+
+    def allow_closing(self, function: HandlerFunction, *, ledger: RunLedger, store: ArtifactStore) -> None:
+        """Let a function end a run: stop its jobs, settle its lock and claim, write its record."""
+        function.use_table("CancelJobs", self.table, "Query", "GetItem", "UpdateItem")
+        function.use_table("SettleRun", self._control.table, "GetItem", "UpdateItem", "DeleteItem")
+        function.use_table("ReadLedger", ledger.table, "Query")
+        function.write_objects("WriteRecord", store.audit, "runs/*/record.json")
+        ledger.grant_append(function)
+        self.permissions.see_jobs(function)
+        self.permissions.stop_jobs(function)
+
+    def _on_training_job_end(self, identity: Identity, undelivered: sqs.Queue) -> None:
+        events.Rule(
+            self,
+            "TrainingJobEnded",
+            description="Nova Constructs: a training or evaluation job of this customization has ended",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Training Job State Change"],
+                detail={
+                    "TrainingJobName": [{"prefix": f"{identity.slug}-"}],
+                    "TrainingJobStatus": FINAL_TRAINING_STATUSES,
+                },
+            ),
+            targets=[targets.LambdaFunction(self.complete.function, dead_letter_queue=undelivered)],
+        )
+
+    def _on_schedule(self) -> None:
+        minutes = int(self.reconcile_interval.to_minutes())
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=service_of_this_account(
+                Stack.of(self), "scheduler.amazonaws.com", _any_schedule_group(Stack.of(self))
+            ),
+        )
+        role.add_to_policy(
+            statement("StartReconciler", ["lambda:InvokeFunction"], [self.reconcile.function.function_arn])
+        )
+        scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            description="Nova Constructs: describe every open job, enforce deadlines, repair what was lost",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.reconcile.function.function_arn,
+                role_arn=role.role_arn,
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),
+            ),
+        )
+
+
+def _any_schedule_group(stack: Stack) -> str:
+    """Return the ARN pattern that Scheduler gives as the source: its group ("Confused deputy prevention")."""
+    return stack.format_arn(service="scheduler", resource="schedule-group", resource_name="*")

@@ -1,0 +1,100 @@
+"""A state that runs one function of the workflow.
+
+Written as Amazon States Language because two things matter that the L2 task does not do: the state names a published
+version whose predecessors stay callable, and the role of the state machine gets one named statement for all functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from nova_constructs.handler_function import HandlerFunction
+
+# Never retried: bad data, failed jobs, denied calls. Retried: what passes by itself. Lambda's own errors are those a
+# function can show in a state machine; a function that ran out of time is safe to run again, since creates are adopted.
+TRANSIENT_ERRORS = [
+    "TransientServiceError",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+]
+RETRY = {
+    "ErrorEquals": TRANSIENT_ERRORS,
+    "IntervalSeconds": 2,
+    "BackoffRate": 2,
+    "MaxAttempts": 6,
+    "JitterStrategy": "FULL",
+}
+CAPACITY_RETRY = {"ErrorEquals": ["CapacityUnavailable"], "IntervalSeconds": 300, "BackoffRate": 2, "MaxAttempts": 3}
+
+RUN = {"run.$": "$.run"}
+EXECUTION = {
+    "id.$": "$$.Execution.Id",
+    "name.$": "$$.Execution.Name",
+    "start_time.$": "$$.Execution.StartTime",
+    "state_machine.$": "$$.StateMachine.Id",
+}
+
+
+def lambda_task(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: HandlerFunction,
+    payload: Mapping[str, Any],
+    result_path: str,
+) -> sfn.CustomState:
+    """Return a state that calls a function and puts what it returns at `result_path`."""
+    return sfn.CustomState(
+        scope,
+        construct_id,
+        state_json={
+            "Type": "Task",
+            "Resource": function.version_arn,
+            "Parameters": dict(payload),
+            "ResultPath": result_path,
+            # Longer than the function may take, so that the function's own error is the one that is seen.
+            "TimeoutSeconds": function.timeout.to_seconds() + 30,
+            "Retry": [RETRY],
+        },
+    )
+
+
+def job_task(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: HandlerFunction,
+    payload: Mapping[str, Any],
+    result_path: str,
+    deadline: Duration,
+    grace: Duration,
+) -> sfn.CustomState:
+    """Return a state that submits a job and waits, without polling, for the token to come back.
+
+    The reconciler ends a job at its deadline; the state's own timeout, `grace` later, is there in case it does not.
+    """
+    return sfn.CustomState(
+        scope,
+        construct_id,
+        state_json={
+            "Type": "Task",
+            "Resource": f"arn:{Stack.of(scope).partition}:states:::lambda:invoke.waitForTaskToken",
+            "Parameters": {
+                "FunctionName": function.version_arn,
+                "Payload": {**payload, "token.$": "$$.Task.Token"},
+            },
+            "ResultPath": result_path,
+            "TimeoutSeconds": deadline.plus(grace).to_seconds(),
+            "Retry": [RETRY, CAPACITY_RETRY],
+        },
+    )

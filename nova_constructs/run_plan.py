@@ -1,0 +1,81 @@
+"""The first stage: everything that can be checked is checked before anything is spent.
+
+Input: the execution input (schema: `lambda_handlers/planning/execution_input.v1.schema.json`).
+Output: `$.run` and `$.plan`, which replace the input.
+Errors: `InvalidRequest`, `RecipeInvalid`, `UnsupportedCombination`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from constructs import Construct
+
+from nova_constructs.artifact_store import DATASETS_PREFIX
+from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.lambda_task import EXECUTION, lambda_task
+from nova_constructs.stage import Stage, Workshop
+
+PUBLIC_HUB = "SageMakerPublicHub"
+
+
+class RunPlan(Stage):
+    """Checks the input, pins the dataset, renders the recipe, takes the lock. Attribute: `plan`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, workshop: Workshop, config: Mapping[str, Any]) -> None:
+        super().__init__(scope, construct_id)
+        store, control, ledger = workshop.store, workshop.control, workshop.ledger
+        self.plan = HandlerFunction(
+            self,
+            "Plan",
+            handler="plan_run",
+            third_party=True,
+            timeout=Duration.minutes(15),
+            memory_mib=1024,
+            environment={
+                **workshop.identity.environment,
+                **control.environment,
+                **ledger.environment,
+                "INCOMING_BUCKET": store.incoming.bucket_name,
+                "PREPARED_BUCKET": store.prepared.bucket_name,
+                "ARTIFACTS_BUCKET": store.artifacts.bucket_name,
+            },
+        )
+        self._permissions(workshop)
+        self.run_in_order(
+            lambda_task(
+                self,
+                "PlanRun",
+                function=self.plan,
+                payload={"input.$": "$", "execution": EXECUTION, "config": dict(config)},
+                result_path="$",
+            )
+        )
+
+    def _permissions(self, workshop: Workshop) -> None:
+        store = workshop.store
+        self.plan.read_objects("ReadDataset", store.incoming, f"{DATASETS_PREFIX}*", versions=True)
+        self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
+        self.plan.use_table(
+            "TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem", "UpdateItem", "DeleteItem"
+        )
+        workshop.ledger.grant_append(self.plan)
+        read_recipes(self.plan)
+
+
+def read_recipes(function: HandlerFunction) -> None:
+    """Let a function read the public hub's Nova models and their recipe templates."""
+    stack = Stack.of(function)
+    hub = {"service": "sagemaker", "account": "aws"}
+    function.allow(
+        "ReadHub",
+        ["sagemaker:DescribeHubContent"],
+        [
+            stack.format_arn(**hub, resource="hub", resource_name=PUBLIC_HUB),
+            stack.format_arn(**hub, resource="hub-content", resource_name=f"{PUBLIC_HUB}/Model/nova-textgeneration-*"),
+        ],
+    )
+    templates = f"arn:{stack.partition}:s3:::jumpstart-cache-prod-{stack.region}/recipes/*"
+    function.allow("ReadRecipeTemplates", ["s3:GetObject"], [templates])
