@@ -32,7 +32,7 @@ def training_request(
     """Return the body of CreateTrainingJob without the job's name and tags.
 
     `recipe` is the rendered recipe's values; of them, the model and the functions it calls become hyperparameters.
-    `max_pending_seconds` is how long to wait for capacity (1,800 to 2,419,200; AWS takes it for accelerated types only).
+    `max_pending_seconds` is how long to wait for capacity: 1,800 to 2,419,200, and only for accelerated instance types.
     `data_type` is the S3DataType of the data channels: Converse for supervised fine-tuning, S3Prefix otherwise; a
     benchmark evaluation has no `data_uri`.
     """

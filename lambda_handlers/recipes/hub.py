@@ -142,7 +142,8 @@ def _narrow(entries: Iterable[Entry], keep: Callable[[Entry], bool], refusal: st
 def _serves(entry: Entry, work: TrainingMethod | EvaluationTask) -> bool:
     if isinstance(work, EvaluationTask):
         return entry.get("Type") == "Evaluation" and _is_of_kind(entry, work.recipe_kind)
-    if work.hub_technique is None or entry.get("CustomizationTechnique") != work.hub_technique:
+    technique = str(entry.get("CustomizationTechnique", "")).upper()
+    if work.hub_technique is None or technique != work.hub_technique:
         return False
     return work.lora is None or bool(entry.get("Peft")) is work.lora
 

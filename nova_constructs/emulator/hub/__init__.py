@@ -1,0 +1,115 @@
+"""A small snapshot of the public hub: the documents, templates and override specs that the emulator serves.
+
+What it stands in for: `DescribeHubContent` of SageMakerPublicHub and the objects of the Region's hub bucket, for jobs on
+SageMaker Training Jobs: supervised fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks
+and own-dataset evaluations. HyperPod payloads, judges and reward evaluations are not in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from lambda_handlers.catalog import MODELS, Platform, Technique, images, regions
+from lambda_handlers.recipes import documents
+from nova_constructs.emulator.hub.snapshot import SnapshotRecipe, recipes
+
+__all__ = ["CONTENT_VERSION", "HUB_NAME", "bucket", "hub_content", "objects"]
+
+HUB_NAME = "SageMakerPublicHub"
+CONTENT_VERSION = "1.0.20"
+_CREATED = 1_780_272_000.0  # 2026-06-01T00:00:00Z, about when the recipes had these values
+
+_TECHNIQUES = {"SFT": Technique.SFT, "RLVR": Technique.RFT, "": Technique.EVALUATION}
+
+
+def bucket(region: str) -> str:
+    """Return the name of the bucket that holds a Region's templates and specs."""
+    return regions.hub_bucket(region)
+
+
+def hub_content(name: str, region: str, version: str | None = None) -> dict[str, Any]:
+    """Return the answer of DescribeHubContent, timestamps as epoch seconds.
+
+    Raises:
+        KeyError: The snapshot has no such content or no such version of it.
+    """
+    models = {model.hub_content_name: model for model in MODELS.values()}
+    model = models[name]
+    if version not in (None, CONTENT_VERSION):
+        raise KeyError(f"{name} {version}")
+    arn = f"arn:aws:sagemaker:{region}:aws"
+    entries = [_entry(recipe, region) for recipe in _recipes() if recipe.model == model]
+    return {
+        "HubContentName": name,
+        "HubContentArn": f"{arn}:hub-content/{HUB_NAME}/Model/{name}/{CONTENT_VERSION}",
+        "HubContentVersion": CONTENT_VERSION,
+        "HubContentType": "Model",
+        "DocumentSchemaVersion": "2.4.0",
+        "HubName": HUB_NAME,
+        "HubArn": f"{arn}:hub/{HUB_NAME}",
+        "HubContentDisplayName": model.name.replace("_", " ").title(),
+        "HubContentDocument": json.dumps({"RecipeCollection": entries}),
+        "HubContentStatus": "Available",
+        "CreationTime": _CREATED,
+    }
+
+
+def objects() -> Mapping[str, bytes]:
+    """Return key and content of every object that the hub documents name; `bucket` of each Region holds them all."""
+    found: dict[str, bytes] = {}
+    for recipe in _recipes():
+        template_key, spec_key = _keys(recipe)
+        found[template_key] = documents.dump(recipe.template()).encode()
+        found[spec_key] = json.dumps(recipe.spec(), indent=2).encode()
+    return found
+
+
+@cache
+def _recipes() -> tuple[SnapshotRecipe, ...]:
+    return tuple(recipes())
+
+
+def _keys(recipe: SnapshotRecipe) -> tuple[str, str]:
+    stem = f"recipes/{recipe.name}"
+    return (
+        f"{stem}_payload_template_sm_jobs_v{recipe.version}.yaml",
+        f"{stem}_override_params_sm_jobs_v{recipe.version}.json",
+    )
+
+
+def _entry(recipe: SnapshotRecipe, region: str) -> dict[str, Any]:
+    template_key, spec_key = _keys(recipe)
+    entry = {
+        "Name": recipe.name,
+        "DisplayName": recipe.display_name,
+        "Type": "Evaluation" if recipe.evaluates else "FineTuning",
+        "Versions": [recipe.version],
+        "Hardware": "GPU",
+        "SupportedInstanceTypes": list(recipe.instance_types),
+        "IsSubscriptionModel": False,
+        "SmtjRecipeTemplateS3Uri": f"s3://{bucket(region)}/{template_key}",
+        "SmtjOverrideParamsS3Uri": f"s3://{bucket(region)}/{spec_key}",
+    }
+    return entry | _image(recipe, region) | ({} if recipe.evaluates else _training_facts(recipe))
+
+
+def _image(recipe: SnapshotRecipe, region: str) -> dict[str, str]:
+    """Return the container of a recipe: none in a Region where no container is published, as in the hub."""
+    if region not in regions.REGIONS or not regions.region(region).recipe_images:
+        return {}
+    technique = _TECHNIQUES[recipe.technique]
+    uri = images.uri(technique=technique, model=recipe.model, platform=Platform.SMTJ, region=region)
+    return {"SmtjImageUri": uri} if uri else {}
+
+
+def _training_facts(recipe: SnapshotRecipe) -> dict[str, Any]:
+    length = recipe.values["training_config"]["max_length"]
+    facts = {
+        "CustomizationTechnique": recipe.technique,
+        "InstanceCount": recipe.values["run"]["replicas"],
+        "SequenceLength": f"{length // 1024}K",
+    }
+    return facts | ({"Peft": "lora"} if recipe.lora else {})
