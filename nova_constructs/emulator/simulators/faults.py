@@ -31,8 +31,8 @@ class _Rule:
 class Faults:
     """Injected faults, thread-safe; `fired` counts each kind that has taken effect.
 
-    `match` is a text found in the resource's name or equal to the value of one of its tags (so that `"training"` matches
-    the tag `nova-constructs:stage`), or a predicate of (name, tags). `times` limits how often a fault fires.
+    `match` is a text found in the resource's name or equal to the value of one of its tags (so that `"training"`
+    matches the tag `nova-constructs:stage`), or a predicate of (name, tags). `times` limits how often a fault fires.
     """
 
     fired: Counter[str] = field(default_factory=Counter)

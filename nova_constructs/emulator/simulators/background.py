@@ -1,0 +1,29 @@
+"""Work that a service does some simulated time after a request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from nova_constructs.emulator.simulators.state import SimulatorState
+from nova_constructs.emulator.simulators.store import Store
+
+
+class Background:
+    """Runs functions later, unless the emulator stops or is reset before."""
+
+    def __init__(self, state: SimulatorState, store: Store) -> None:
+        self._state, self._store = state, store
+
+    def after(self, seconds: float, function: Callable[[], None], *, name: str) -> None:
+        """Run a function in a thread of its own after some simulated seconds."""
+        closed, clock = self._store.closed, self._state.clock
+        due = clock.now() + timedelta(seconds=seconds)
+
+        def run() -> None:
+            if clock.wait_until(due, closed.is_set) and not closed.is_set():
+                with clock.busy():
+                    function()
+
+        threading.Thread(target=run, name=name, daemon=True).start()

@@ -1,0 +1,89 @@
+"""Amazon Bedrock's inference on deployed custom models: Converse and InvokeModel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moto.bedrockruntime.responses import BedrockRuntimeResponse
+
+from nova_constructs.emulator.simulators.answering import answer
+from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
+from nova_constructs.emulator.simulators.state import SimulatorState, Undo
+from nova_constructs.emulator.simulators.store import Store, store_of
+
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+class Inference:
+    """The inference operations of one account and Region."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def converse(self, parameters: Parameters) -> dict[str, Any]:
+        """Answer Converse."""
+        reply = self._reply(parameters["modelId"], parameters)
+        return {**reply, "metrics": {"latencyMs": 400 + 12 * reply["usage"]["outputTokens"]}}
+
+    def invoke_model(self, parameters: Parameters) -> dict[str, Any]:
+        """Answer InvokeModel with Nova's own request and response bodies."""
+        try:
+            body = json.loads(parameters.get("body") or b"")
+        except ValueError as error:
+            raise aws_error("ValidationException", "The request body is not valid JSON.") from error
+        if not isinstance(body, dict):
+            raise aws_error("ValidationException", "The request body must be a JSON object.")
+        return {
+            "body": json.dumps(self._reply(parameters["modelId"], body)).encode(),
+            "contentType": "application/json",
+        }
+
+    def _reply(self, model_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        checkpoint = self._deployed(model_id)
+        question = _question(request.get("messages") or [])
+        limit = int((request.get("inferenceConfig") or {}).get("maxTokens") or 5000)
+        text, cut = _limited(answer(checkpoint, question), limit)
+        spoken = question + " ".join(str(block.get("text", "")) for block in request.get("system") or [])
+        usage = {"inputTokens": _tokens(spoken), "outputTokens": _tokens(text)}
+        return {
+            "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+            "stopReason": "max_tokens" if cut else "end_turn",
+            "usage": {**usage, "totalTokens": sum(usage.values())},
+        }
+
+    def _deployed(self, model_id: str) -> Any:
+        if ":custom-model-deployment/" not in model_id:
+            raise aws_error("ValidationException", "The provided model identifier is invalid.")
+        with self._store.lock:
+            deployment = self._store.deployments.get(model_id)
+            if deployment is None:
+                raise aws_error("ResourceNotFoundException", f"The model deployment {model_id} was not found.")
+            if deployment.status != "Active":
+                raise aws_error("ModelNotReadyException", "The model deployment is not ready for inference.")
+            return self._store.models[deployment.model_arn].checkpoint
+
+
+def install(state: SimulatorState) -> Undo:
+    """Serve the inference operations."""
+    inference = Inference(store_of(state))
+    return serve(BedrockRuntimeResponse, {"Converse": inference.converse, "InvokeModel": inference.invoke_model})
+
+
+def _question(messages: Sequence[Mapping[str, Any]]) -> str:
+    if not messages or messages[0].get("role") != "user":
+        raise aws_error("ValidationException", "A conversation must start with a user message.")
+    if messages[-1].get("role") != "user":
+        raise aws_error("ValidationException", "A conversation must end with a user message.")
+    return "\n".join(str(block["text"]) for block in messages[-1].get("content") or [] if "text" in block)
+
+
+def _limited(text: str, tokens: int) -> tuple[str, bool]:
+    pieces = list(_PIECE.finditer(text))
+    return (text, False) if len(pieces) <= tokens else (text[: pieces[tokens - 1].end()], True)
+
+
+def _tokens(text: str) -> int:
+    return max(1, len(_PIECE.findall(text)))

@@ -1,0 +1,143 @@
+"""What happens on the instances of a training job: image pull, download of inputs, work, upload of results."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from nova_constructs.emulator.simulators.acting import AccessRefusedError, ActingService
+from nova_constructs.emulator.simulators.checkpoints import split_uri
+from nova_constructs.emulator.simulators.image_registry import NovaImage, layer_digest
+from nova_constructs.emulator.simulators.state import SimulatorState
+from nova_constructs.emulator.simulators.training_job import TrainingJob
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+_INPUT = "/opt/ml/input/data/"
+
+
+class ContainerError(Exception):
+    """The job cannot go on; the message is its failure reason, in the service's form `<class>: <text>`."""
+
+
+class Container:
+    """One job's instance, acting under the job's role."""
+
+    def __init__(self, state: SimulatorState, job: TrainingJob, image: NovaImage) -> None:
+        self.job = job
+        self.image = image
+        self.channels: dict[str, dict[str, bytes]] = {}
+        self._state = state
+        self._stream = f"{job.name}/algo-1-{int(job.created.timestamp())}"
+        self._service = ActingService(
+            state, role_arn=job.role_arn, service_principal="sagemaker.amazonaws.com", source_arn=job.arn
+        )
+
+    def pull_image(self) -> None:
+        """Pull the image's manifest and layer."""
+        image = {"registryId": self.image.registry, "repositoryName": self.image.repository}
+        digest = layer_digest(self.image.repository)
+        self._call("Image pull failed", "ecr", "GetAuthorizationToken")
+        self._call("Image pull failed", "ecr", "BatchGetImage", **image, imageIds=[{"imageTag": self.image.tag}])
+        self._call("Image pull failed", "ecr", "BatchCheckLayerAvailability", **image, layerDigests=[digest])
+        self._call("Image pull failed", "ecr", "GetDownloadUrlForLayer", **image, layerDigest=digest)
+
+    def open_log(self) -> None:
+        """Create the log group and the job's stream."""
+        try:
+            self._service.call("logs", "CreateLogGroup", logGroupName=LOG_GROUP)
+        except AccessRefusedError as error:
+            if "ResourceAlreadyExistsException" not in str(error):
+                raise ContainerError(f"ClientError: Log delivery failed: {error}") from error
+        stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream}
+        self._call("Log delivery failed", "logs", "CreateLogStream", **stream)
+        prefix = {"logGroupName": LOG_GROUP, "logStreamNamePrefix": self.job.name}
+        self._call("Log delivery failed", "logs", "DescribeLogStreams", **prefix)
+
+    def log(self, *lines: str) -> None:
+        """Write lines to the job's stream."""
+        moment = int(self._state.clock.now().timestamp() * 1000)
+        events = [{"timestamp": moment, "message": line} for line in lines]
+        stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream}
+        self._call("Log delivery failed", "logs", "PutLogEvents", **stream, logEvents=events)
+
+    def download_inputs(self) -> None:
+        """Read every object of every channel."""
+        for channel in self.job.request.get("InputDataConfig") or []:
+            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            self.channels[channel["ChannelName"]] = self._download(uri)
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the recipe that the hyperparameter points to."""
+        path = self.job.hyperparameters.get("sagemaker_recipe_local_path", "")
+        channel, _, name = path.removeprefix(_INPUT).partition("/")
+        body = self.channels.get(channel, {}).get(name)
+        if not path.startswith(_INPUT) or body is None:
+            raise ContainerError(f"AlgorithmError: Recipe file not found: {path or 'sagemaker_recipe_local_path'}")
+        try:
+            recipe = yaml.safe_load(body)
+        except yaml.YAMLError as error:
+            raise ContainerError(f"AlgorithmError: Recipe is not valid YAML: {error}") from error
+        if not isinstance(recipe, dict) or not isinstance(recipe.get("run"), dict):
+            raise ContainerError("AlgorithmError: Recipe has no section 'run'")
+        return recipe
+
+    def data(self, channel: str = "train") -> Mapping[str, bytes]:
+        """Return the files of a data channel."""
+        if channel not in self.channels:
+            raise ContainerError(f"AlgorithmError: Input channel '{channel}' is required")
+        return self.channels[channel]
+
+    def upload(self, files: Mapping[str, bytes]) -> None:
+        """Write the archive of the job's output directory."""
+        bucket, key = split_uri(f"{self.job.output_prefix}/output/output.tar.gz")
+        encryption = {}
+        if key_id := self.job.request["OutputDataConfig"].get("KmsKeyId"):
+            encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
+        body = _archive(files, int(self._state.clock.now().timestamp()))
+        self._call("Artifact upload failed", "s3", "PutObject", Bucket=bucket, Key=key, Body=body, **encryption)
+
+    def _download(self, uri: str) -> dict[str, bytes]:
+        bucket, prefix = split_uri(uri)
+        files: dict[str, bytes] = {}
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("Data download failed", "s3", "ListObjectsV2", Bucket=bucket, Prefix=prefix, **token)
+            for entry in page.get("Contents", []):
+                answer = self._call("Data download failed", "s3", "GetObject", Bucket=bucket, Key=entry["Key"])
+                files[_file_name(prefix, entry["Key"])] = answer["Body"].read()
+            if not page.get("IsTruncated"):
+                break
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+        if not files:
+            raise ContainerError(f"ClientError: Data download failed: No S3 objects found under S3 URL {uri!r}")
+        return files
+
+    def _call(self, doing: str, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        try:
+            return self._service.call(service, operation, **parameters)
+        except AccessRefusedError as error:
+            raise ContainerError(f"ClientError: {doing}: {error}") from error
+
+
+def _file_name(prefix: str, key: str) -> str:
+    """Return the path below the channel's directory: what follows the last slash of the prefix."""
+    folder = prefix if prefix.endswith("/") else f"{prefix}/"
+    return key.removeprefix(folder) if key.startswith(folder) else key.rsplit("/", 1)[-1]
+
+
+def _archive(files: Mapping[str, bytes], moment: int) -> bytes:
+    target = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=target, mode="wb", mtime=moment) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
+        for name, body in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(body), moment
+            tar.addfile(member, io.BytesIO(body))
+    return target.getvalue()

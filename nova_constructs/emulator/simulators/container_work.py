@@ -1,0 +1,144 @@
+"""What the training and evaluation images do with a recipe and its data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
+from nova_constructs.emulator.simulators.container import Container, ContainerError
+from nova_constructs.emulator.simulators.evaluation_results import (
+    Evaluated,
+    UnknownTaskError,
+    evaluate_benchmark,
+    evaluate_questions,
+    output_files,
+)
+from nova_constructs.emulator.simulators.state import SimulatorState
+from nova_constructs.emulator.simulators.store import Store
+from nova_constructs.emulator.simulators.training_data import (
+    DataRefusedError,
+    TrainingData,
+    read_chats,
+    read_conversations,
+    read_questions,
+)
+
+Files = dict[str, bytes]
+_BASE_SHARE = 0.8
+"""Quality of a base model, as a share of the quality that training would give it."""
+
+
+def train(state: SimulatorState, store: Store, container: Container, quality: float) -> Files:
+    """Train on the job's data; the weights go to escrow, the returned archive only names them."""
+    recipe = container.recipe()
+    if not isinstance(recipe.get("training_config"), dict):
+        raise ContainerError("AlgorithmError: Recipe has no section 'training_config'")
+    data = _training_data(container)
+    checkpoint = _checkpoint(state, store, container, recipe, data, quality)
+    store_weights(state.account, state.region, checkpoint)
+    store.checkpoints[checkpoint.uri] = checkpoint
+    container.log(f"Loaded {data.rows} training samples", *_progress(checkpoint), "Training completed")
+    return {"manifest.json": json.dumps({"checkpoint_s3_bucket": checkpoint.uri}).encode()}
+
+
+def evaluate(state: SimulatorState, store: Store, container: Container, quality: float) -> Files:
+    """Evaluate the model that the job names; return the files of its archive."""
+    started = state.clock.now()
+    recipe = container.recipe()
+    evaluation = recipe.get("evaluation")
+    if not isinstance(evaluation, dict):
+        raise ContainerError("AlgorithmError: Recipe has no section 'evaluation'")
+    model = _evaluated(store, container, recipe, quality)
+    try:
+        if evaluation.get("task") == "gen_qa":
+            output = evaluate_questions(model, read_questions(container.data()))
+        else:
+            output = evaluate_benchmark(model, evaluation)
+    except (DataRefusedError, UnknownTaskError) as error:
+        raise ContainerError(f"AlgorithmError: {error}") from error
+    container.log(f"Evaluating {model.model_name} on {evaluation.get('task')}", "Evaluation completed")
+    return output_files(
+        run_name=str(recipe["run"].get("name")),
+        evaluation=evaluation,
+        model=model,
+        output=output,
+        started=started,
+        ended=state.clock.now(),
+    )
+
+
+def _training_data(container: Container) -> TrainingData:
+    channels = container.job.request.get("InputDataConfig") or []
+    source: Mapping[str, Any] = next(
+        (c["DataSource"]["S3DataSource"] for c in channels if c["ChannelName"] == "train"), {}
+    )
+    read = read_conversations if source.get("S3DataType") == "Converse" else read_chats
+    try:
+        return read(container.data())
+    except DataRefusedError as error:
+        raise ContainerError(f"AlgorithmError: {error}") from error
+
+
+def _checkpoint(
+    state: SimulatorState,
+    store: Store,
+    container: Container,
+    recipe: Mapping[str, Any],
+    data: TrainingData,
+    quality: float,
+) -> Checkpoint:
+    job, run = container.job, recipe["run"]
+    parent = _parent(store, job.hyperparameters.get("base_model_location"))
+    base = parent.lineage if parent else str(job.hyperparameters.get("base_model") or run.get("model_name_or_path"))
+    return Checkpoint(
+        uri=f"s3://{escrow_bucket(state.account, state.region)}/{job.name}/step_{_steps(recipe, data.rows)}",
+        model_type=str(run.get("model_type")),
+        base_model=base,
+        lora=_scheme(recipe["training_config"]) == "lora",
+        data_sha256=data.sha256,
+        rows=data.rows,
+        quality=quality,
+        examples=data.examples,
+    )
+
+
+def _parent(store: Store, location: str | None) -> Checkpoint | None:
+    if not location:
+        return None
+    parent = store.checkpoints.get(location.rstrip("/"))
+    if parent is None:
+        raise ContainerError(f"AlgorithmError: Model checkpoint not found: {location}")
+    return parent
+
+
+def _scheme(config: Mapping[str, Any]) -> str | None:
+    """Return the peft scheme from where the recipe's family keeps it."""
+    places: list[Mapping[str, Any]] = [config, config.get("model") or {}, config.get("trainer") or {}]
+    schemes = [(place.get("peft") or {}).get("peft_scheme") for place in places if isinstance(place, Mapping)]
+    return next((str(scheme) for scheme in schemes if scheme), None)
+
+
+def _steps(recipe: Mapping[str, Any], rows: int) -> int:
+    config = recipe["training_config"]
+    trainer = config.get("trainer") or {}
+    if steps := config.get("max_steps") or trainer.get("max_steps"):
+        return int(steps)
+    return max(1, math.ceil(rows / int(config.get("global_batch_size") or 1)) * int(trainer.get("max_epochs") or 1))
+
+
+def _progress(checkpoint: Checkpoint) -> list[str]:
+    steps = int(checkpoint.uri.rsplit("_", 1)[-1])
+    marks = sorted({max(1, round(steps * share)) for share in (0.1, 0.25, 0.5, 0.75, 1.0)})
+    return [f"global_step={step} reduced_train_loss={2.0 * math.exp(-2.0 * step / steps):.4f}" for step in marks]
+
+
+def _evaluated(store: Store, container: Container, recipe: Mapping[str, Any], quality: float) -> Evaluated:
+    hyperparameters, run = container.job.hyperparameters, recipe["run"]
+    location = hyperparameters.get("base_model_location")
+    name = location or str(hyperparameters.get("base_model") or run.get("model_name_or_path"))
+    if not location and name.startswith("s3://"):
+        location = name
+    return Evaluated(model_name=name, checkpoint=_parent(store, location), base_quality=quality * _BASE_SHARE)

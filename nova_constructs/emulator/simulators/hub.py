@@ -1,0 +1,54 @@
+"""The public SageMaker hub: DescribeHubContent and the bucket with the recipe templates it points to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.sagemaker.responses import SageMakerResponse
+
+from lambda_handlers.catalog.models import MODELS
+from lambda_handlers.catalog.regions import hub_bucket
+from nova_constructs.emulator import hub as snapshot
+from nova_constructs.emulator.simulators.checkpoints import make_service_bucket, put_service_object
+from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
+from nova_constructs.emulator.simulators.state import SimulatorState, Undo
+
+PUBLIC_HUB = "SageMakerPublicHub"
+
+
+def install(state: SimulatorState) -> Undo:
+    """Serve hub content and fill the Region's template bucket, again after every reset."""
+
+    def describe_hub_content(parameters: Parameters) -> dict[str, Any]:
+        name, kind = parameters["HubContentName"], parameters["HubContentType"]
+        known = {model.hub_content_name for model in MODELS.values()}
+        if parameters["HubName"].rsplit("/", 1)[-1] != PUBLIC_HUB or kind != "Model" or name not in known:
+            raise aws_error("ResourceNotFound", f"Hub content {name} of type {kind} does not exist.")
+        content = snapshot.hub_content(name, state.region)
+        wanted = parameters.get("HubContentVersion")
+        if wanted and wanted != content["HubContentVersion"]:
+            raise aws_error("ResourceNotFound", f"Hub content {name} has no version {wanted}.")
+        return content
+
+    undo = serve(SageMakerResponse, {"DescribeHubContent": describe_hub_content})
+    _fill_bucket(state.region)
+    state.on_reset(lambda: _fill_bucket(state.region))
+    return undo
+
+
+def _fill_bucket(region: str) -> None:
+    bucket = hub_bucket(region)
+    make_service_bucket(bucket, region, _public(bucket))
+    for key, body in snapshot.objects(region).items():
+        put_service_object(bucket, key, body)
+
+
+def _public(bucket: str) -> dict[str, Any]:
+    statement = {
+        "Sid": "PublicRead",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

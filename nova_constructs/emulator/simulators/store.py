@@ -1,0 +1,65 @@
+"""What the simulated services remember, shared between them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nova_constructs.emulator.simulators.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from nova_constructs.emulator.simulators.custom_models import CustomModel
+    from nova_constructs.emulator.simulators.deployments import Deployment
+    from nova_constructs.emulator.simulators.state import SimulatorState
+    from nova_constructs.emulator.simulators.training_job import TrainingJob
+
+
+@dataclass(slots=True)
+class Store:
+    """Jobs by name, checkpoints by URI, custom models and deployments by ARN; hold `lock` to change more than one."""
+
+    jobs: dict[str, TrainingJob] = field(default_factory=dict)
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    models: dict[str, CustomModel] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def clear(self) -> None:
+        """Forget everything and let running work end where it is."""
+        with self.lock:
+            self.closed.set()
+            self.closed = threading.Event()
+            for kept in (self.jobs, self.checkpoints, self.models, self.deployments):
+                kept.clear()
+
+    def tags(self, arn: str) -> dict[str, str] | None:
+        """Return the tags of a resource, or None if it is not one of the simulated ones."""
+        job = self.jobs.get(arn.rsplit("/", 1)[-1]) if ":training-job/" in arn else None
+        resource = job or self.models.get(arn) or self.deployments.get(arn)
+        return dict(resource.tags) if resource else None
+
+
+_current: list[tuple[object, Store]] = []
+
+
+def store_of(state: SimulatorState) -> Store:
+    """Return the store of an emulator, made on first use; one emulator runs per process."""
+    for owner, store in _current:
+        if owner is state:
+            return store
+    store = Store()
+    _current[:] = [(state, store)]
+    return store
+
+
+def as_tags(pairs: list[Mapping[str, str]] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """Turn a list of tag objects into a mapping."""
+    return {pair[key]: pair[value] for pair in pairs or ()}
+
+
+def as_tag_list(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    """Turn a mapping of tags into the API's list of objects."""
+    return [{key: name, value: text} for name, text in tags.items()]
