@@ -1,0 +1,186 @@
+"""Amazon SageMaker AI and Amazon Bedrock, with the permissions that tags at creation and roles imply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from nova_constructs.emulator.iam.actions.call import (
+    ApiCall,
+    ContextValues,
+    Need,
+    Row,
+    anywhere,
+    as_mapping,
+    on,
+    pass_role,
+    request_tags,
+)
+from nova_constructs.emulator.iam.errors import EvaluationError
+
+PUBLIC_HUB: Final = "SageMakerPublicHub"
+# Bedrock makes up the last part of these ARNs, so a policy can only name them by wildcard when they are created.
+_NEW_ID = "000000000000"
+
+
+def _training_job_arn(call: ApiCall) -> str:
+    """Give the ARN of a training job; SageMaker writes names in lower case into ARNs."""
+    return call.arn(f"training-job/{call.text('TrainingJobName').lower()}")
+
+
+def _create_training_job(call: ApiCall) -> Iterator[Need]:
+    arn = _training_job_arn(call)
+    tags = request_tags(as_mapping(call.params.get("Tags")))
+    yield Need(action="sagemaker:CreateTrainingJob", resource=arn, context={**tags, **_training_keys(call)})
+    if tags:
+        yield Need(action="sagemaker:AddTags", resource=arn, context={**tags, "sagemaker:TaggingAction": "CreateTrainingJob"})
+    yield from pass_role(call, call.params.get("RoleArn"), "sagemaker.amazonaws.com", associated=arn)
+    for key in _training_kms_keys(call):
+        yield from _use_key(call, key, "sagemaker")
+
+
+def _training_keys(call: ApiCall) -> ContextValues:
+    resources: Mapping[str, Any] = call.params.get("ResourceConfig") or {}
+    output: Mapping[str, Any] = call.params.get("OutputDataConfig") or {}
+    vpc: Mapping[str, Any] = call.params.get("VpcConfig") or {}
+    seconds = (call.params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds")
+    return {
+        "sagemaker:InstanceTypes": _instance_types(resources) or None,
+        "sagemaker:VolumeKmsKey": resources.get("VolumeKmsKeyId"),
+        "sagemaker:OutputKmsKey": output.get("KmsKeyId"),
+        "sagemaker:VpcSecurityGroupIds": tuple(vpc.get("SecurityGroupIds") or ()) or None,
+        "sagemaker:VpcSubnets": tuple(vpc.get("Subnets") or ()) or None,
+        "sagemaker:MaxRuntimeInSeconds": None if seconds is None else str(seconds),
+        "sagemaker:NetworkIsolation": str(bool(call.params.get("EnableNetworkIsolation"))).lower(),
+        "sagemaker:InterContainerTrafficEncryption": str(
+            bool(call.params.get("EnableInterContainerTrafficEncryption"))
+        ).lower(),
+    }
+
+
+def _instance_types(resources: Mapping[str, Any]) -> tuple[str, ...]:
+    groups = [group.get("InstanceType") for group in resources.get("InstanceGroups") or ()]
+    return tuple(name for name in (resources.get("InstanceType"), *groups) if name)
+
+
+def _training_kms_keys(call: ApiCall) -> list[str]:
+    volume = (call.params.get("ResourceConfig") or {}).get("VolumeKmsKeyId")
+    return [volume] if volume else []
+
+
+def _use_key(call: ApiCall, key: str, service: str) -> Iterator[Need]:
+    """Let a service use a customer-managed key for the caller: SageMaker and Bedrock do it by a grant."""
+    arn = call.facts.key_arn(key)
+    if arn is None:
+        raise EvaluationError(f"{call.service}:{call.operation} names the unknown KMS key {key}")
+    context = {
+        "kms:ViaService": f"{service}.{call.region}.amazonaws.com",
+        "kms:CallerAccount": call.account,
+        "aws:ViaAWSService": "true",
+    }
+    yield Need(action="kms:CreateGrant", resource=arn, context={**context, "kms:GrantIsForAWSResource": "true"})
+    yield Need(action="kms:DescribeKey", resource=arn, context=context)
+
+
+def _hub_account(call: ApiCall) -> tuple[str, str]:
+    """Give owner and name of a hub, which a call names by name or ARN; the public hub belongs to `aws`."""
+    hub = call.text("HubName")
+    if hub.startswith("arn:"):
+        return hub.split(":")[4], hub.rsplit("/", 1)[-1]
+    return ("aws" if hub == PUBLIC_HUB else call.account), hub
+
+
+def _hub(call: ApiCall) -> list[Need]:
+    owner, hub = _hub_account(call)
+    return [Need(action=f"sagemaker:{call.operation}", resource=call.arn(f"hub/{hub}", account=owner))]
+
+
+def _hub_content(call: ApiCall) -> Iterator[Need]:
+    """Give both required resources; the content's ARN for IAM carries no version (Service Authorization Reference)."""
+    owner, hub = _hub_account(call)
+    path = f"hub-content/{hub}/{call.text('HubContentType')}/{call.text('HubContentName')}"
+    yield from _hub(call)
+    yield Need(action=f"sagemaker:{call.operation}", resource=call.arn(path, account=owner))
+
+
+def _add_tags(call: ApiCall) -> list[Need]:
+    tags = request_tags(as_mapping(call.params.get("Tags")))
+    return [Need(action="sagemaker:AddTags", resource=call.text("ResourceArn"), context=tags)]
+
+
+_training_job, _by_resource_arn = on(_training_job_arn), on(lambda call: call.text("ResourceArn"))
+SAGEMAKER: Final[Mapping[str, Row]] = {
+    "CreateTrainingJob": _create_training_job,
+    "DescribeTrainingJob": _training_job,
+    "StopTrainingJob": _training_job,
+    "ListTrainingJobs": anywhere,
+    "AddTags": _add_tags,
+    "ListTags": _by_resource_arn,
+    "DescribeHub": _hub,
+    "ListHubContents": _hub,
+    "DescribeHubContent": _hub_content,
+}
+
+
+def _bedrock_tags(call: ApiCall, name: str = "tags") -> ContextValues:
+    return request_tags(as_mapping(call.params.get(name), key="key", value="value"))
+
+
+def _tagged(call: ApiCall, tags: ContextValues, new: str) -> Iterator[Need]:
+    if tags:
+        yield Need(action="bedrock:TagResource", resource=call.arn(new), context=tags)
+
+
+def _create_custom_model(call: ApiCall) -> Iterator[Need]:
+    """Give the needs of an import; the action itself knows no resource (Service Authorization Reference)."""
+    tags = _bedrock_tags(call, "modelTags")
+    yield Need(action="bedrock:CreateCustomModel", resource="*", context=tags)
+    yield from _tagged(call, tags, f"custom-model/imported/{_NEW_ID}")
+    yield from pass_role(call, call.params.get("roleArn"), "bedrock.amazonaws.com")
+    if key := call.params.get("modelKmsKeyArn"):
+        yield from _use_key(call, key, "bedrock")
+
+
+def _create_deployment(call: ApiCall) -> Iterator[Need]:
+    tags = _bedrock_tags(call)
+    yield Need(action="bedrock:CreateCustomModelDeployment", resource=call.text("modelArn"), context=tags)
+    yield from _tagged(call, tags, f"custom-model-deployment/{_NEW_ID}")
+
+
+def _update_deployment(call: ApiCall) -> Iterator[Need]:
+    yield Need(action="bedrock:UpdateCustomModelDeployment", resource=call.text("modelArn"))
+    yield Need(action="bedrock:UpdateCustomModelDeployment", resource=_deployment_arn(call))
+
+
+def _deployment_arn(call: ApiCall) -> str:
+    return call.named("customModelDeploymentIdentifier", "custom-model-deployment/")
+
+
+def _invoked(call: ApiCall) -> str:
+    model = call.text("modelId")
+    return model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
+
+
+def _tag(call: ApiCall) -> list[Need]:
+    tags = _bedrock_tags(call)
+    return [Need(action="bedrock:TagResource", resource=call.text("resourceARN"), context=tags)]
+
+
+_custom_model, _deployment = on(lambda call: call.named("modelIdentifier", "custom-model/")), on(_deployment_arn)
+BEDROCK: Final[Mapping[str, Row]] = {
+    "CreateCustomModel": _create_custom_model,
+    "GetCustomModel": _custom_model,
+    "DeleteCustomModel": _custom_model,
+    "ListCustomModels": anywhere,
+    "CreateCustomModelDeployment": _create_deployment,
+    "GetCustomModelDeployment": _deployment,
+    "DeleteCustomModelDeployment": _deployment,
+    "UpdateCustomModelDeployment": _update_deployment,
+    "ListCustomModelDeployments": anywhere,
+    "InvokeModel": on(_invoked, action="InvokeModel"),
+    "Converse": on(_invoked, action="InvokeModel"),
+    "InvokeModelWithResponseStream": on(_invoked, action="InvokeModelWithResponseStream"),
+    "ConverseStream": on(_invoked, action="InvokeModelWithResponseStream"),
+    "ListTagsForResource": on(lambda call: call.text("resourceARN")),
+    "TagResource": _tag,
+}
