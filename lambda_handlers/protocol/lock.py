@@ -34,8 +34,8 @@ class RunLock:
             if holder and holder in open_runs(self.store):
                 raise RunLocked(f"Run {holder} is in progress; this customization runs one at a time.")
             generation = _generation(item) + 1
-            taken = {"run_id": run_id, "execution_arn": execution_arn, "acquired_at": iso(now), "fenced": False}
-            if self._swap(item, {**taken, "generation": generation}):
+            taken = {"run_id": run_id, "execution_arn": execution_arn, "acquired_at": iso(now)}
+            if self._swap(item, {**taken, "generation": generation, "fenced": False}):
                 return generation
         raise AssertionError
 

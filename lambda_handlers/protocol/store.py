@@ -163,4 +163,4 @@ def _decode(item: Mapping[str, Mapping[str, Any]]) -> Item:
 
 def _decode_value(value: Mapping[str, Any]) -> Value:
     ((kind, content),) = value.items()
-    return int(content) if kind == "N" else content  # type: ignore[no-any-return]
+    return int(content) if kind == "N" else content

@@ -1,0 +1,30 @@
+"""What AWS runs for a stage: one driver per kind of job, and the requests that create them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lambda_handlers.jobs.custom_models import CustomModels
+from lambda_handlers.jobs.deployments import CustomModelDeployments
+from lambda_handlers.jobs.driver import JobDriver, JobState, JobStatus, NameTaken
+from lambda_handlers.jobs.training_jobs import TrainingJobs
+
+__all__ = [
+    "CustomModelDeployments",
+    "CustomModels",
+    "JobDriver",
+    "JobState",
+    "JobStatus",
+    "NameTaken",
+    "TrainingJobs",
+    "driver_for",
+]
+
+
+@cache
+def driver_for(kind: str) -> JobDriver:
+    """Return the driver of a kind of job: TrainingJob, CustomModel or CustomModelDeployment; raise KeyError for others."""
+    drivers: dict[str, JobDriver] = {
+        driver.kind: driver for driver in (TrainingJobs(), CustomModels(), CustomModelDeployments())
+    }
+    return drivers[kind]

@@ -1,0 +1,68 @@
+"""Amazon Bedrock custom models made from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from lambda_handlers.jobs import bedrock
+from lambda_handlers.jobs.driver import JobState, JobStatus
+from lambda_handlers.protocol.aws import client
+from lambda_handlers.protocol.errors import service_errors
+from lambda_handlers.protocol.names import client_token
+
+if TYPE_CHECKING:
+    from lambda_handlers.protocol.registry import JobRow
+
+_STATUS: Final[Mapping[str, JobStatus]] = {
+    "Creating": JobStatus.RUNNING,
+    "Active": JobStatus.COMPLETED,
+    "Failed": JobStatus.FAILED,
+}
+
+
+class CustomModels:
+    """Make custom models (bedrock: CreateCustomModel, GetCustomModel, DeleteCustomModel, ListTagsForResource).
+
+    Being made cannot be stopped: to stop is to delete the model as soon as that is allowed.
+    """
+
+    kind = "CustomModel"
+    name_limit = 63
+    stop_deletes = True
+
+    def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        """Start making the model and return its ARN; raise NameTaken, QuotaExceeded or InvalidRequest."""
+        try:
+            with service_errors():
+                answer = client("bedrock").create_custom_model(
+                    **request,
+                    modelName=name,
+                    modelTags=bedrock.tag_list(tags),
+                    clientRequestToken=client_token(name, digest),
+                )
+        except Exception as error:
+            raise bedrock.refusal(name, error, lambda: self._find(name) is not None) from error
+        return str(answer["modelArn"])
+
+    def digest_of(self, name: str) -> str | None:
+        """Return the request digest the model of that name is tagged with, or None."""
+        model = self._find(name)
+        return None if model is None else bedrock.digest(model["modelArn"])
+
+    def describe(self, row: JobRow) -> JobState:
+        """Return the state of the row's model, GONE if there is none."""
+        model = self._find(row.job_name)
+        if model is None:
+            return JobState(status=JobStatus.GONE)
+        # A model made before statuses were introduced has none and is ready to use (API reference).
+        status = _STATUS[model.get("modelStatus", "Active")]
+        output = {"model_arn": model["modelArn"]} if status is JobStatus.COMPLETED else {}
+        return JobState(status=status, arn=model["modelArn"], output=output, cause=model.get("failureMessage", ""))
+
+    def stop(self, row: JobRow) -> None:
+        """Delete the model; success if it is gone or cannot be deleted yet."""
+        bedrock.delete(client("bedrock").delete_custom_model, modelIdentifier=row.job_name)
+
+    def _find(self, name: str) -> Mapping[str, Any] | None:
+        return bedrock.find(client("bedrock").get_custom_model, modelIdentifier=name)

@@ -1,0 +1,69 @@
+"""Amazon Bedrock deployments of custom models for on-demand inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from lambda_handlers.jobs import bedrock
+from lambda_handlers.jobs.driver import JobState, JobStatus
+from lambda_handlers.protocol.aws import client
+from lambda_handlers.protocol.errors import service_errors
+from lambda_handlers.protocol.names import client_token
+
+if TYPE_CHECKING:
+    from lambda_handlers.protocol.registry import JobRow
+
+_STATUS: Final[Mapping[str, JobStatus]] = {
+    "Creating": JobStatus.RUNNING,
+    "Active": JobStatus.COMPLETED,
+    "Failed": JobStatus.FAILED,
+}
+
+
+class CustomModelDeployments:
+    """Deploy custom models.
+
+    Calls bedrock: CreateCustomModelDeployment, GetCustomModelDeployment, DeleteCustomModelDeployment and
+    ListTagsForResource. To stop is to delete the deployment as soon as that is allowed.
+    """
+
+    kind = "CustomModelDeployment"
+    name_limit = 63
+    stop_deletes = True
+
+    def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        """Start deploying and return the deployment's ARN; raise NameTaken, QuotaExceeded or InvalidRequest."""
+        try:
+            with service_errors():
+                answer = client("bedrock").create_custom_model_deployment(
+                    **request,
+                    modelDeploymentName=name,
+                    tags=bedrock.tag_list(tags),
+                    clientRequestToken=client_token(name, digest),
+                )
+        except Exception as error:
+            raise bedrock.refusal(name, error, lambda: self._find(name) is not None) from error
+        return str(answer["customModelDeploymentArn"])
+
+    def digest_of(self, name: str) -> str | None:
+        """Return the request digest the deployment of that name is tagged with, or None."""
+        deployment = self._find(name)
+        return None if deployment is None else bedrock.digest(deployment["customModelDeploymentArn"])
+
+    def describe(self, row: JobRow) -> JobState:
+        """Return the state of the row's deployment, GONE if there is none."""
+        deployment = self._find(row.job_name)
+        if deployment is None:
+            return JobState(status=JobStatus.GONE)
+        arn = str(deployment["customModelDeploymentArn"])
+        status = _STATUS[deployment["status"]]
+        output = {"deployment_arn": arn} if status is JobStatus.COMPLETED else {}
+        return JobState(status=status, arn=arn, output=output, cause=deployment.get("failureMessage", ""))
+
+    def stop(self, row: JobRow) -> None:
+        """Delete the deployment; success if it is gone or cannot be deleted yet."""
+        bedrock.delete(client("bedrock").delete_custom_model_deployment, customModelDeploymentIdentifier=row.job_name)
+
+    def _find(self, name: str) -> Mapping[str, Any] | None:
+        return bedrock.find(client("bedrock").get_custom_model_deployment, customModelDeploymentIdentifier=name)

@@ -1,0 +1,70 @@
+"""What the protocol asks of anything that AWS runs for a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from lambda_handlers.protocol.registry import JobRow
+
+CUSTOMIZATION_TAG: Final = "nova-constructs:customization"
+RUN_TAG: Final = "nova-constructs:run"
+STAGE_TAG: Final = "nova-constructs:stage"
+DIGEST_TAG: Final = "nova-constructs:request-digest"
+
+
+class NameTaken(Exception):  # noqa: N818 - a finding, not a fault
+    """Report that something of that name exists already."""
+
+
+class JobStatus(StrEnum):
+    """Where a job stands, in one vocabulary for all services."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+    GONE = "GONE"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobState:
+    """Describe a job at one moment.
+
+    `output` holds the members a completed job adds to its stage's result; `cause` is the service's own sentence;
+    `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty.
+    """
+
+    status: JobStatus
+    arn: str = ""
+    output: Mapping[str, Any] = field(default_factory=dict)
+    cause: str = ""
+    error: str = ""
+
+
+class JobDriver(Protocol):
+    """Create, find, describe and stop the jobs of one kind. Names identify jobs; a driver keeps no state."""
+
+    kind: str
+    name_limit: int
+    stop_deletes: bool
+    """Whether `stop` deletes what a completed job left, as for a custom model, which nobody can stop being made."""
+
+    def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        """Create the job and return its ARN; raise NameTaken if the name is in use."""
+        ...
+
+    def digest_of(self, name: str) -> str | None:
+        """Return the request digest the job of that name is tagged with, or None."""
+        ...
+
+    def describe(self, row: JobRow) -> JobState:
+        """Return the state of the row's job, GONE if there is none."""
+        ...
+
+    def stop(self, row: JobRow) -> None:
+        """Ask the job to end; success if it has ended, is gone, or cannot be deleted yet."""
+        ...

@@ -1,0 +1,144 @@
+"""From the end of a job to the state that waits for it: claim the row, then send, then close."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from lambda_handlers.jobs.driver import JobDriver, JobStatus
+from lambda_handlers.protocol.clock import Clock
+from lambda_handlers.protocol.errors import LedgerSealed
+from lambda_handlers.protocol.ledger import Ledger
+from lambda_handlers.protocol.outcomes import ENDED, leaves_job, outcome_of
+from lambda_handlers.protocol.registry import JobRegistry, JobRow, Outcome, RowStatus
+from lambda_handlers.protocol.stepfunctions import TaskTokens
+from lambda_handlers.protocol.store import ConditionFailed, attempts
+
+SUBMIT_GRACE_SECONDS: Final = 20 * 60
+"""How long after a submission began its create call may still take effect: a function lives 15 minutes at most."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """Hold what the steps of waiting act on."""
+
+    registry: JobRegistry
+    clock: Clock
+    tasks: TaskTokens
+    ledger: Ledger
+    drivers: Callable[[str], JobDriver]
+
+    def epoch(self) -> int:
+        """Return the present second."""
+        return int(self.clock.now().timestamp())
+
+    def record(self, row: JobRow, type: str, detail: Mapping[str, Any]) -> None:
+        """Record an event of the row's job, unless the run's record is closed."""
+        event_id = f"{type}/{row.stage}/{row.attempt}"
+        with suppress(LedgerSealed):
+            self.ledger.append(run_id=row.run_id, event_id=event_id, type=type, detail=detail)
+
+
+def look(desk: Desk, row: JobRow) -> JobRow:
+    """Describe the job of a waiting row and, if it has ended, tell the state that waits."""
+    state = desk.drivers(row.kind).describe(row)
+    if state.status not in ENDED:
+        return row
+    return finish(desk, replace(row, arn=state.arn or row.arn), outcome_of(row, state))
+
+
+def finish(desk: Desk, row: JobRow, outcome: Outcome) -> JobRow:
+    """Decide the outcome of a waiting row and tell the state; if it is decided already, tell that."""
+    claimed = _claim(desk, row, outcome)
+    return deliver(desk, claimed) if claimed.status is RowStatus.CLAIMED else claimed
+
+
+def deliver(desk: Desk, row: JobRow) -> JobRow:
+    """Record and send a claimed outcome, then close the row; sending the same outcome again does no harm."""
+    outcome = row.outcome
+    assert outcome is not None
+    desk.record(row, "job_ended", {**_identity(row), **asdict(outcome)})
+    taken = _send(desk.tasks, row.token, outcome)
+    _log.info("outcome of %s %s: %s", row.kind, row.job_name, "delivered" if taken else "nobody waits")
+    told = replace(row, delivered=taken, token="")
+    if leaves_job(outcome):
+        stopping = _save(desk, replace(told, status=RowStatus.STOPPING), row)
+        return settle(desk, stopping) if stopping.status is RowStatus.STOPPING else stopping
+    return _save(desk, closed(desk, told), row)
+
+
+def settle(desk: Desk, row: JobRow) -> JobRow:
+    """Bring the job of a stopping or cancelled row to its end and close the row once it has ended."""
+    driver = desk.drivers(row.kind)
+    state = driver.describe(row)
+    if state.status is JobStatus.GONE:
+        # The create call may still be under way: the row is all that will lead to the job it makes.
+        late = desk.epoch() < row.submitted_at + SUBMIT_GRACE_SECONDS
+        return row if late else _save(desk, closed(desk, row), row)
+    if state.status is JobStatus.RUNNING or (state.status is JobStatus.COMPLETED and driver.stop_deletes):
+        driver.stop(row)
+        return row
+    return _save(desk, closed(desk, replace(row, arn=state.arn or row.arn)), row)
+
+
+def cancel(desk: Desk, row: JobRow) -> JobRow:
+    """Give up waiting for the row's job because its run is over; return the row as it then is."""
+    for _ in attempts():
+        if row.status in (RowStatus.CANCELLED, RowStatus.CLOSED):
+            return row
+        # A job whose end is already known needs no stopping, and what it made may be in use.
+        decided = row.status is RowStatus.CLAIMED and row.outcome is not None and not leaves_job(row.outcome)
+        given_up = closed(desk, row) if decided else replace(row, status=RowStatus.CANCELLED, token="")
+        try:
+            return desk.registry.save(given_up, replacing=row)
+        except ConditionFailed:
+            row = _present(desk, row)
+    raise AssertionError
+
+
+def closed(desk: Desk, row: JobRow) -> JobRow:
+    """Return the row closed now, without its token."""
+    return replace(row, status=RowStatus.CLOSED, token="", closed_at=desk.epoch())
+
+
+def _claim(desk: Desk, row: JobRow, outcome: Outcome) -> JobRow:
+    arn = row.arn
+    for _ in attempts():
+        if not row.waits:
+            return row
+        try:
+            return desk.registry.save(replace(row, status=RowStatus.CLAIMED, outcome=outcome, arn=arn), replacing=row)
+        except ConditionFailed:
+            attempt, row = row.attempt, _present(desk, row)
+            if row.attempt != attempt:
+                return row
+    raise AssertionError
+
+
+def _send(tasks: TaskTokens, token: str, outcome: Outcome) -> bool:
+    if outcome.succeeded:
+        return tasks.succeed(token, outcome.output)
+    return tasks.fail(token, outcome.error, outcome.cause)
+
+
+def _save(desk: Desk, row: JobRow, old: JobRow) -> JobRow:
+    """Save the row, or return the stored one if someone else has changed it: they go on from there."""
+    try:
+        return desk.registry.save(row, replacing=old)
+    except ConditionFailed:
+        return _present(desk, old)
+
+
+def _present(desk: Desk, row: JobRow) -> JobRow:
+    present = desk.registry.get(row.run_id, row.stage)
+    assert present is not None, "rows are never deleted while anything acts on them"
+    return present
+
+
+def _identity(row: JobRow) -> dict[str, Any]:
+    return {"stage": row.stage, "kind": row.kind, "name": row.job_name, "arn": row.arn, "attempt": row.attempt}

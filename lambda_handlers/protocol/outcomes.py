@@ -1,0 +1,61 @@
+"""What a state is told about its job: the stage's result, or an error name and a sentence for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lambda_handlers.jobs.driver import JobState, JobStatus
+from lambda_handlers.protocol.errors import (
+    DeploymentFailed,
+    EvaluationFailed,
+    JobFailed,
+    JobStopped,
+    JobTimedOut,
+    ModelImportFailed,
+    WorkflowError,
+)
+from lambda_handlers.protocol.registry import JobRow, Outcome
+
+ENDED: Final = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)
+
+_FAILURE_OF_KIND: Final[dict[str, type[WorkflowError]]] = {
+    "CustomModel": ModelImportFailed,
+    "CustomModelDeployment": DeploymentFailed,
+}
+
+
+def outcome_of(row: JobRow, state: JobState) -> Outcome:
+    """Return what the waiting state is told about a job that has ended or is gone."""
+    if state.status is JobStatus.COMPLETED:
+        return Outcome(output={"job": _job(row, state), **state.output})
+    if state.status is JobStatus.STOPPED:
+        return Outcome(error=state.error or JobStopped.__name__, cause=_sentence(row, "was stopped", state.cause))
+    if state.status is JobStatus.GONE:
+        return Outcome(error=_failure(row), cause=_sentence(row, "does not exist", state.cause))
+    return Outcome(error=state.error or _failure(row), cause=_sentence(row, "failed", state.cause))
+
+
+def timed_out(row: JobRow) -> Outcome:
+    """Return what the waiting state is told once the deadline has passed."""
+    deadline = datetime.fromtimestamp(row.deadline, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Outcome(error=JobTimedOut.__name__, cause=_sentence(row, f"did not finish by {deadline}"))
+
+
+def leaves_job(outcome: Outcome) -> bool:
+    """Say whether the job may go on after its state was told: only the deadline decides without the job's end."""
+    return outcome.error == JobTimedOut.__name__
+
+
+def _failure(row: JobRow) -> str:
+    if row.stage.startswith("evaluation"):
+        return EvaluationFailed.__name__
+    return _FAILURE_OF_KIND.get(row.kind, JobFailed).__name__
+
+
+def _job(row: JobRow, state: JobState) -> dict[str, Any]:
+    return {"stage": row.stage, "kind": row.kind, "name": row.job_name, "arn": state.arn or row.arn}
+
+
+def _sentence(row: JobRow, what: str, cause: str = "") -> str:
+    return f"{row.kind} {row.job_name} of stage {row.stage} {what}{': ' + cause if cause else '.'}"

@@ -1,0 +1,186 @@
+"""The job registry: one row per stage of a run, which says which job is the stage's and who waits for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from lambda_handlers.protocol.names import canonical
+from lambda_handlers.protocol.store import Item, ItemStore, Value
+
+OPEN_MARKER: Final = "open"
+KEPT_SECONDS: Final = 90 * 24 * 3600
+"""How long a closed row is kept: longer than the 28 days a training job may run."""
+
+
+class RowStatus(StrEnum):
+    """Where the waiting for a job stands."""
+
+    PENDING = "PENDING"
+    """The job is intended; it may or may not have been created."""
+    OPEN = "OPEN"
+    """The job was created and a state waits for it."""
+    CLAIMED = "CLAIMED"
+    """The outcome is decided; the waiting state may or may not have been told."""
+    STOPPING = "STOPPING"
+    """The state was told that the deadline has passed; the job is still to be brought to its end."""
+    CANCELLED = "CANCELLED"
+    """The run is over; nobody is told anything and the job is to be brought to its end."""
+    CLOSED = "CLOSED"
+    """The job has ended and nobody waits for it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a waiting state is told: an output, or an error name with its cause."""
+
+    output: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    cause: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Say whether the job completed."""
+        return not self.error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobRow:
+    """Hold everything known about the job of one stage of one run."""
+
+    run_id: str
+    stage: str
+    kind: str
+    job_name: str
+    attempt: int
+    execution_arn: str
+    digest: str
+    deadline: int
+    """Seconds since the epoch."""
+    submission: int
+    """Which try of the waiting state the token is of: a late answer of an earlier try must not take its place."""
+    submitted_at: int
+    """Seconds since the epoch at which the newest submission began."""
+    status: RowStatus = RowStatus.PENDING
+    token: str = field(default="", repr=False)
+    arn: str = ""
+    outcome: Outcome | None = None
+    delivered: bool | None = None
+    """Whether the waiting state took the outcome; None until it was offered."""
+    closed_at: int = 0
+    version: int = 0
+
+    @property
+    def key(self) -> Item:
+        """Return the row's key in the table."""
+        return {"run_id": self.run_id, "stage": self.stage}
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the outcome is still undecided."""
+        return self.status in (RowStatus.PENDING, RowStatus.OPEN)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what may be recorded and shown: never the token."""
+        facts: dict[str, Any] = {
+            "stage": self.stage,
+            "kind": self.kind,
+            "name": self.job_name,
+            "arn": self.arn,
+            "attempt": self.attempt,
+            "status": str(self.status),
+        }
+        if self.outcome:
+            facts["outcome"] = asdict(self.outcome)
+        return facts
+
+
+class JobRegistry:
+    """Read and write rows. Every write names the row it replaces, so that no change is made on stale knowledge."""
+
+    def __init__(self, store: ItemStore) -> None:
+        self._store = store
+
+    def get(self, run_id: str, stage: str) -> JobRow | None:
+        """Return the stage's row, or None."""
+        item = self._store.get({"run_id": run_id, "stage": stage})
+        return _row(item) if item else None
+
+    def of_run(self, run_id: str) -> list[JobRow]:
+        """Return the rows of a run."""
+        return [_row(item) for item in self._store.query(run_id)]
+
+    def open_rows(self) -> list[JobRow]:
+        """Return every row that is not CLOSED, earliest deadline first; one written a moment ago may be missing."""
+        rows = (self._fresh(item) for item in self._store.query_index("open", OPEN_MARKER))
+        return [row for row in rows if row and row.status is not RowStatus.CLOSED]
+
+    def by_name(self, job_name: str) -> JobRow | None:
+        """Return the row whose present job has that name; one written a moment ago may be missing."""
+        rows = (self._fresh(item) for item in self._store.query_index("by-name", job_name))
+        return next((row for row in rows if row and row.job_name == job_name), None)
+
+    def save(self, row: JobRow, *, replacing: JobRow | None) -> JobRow:
+        """Write the row if the stored one is still `replacing`; raise ConditionFailed if not."""
+        old = None if replacing is None else {"version": replacing.version}
+        return _row(self._store.put(_item(row), replacing=old))
+
+    def _fresh(self, item: Item) -> JobRow | None:
+        return self.get(str(item["run_id"]), str(item["stage"]))
+
+
+def _item(row: JobRow) -> Item:
+    item: dict[str, Value] = {
+        "run_id": row.run_id,
+        "stage": row.stage,
+        "kind": row.kind,
+        "job_name": row.job_name,
+        "attempt": row.attempt,
+        "execution_arn": row.execution_arn,
+        "digest": row.digest,
+        "deadline": row.deadline,
+        "submission": row.submission,
+        "submitted_at": row.submitted_at,
+        "status": str(row.status),
+        "arn": row.arn,
+        "token": row.token,
+    }
+    if row.outcome:
+        item["outcome"] = canonical(asdict(row.outcome))
+    if row.delivered is not None:
+        item["delivered"] = row.delivered
+    return {**item, **_life(row)}
+
+
+def _life(row: JobRow) -> Item:
+    # Only a closed row may expire: an open one is all that is known of a job that may run for 28 days.
+    if row.status is RowStatus.CLOSED:
+        return {"closed_at": row.closed_at, "expires_at": row.closed_at + KEPT_SECONDS}
+    return {"open_marker": OPEN_MARKER}
+
+
+def _row(item: Item) -> JobRow:
+    outcome = item.get("outcome")
+    delivered = item.get("delivered")
+    return JobRow(
+        run_id=str(item["run_id"]),
+        stage=str(item["stage"]),
+        kind=str(item["kind"]),
+        job_name=str(item["job_name"]),
+        attempt=int(item["attempt"]),
+        execution_arn=str(item["execution_arn"]),
+        digest=str(item["digest"]),
+        deadline=int(item["deadline"]),
+        submission=int(item["submission"]),
+        submitted_at=int(item["submitted_at"]),
+        status=RowStatus(str(item["status"])),
+        token=str(item["token"]),
+        arn=str(item["arn"]),
+        outcome=Outcome(**json.loads(str(outcome))) if outcome is not None else None,
+        delivered=None if delivered is None else bool(delivered),
+        closed_at=int(item.get("closed_at", 0)),
+        version=int(item["version"]),
+    )
