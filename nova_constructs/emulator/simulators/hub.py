@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.sagemaker.responses import SageMakerResponse
 
-from lambda_handlers.catalog.models import MODELS
-from lambda_handlers.catalog.regions import hub_bucket
 from nova_constructs.emulator import hub as snapshot
 from nova_constructs.emulator.simulators.checkpoints import make_service_bucket, put_service_object
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
-
-PUBLIC_HUB = "SageMakerPublicHub"
 
 
 def install(state: SimulatorState) -> Undo:
@@ -21,14 +18,15 @@ def install(state: SimulatorState) -> Undo:
 
     def describe_hub_content(parameters: Parameters) -> dict[str, Any]:
         name, kind = parameters["HubContentName"], parameters["HubContentType"]
-        known = {model.hub_content_name for model in MODELS.values()}
-        if parameters["HubName"].rsplit("/", 1)[-1] != PUBLIC_HUB or kind != "Model" or name not in known:
+        if parameters["HubName"].rsplit("/", 1)[-1] != snapshot.HUB_NAME or kind != "Model":
             raise aws_error("ResourceNotFound", f"Hub content {name} of type {kind} does not exist.")
-        content = snapshot.hub_content(name, state.region)
-        wanted = parameters.get("HubContentVersion")
-        if wanted and wanted != content["HubContentVersion"]:
-            raise aws_error("ResourceNotFound", f"Hub content {name} has no version {wanted}.")
-        return content
+        version = parameters.get("HubContentVersion")
+        try:
+            content = snapshot.hub_content(name, state.region, version)
+        except KeyError as error:
+            wanted = f"{name} {version or ''}".strip()
+            raise aws_error("ResourceNotFound", f"Hub content {wanted} does not exist.") from error
+        return {**content, "CreationTime": datetime.fromtimestamp(content["CreationTime"], UTC)}
 
     undo = serve(SageMakerResponse, {"DescribeHubContent": describe_hub_content})
     _fill_bucket(state.region)
@@ -37,9 +35,9 @@ def install(state: SimulatorState) -> Undo:
 
 
 def _fill_bucket(region: str) -> None:
-    bucket = hub_bucket(region)
+    bucket = snapshot.bucket(region)
     make_service_bucket(bucket, region, _public(bucket))
-    for key, body in snapshot.objects(region).items():
+    for key, body in snapshot.objects().items():
         put_service_object(bucket, key, body)
 
 

@@ -9,6 +9,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 
+from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.simulators.state import Undo
 
 FALL_BACK = object()
@@ -17,39 +18,19 @@ FALL_BACK = object()
 Parameters = Mapping[str, Any]
 Handler = Callable[[Parameters], Any]
 
-_ABSENT = object()
-
 
 def aws_error(code: str, message: str) -> ServiceException:
     """Return the error that boto3 shows as a ClientError with this code and message."""
     return ServiceException(code, message)
 
 
-def replace_attribute(owner: Any, name: str, value: object) -> Undo:
-    """Set an attribute of a class or module and return what puts back the former one."""
-    former = vars(owner).get(name, _ABSENT)
-    setattr(owner, name, value)
-
-    def undo() -> None:
-        if former is _ABSENT:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, former)
-
-    return undo
-
-
 def serve(response_class: type[BaseResponse], handlers: Mapping[str, Handler]) -> Undo:
     """Let handlers answer operations by their API names, with parsed parameters; return what undoes it."""
-    undos = [
-        replace_attribute(
-            response_class,
-            camelcase_to_underscores(operation),
-            _method(response_class, operation, handler),
-        )
-        for operation, handler in handlers.items()
-    ]
-    return undo_all(undos)
+    patches = Patches()
+    for operation, handler in handlers.items():
+        method = _method(response_class, operation, handler)
+        patches.replace(response_class, camelcase_to_underscores(operation), method)
+    return patches.undo
 
 
 def undo_all(undos: list[Undo]) -> Undo:

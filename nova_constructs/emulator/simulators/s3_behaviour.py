@@ -11,7 +11,7 @@ from moto.s3.exceptions import PreconditionFailed
 from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
-from nova_constructs.emulator.simulators.operations import replace_attribute, undo_all
+from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
 
 _KMS = {"aws:kms", "aws:kms:dsse"}
@@ -19,13 +19,11 @@ _KMS = {"aws:kms", "aws:kms:dsse"}
 
 def install(_state: SimulatorState) -> Undo:
     """Check copy preconditions and give objects under KMS an ETag that says nothing of their content."""
-    return undo_all(
-        [
-            replace_attribute(S3Response, "copy_object", _checked(S3Response.copy_object)),
-            replace_attribute(S3Response, "upload_part_copy", _checked(S3Response.upload_part_copy)),
-            replace_attribute(S3Backend, "put_object", _with_opaque_etag(S3Backend.put_object)),
-        ]
-    )
+    patches = Patches()
+    patches.replace(S3Response, "copy_object", _checked(S3Response.copy_object))
+    patches.replace(S3Response, "upload_part_copy", _checked(S3Response.upload_part_copy))
+    patches.replace(S3Backend, "put_object", _with_opaque_etag(S3Backend.put_object))
+    return patches.undo
 
 
 def _checked(original: Any) -> Any:

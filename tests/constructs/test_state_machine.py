@@ -1,0 +1,81 @@
+"""The state machine as it will run: order, catches, timeouts, retries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+NEVER_RETRIED = {
+    *("InvalidRequest", "DatasetRejected", "DataPreparationFailed", "RecipeInvalid", "UnsupportedCombination"),
+    *("JobFailed", "JobStopped", "JobTimedOut", "EvaluationFailed", "ModelImportFailed", "DeploymentFailed"),
+    *("QuotaExceeded", "CostCeilingExceeded", "States.ALL", "States.TaskFailed"),
+}
+
+
+def tasks(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Yield every Task with its name and whether it stands in a branch."""
+    for name, state in definition["States"].items():
+        if state["Type"] == "Task":
+            yield name, state, False
+        for branch in state.get("Branches", []):
+            for inner, inner_state, _ in tasks(branch):
+                yield inner, inner_state, True
+
+
+def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
+    states, name, path = definition["States"], definition["StartAt"], []
+    while name:
+        path.append(name)
+        state = states[name]
+        name = state.get("Next") or (state["Choices"][0]["Next"] if state["Type"] == "Choice" else "")
+    assert path == [
+        *("PlanRun", "PlanDecision", "PrepareData", "Train", "FindCheckpoint", "Evaluate", "DecideGate"),
+        *("GateDecision", "ImportModel", "DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
+    ]
+
+
+def test_a_choice_that_does_not_match_never_deploys(definition: dict[str, Any]) -> None:
+    states = definition["States"]
+    assert states["GateDecision"]["Default"] == "CloseRejectedRun"
+    assert states["PlanDecision"]["Default"] == "CloseSkippedRun"
+
+
+def test_every_failure_is_closed_before_it_fails(definition: dict[str, Any]) -> None:
+    closing = {"CloseRun", "CloseRejectedRun", "CloseSkippedRun", "CloseFailedRun"}
+    states = definition["States"]
+    for name, state in states.items():
+        if state["Type"] in {"Task", "Parallel"} and name not in closing:
+            catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "CloseFailedRun"}
+            assert state["Catch"] == [catch], name
+    assert states["CloseFailedRun"]["Next"] == "RunFailed"
+    assert states["RunFailed"]["ErrorPath"] == "$.failure.error"
+
+
+def test_every_task_has_a_timeout(definition: dict[str, Any]) -> None:
+    assert [name for name, state, _ in tasks(definition) if not state.get("TimeoutSeconds")] == []
+
+
+def test_only_what_passes_by_itself_is_retried(definition: dict[str, Any]) -> None:
+    for name, state, _ in tasks(definition):
+        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        assert not retried & NEVER_RETRIED, name
+
+
+def test_jobs_wait_by_token_and_give_up_after_their_deadline(definition: dict[str, Any]) -> None:
+    waiting = {name: s for name, s, _ in tasks(definition) if s["Resource"].endswith(".waitForTaskToken")}
+    assert set(waiting) == {"Train", "Evaluate-mmlu", "Evaluate-gen_qa", "ImportModel", "DeployModel"}
+    for name, state in waiting.items():
+        payload = state["Parameters"]["Payload"]
+        assert payload["token.$"] == "$$.Task.Token"
+        assert state["TimeoutSeconds"] > payload["config"]["deadline_seconds"], name
+
+
+def test_evaluations_run_side_by_side(definition: dict[str, Any]) -> None:
+    branches = definition["States"]["Evaluate"]["Branches"]
+    assert [branch["StartAt"] for branch in branches] == ["Evaluate-mmlu", "Evaluate-gen_qa"]
+
+
+def test_tasks_name_published_versions(definition: dict[str, Any]) -> None:
+    for name, state, _ in tasks(definition):
+        target = state["Parameters"].get("FunctionName") or state["Resource"]
+        assert "CurrentVersion" in target, name
