@@ -1,0 +1,36 @@
+"""The `nova` command line.
+
+    root.py        the command group, and how any error becomes one message and an exit code
+    demo/          nova demo: the whole workflow on the embedded emulator
+    emulate.py     nova emulate: the emulator by itself
+    run/           nova run start, list, show, stop: runs of a deployed customization
+    deployed.py    finds the deployed customization; runs.py reads its runs; history.py reads an execution's history
+    output.py      what goes to stdout and stderr; exits.py the exit codes; interrupts.py Ctrl-C and SIGTERM
+
+Nothing here imports aws_cdk: synthesis runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+
+MINIMUM_PYTHON = (3, 11)
+
+
+def main() -> None:
+    """Run the command line with the arguments of this process, then exit with its code."""
+    if sys.version_info < MINIMUM_PYTHON:
+        sys.stderr.write(python_too_old(sys.version_info[0], sys.version_info[1]))
+        sys.exit(2)
+    from nova_constructs.cli.root import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+def python_too_old(major: int, minor: int) -> str:
+    """Return the message for an interpreter that cannot run the project."""
+    return (
+        f"Error: this Python is too old for nova.\n  received: Python {major}.{minor}\n"
+        "  allowed:  Python 3.11 or newer\n"
+        "  do:       make a virtual environment with a newer Python, for example python3.11 -m venv .venv\n"
+    )

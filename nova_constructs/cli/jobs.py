@@ -1,0 +1,75 @@
+"""The jobs of a run, read from the job registry; never their task tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
+_READ = ("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at")
+_LIVE = ("PENDING", "OPEN")
+_TRAINING_JOB = "TrainingJob"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """Describe the job of one stage: what AWS runs, and where the waiting for it stands."""
+
+    stage: str
+    kind: str
+    name: str
+    arn: str | None
+    status: str
+    submitted_at: str
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the run still waits for the job."""
+        return self.status in _LIVE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the job as it is printed with `--json`."""
+        return {"stage": self.stage, "kind": self.kind, "name": self.name, "arn": self.arn, "status": self.status}
+
+
+def read_jobs(dynamodb: Any, table: str, run_id: str) -> list[Job]:
+    """Return a run's jobs in the order they were submitted."""
+    names = {f"#{index}": name for index, name in enumerate(_READ)}
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="run_id = :run",
+        ExpressionAttributeValues={":run": {"S": run_id}},
+        ProjectionExpression=", ".join(names),
+        ExpressionAttributeNames=names,
+        ConsistentRead=True,
+    )
+    jobs = [_job(item) for page in pages for item in page["Items"]]
+    return sorted(jobs, key=lambda job: job.submitted_at)
+
+
+def activity(jobs: list[Job], sagemaker: Any) -> Iterator[tuple[str, str]]:
+    """Yield what each live job does: its stage, and SageMaker's secondary status where the job has one."""
+    for job in jobs:
+        if job.live:
+            yield job.stage, _secondary_status(job, sagemaker) or "waiting for the job to end"
+
+
+def _secondary_status(job: Job, sagemaker: Any) -> str | None:
+    if job.kind != _TRAINING_JOB or not job.arn:
+        return None
+    described = sagemaker.describe_training_job(TrainingJobName=job.name)
+    status: str | None = described.get("SecondaryStatus")
+    return status
+
+
+def _job(item: dict[str, Any]) -> Job:
+    plain = {name: next(iter(value.values())) for name, value in item.items()}
+    return Job(
+        stage=plain["stage"],
+        kind=plain["kind"],
+        name=plain["job_name"],
+        arn=plain.get("arn") or None,
+        status=plain["status"],
+        submitted_at=plain.get("submitted_at", ""),
+    )

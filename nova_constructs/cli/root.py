@@ -1,0 +1,94 @@
+"""The `nova` command: loads a command group when it is named, and turns any error into one message and a code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from nova_constructs.cli import aws_errors
+from nova_constructs.cli.exits import ExitCode
+
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+# name: (module, attribute, short help). The help stands here so that listing commands imports none of them.
+_COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "demo": ("nova_constructs.cli.demo", "demo", "Run the whole workflow on the embedded emulator."),
+        "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
+        "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """Import a command only when it is called or its own help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the names of the commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the named command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, _, short_help) in sorted(_COMMANDS.items())])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings=CONTEXT_SETTINGS,
+    epilog="""\b
+Examples:
+  nova demo
+  nova run list --stack NovaSupport
+  nova run show RUN --json
+
+\b
+Exit codes:
+  0 succeeded   1 failed   2 bad input   3 rejected   4 skipped
+""",
+)
+@click.version_option(package_name="nova-constructs", prog_name="nova")
+def nova() -> None:
+    """Customize an Amazon Nova model with an auditable workflow, and watch it run."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error has become a message on stderr."""
+    try:
+        result: Any = nova.main(args=list(arguments), prog_name="nova", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        _silence_stdout()
+        return ExitCode.OK
+    except Exception as error:
+        explained = aws_errors.explain(error)
+        if explained is None:
+            raise
+        explained.show()
+        return explained.exit_code
+    return int(result or 0)
+
+
+def _silence_stdout() -> None:
+    # The reader has gone (`nova run list | head`): without this, Python reports the broken pipe again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

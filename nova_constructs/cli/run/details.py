@@ -1,0 +1,76 @@
+"""Everything that is known of one run, put together from its execution, its history and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nova_constructs.cli import history
+from nova_constructs.cli.runs import Runs, run_status, summary
+
+# What the workflow's last stage says of a run, passed on as it is.
+_PASSED_ON = ("reason", "rows", "scores", "gate", "model_arn", "deployment_arn", "pointer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunDetails:
+    """Hold one run as `nova run show` prints it."""
+
+    run_id: str
+    status: str
+    customization: str
+    execution_arn: str
+    started: datetime
+    stopped: datetime | None
+    stages: Sequence[history.Stage]
+    jobs: Sequence[Mapping[str, Any]]
+    transitions: int
+    error: str | None
+    cause: str | None
+    summary: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the run as it is printed with `--json`."""
+        seconds = (self.stopped - self.started).total_seconds() if self.stopped else None
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "error": self.error,
+            "cause": self.cause,
+            "customization": self.customization,
+            "execution_arn": self.execution_arn,
+            "started": self.started,
+            "stopped": self.stopped,
+            "seconds": seconds,
+            "transitions": self.transitions,
+            "stages": [stage.as_dict() for stage in self.stages],
+            "jobs": list(self.jobs),
+            **{key: self.summary.get(key) for key in _PASSED_ON},
+        }
+
+
+def read_details(runs: Runs, run_id: str) -> RunDetails:
+    """Read a run; raise BadInputError if there is none."""
+    execution = runs.describe(run_id)
+    events = runs.history(run_id)
+    told = summary(execution) or (_closed_record(runs, run_id) if execution["status"] != "RUNNING" else {})
+    return RunDetails(
+        run_id=run_id,
+        status=run_status(execution),
+        customization=runs.customization.name,
+        execution_arn=execution["executionArn"],
+        started=execution["startDate"],
+        stopped=execution.get("stopDate"),
+        stages=history.stages(events),
+        jobs=told.get("jobs") or [job.as_dict() for job in runs.jobs(run_id)],
+        transitions=history.transitions(events),
+        error=execution.get("error") or told.get("error"),
+        cause=execution.get("cause") or told.get("cause"),
+        summary=told,
+    )
+
+
+def _closed_record(runs: Runs, run_id: str) -> dict[str, Any]:
+    return runs.record(run_id) or {}

@@ -1,0 +1,78 @@
+"""One run, printed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nova_constructs.cli import history, output, times
+from nova_constructs.cli.run.details import RunDetails
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_details(to: Console, details: RunDetails) -> None:
+    """Print a run: verdict first, then stages, jobs and what it left behind."""
+    from rich.markup import escape
+
+    to.print(f"Run {escape(details.run_id)}  {output.status_text(details.status)}")
+    for label, value in _facts(details):
+        to.print(f"  {label:<13} {escape(value)}")
+    if details.stages:
+        to.print()
+        output.print_rows(to, ("STAGE", "STATUS", "DURATION"), [_stage_row(stage) for stage in details.stages])
+    if details.jobs:
+        to.print()
+        rows = [(escape(job["stage"]), escape(job["kind"]), escape(job.get("arn") or "-")) for job in details.jobs]
+        output.print_rows(to, ("JOB OF", "KIND", "ARN"), rows)
+
+
+def gate_rows(gate: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return a gate decision as table rows: criterion, score, floor, verdict."""
+    from rich.markup import escape
+
+    return [
+        (
+            escape(str(criterion["name"])),
+            _number(criterion.get("value")),
+            _number(criterion.get("threshold")),
+            output.status_text("PASSED" if criterion["passed"] else "FAILED"),
+        )
+        for criterion in gate.get("criteria", ())
+    ]
+
+
+def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
+    yield "customization", details.customization
+    yield "started", times.instant(details.started)
+    took = times.between(details.started, details.stopped or datetime.now(UTC))
+    yield "duration", took if details.stopped else f"{took} so far"
+    if details.error:
+        yield "error", details.error
+    if details.cause:
+        yield "cause", details.cause
+    told = details.summary
+    for label, key in (("reason", "reason"), ("model", "model_arn"), ("deployment", "deployment_arn")):
+        if told.get(key):
+            yield label, str(told[key])
+    if told.get("pointer"):
+        pointer = told["pointer"]
+        yield "pointer", f"{pointer['name']}: {pointer.get('before') or 'nothing'} → {pointer.get('after')}"
+    if told.get("rows"):
+        yield "rows", ", ".join(f"{count} {name}" for name, count in told["rows"].items())
+
+
+def _stage_row(stage: history.Stage) -> tuple[str, str, str]:
+    from rich.markup import escape
+
+    status = output.status_text(stage.status)
+    if stage.error:
+        status += f" {escape(stage.error)}"
+    took = times.between(stage.entered, stage.exited) if stage.exited else "-"
+    return escape(stage.name), status, took
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, (int, float)) else "-"

@@ -1,0 +1,142 @@
+"""`nova run start`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nova_constructs.cli import output
+from nova_constructs.cli.deployed import Customization, stack_options
+from nova_constructs.cli.errors import BadInputError
+from nova_constructs.cli.exits import exit_code
+from nova_constructs.cli.files import require_readable
+from nova_constructs.cli.run.details import read_details
+from nova_constructs.cli.run.show import print_run
+from nova_constructs.cli.run.target import open_runs
+from nova_constructs.cli.run.waiting import wait_until_closed
+from nova_constructs.cli.runs import Runs
+
+# Not the prefix that starts a run by itself: this command starts it, with its own options.
+UPLOAD_PREFIX = "uploads"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nova run start ./train.jsonl --stack NovaSupport
+  nova run start s3://BUCKET/datasets/train.jsonl --set max_epochs=3 --wait
+  nova run start ./train.jsonl --force --reason "retrain after the catalogue change" --json
+
+\b
+Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 skipped); 2 bad input.
+"""
+)
+@click.argument("dataset")
+@click.option("--force", is_flag=True, help="Run even if the same input is running or has succeeded before.")
+@click.option("--reason", metavar="TEXT", help="Why, for the record.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value. Repeatable.")
+@click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
+@stack_options
+@output.json_option
+def start(
+    dataset: str,
+    force: bool,
+    reason: str | None,
+    settings: tuple[str, ...],
+    wait: bool,
+    stack: str | None,
+    customization: str | None,
+    as_json: bool,
+) -> int:
+    """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
+    overrides = parse_settings(settings)
+    local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
+    runs = open_runs(stack=stack, customization=customization)
+    uri = dataset if local is None else _upload(runs, local)
+    run_id = new_run_id(datetime.now(UTC))
+    execution_arn = _start(runs, run_id, execution_input(uri=uri, force=force, reason=reason, overrides=overrides))
+    click.echo(f"Started run {run_id}", err=True)
+    if wait:
+        wait_until_closed(runs, run_id)
+        details = read_details(runs, run_id)
+        print_run(details, as_json=as_json)
+        return exit_code(details.status)
+    _print_started(runs.customization, run_id, execution_arn, uri, as_json=as_json)
+    return 0
+
+
+def execution_input(
+    *, uri: str, force: bool = False, reason: str | None = None, overrides: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the execution input of a full run. Who asks is not in it: only AWS can attest that."""
+    document: dict[str, Any] = {"dataset": {"uri": uri}}
+    if force:
+        document["force"] = True
+    if reason:
+        document["reason"] = reason
+    if overrides:
+        document["overrides"] = overrides
+    return document
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Parse `KEY=VALUE` pairs; a value that reads as JSON is that (3, 1e-5, true, null), any other is text."""
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not key.strip():
+            raise BadInputError(
+                "--set needs a key and a value", received=setting, allowed="KEY=VALUE", do="try --set max_epochs=3"
+            )
+        if key.strip() in overrides:
+            raise BadInputError(f"--set gives {key.strip()} twice", received=setting, do="keep one of the two")
+        overrides[key.strip()] = _typed(value)
+    return overrides
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a run id that sorts by time and does not repeat."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _typed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _upload(runs: Runs, path: Path) -> str:
+    bucket = runs.customization.outputs["IncomingBucketName"]
+    key = f"{UPLOAD_PREFIX}/{path.name}"
+    click.echo(f"Uploading {path} to s3://{bucket}/{key}", err=True)
+    runs.client("s3").upload_file(str(path), bucket, key)
+    return f"s3://{bucket}/{key}"
+
+
+def _start(runs: Runs, run_id: str, document: dict[str, Any]) -> str:
+    started = runs.client("stepfunctions").start_execution(
+        stateMachineArn=runs.customization.state_machine_arn, name=run_id, input=json.dumps(document)
+    )
+    arn: str = started["executionArn"]
+    return arn
+
+
+def _print_started(customization: Customization, run_id: str, arn: str, uri: str, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(
+            {
+                "run_id": run_id,
+                "status": "RUNNING",
+                "customization": customization.name,
+                "execution_arn": arn,
+                "dataset": uri,
+            }
+        )
+    else:
+        click.echo(run_id)

@@ -1,0 +1,46 @@
+"""Waits for a run to end and for its record to be closed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import click
+
+from nova_constructs.cli import history
+from nova_constructs.cli.errors import CommandError
+from nova_constructs.cli.runs import Runs
+
+_POLL_SECONDS = 5.0
+# The reconciler, which closes what the status event missed, comes every five minutes.
+CLOSE_LIMIT_SECONDS = 900.0
+
+
+def wait_until_closed(
+    runs: Runs, run_id: str, *, sleep: Callable[[float], None] = time.sleep, poll_seconds: float = _POLL_SECONDS
+) -> None:
+    """Return when the execution has ended and its record is closed; name each stage on stderr as it starts.
+
+    Raises CommandError when the record is still open 15 minutes after the execution ended.
+    """
+    named = 0
+    while runs.describe(run_id)["status"] == "RUNNING":
+        named = _name_new_stages(runs, run_id, named)
+        sleep(poll_seconds)
+    _name_new_stages(runs, run_id, named)
+    waited = 0.0
+    while runs.record(run_id) is None:
+        if waited >= CLOSE_LIMIT_SECONDS:
+            raise CommandError(
+                f"run {run_id} has ended, but its record is not closed after {waited / 60:.0f} minutes; "
+                "look at the logs of the functions CloseRun and ReconcileJobs"
+            )
+        sleep(poll_seconds)
+        waited += poll_seconds
+
+
+def _name_new_stages(runs: Runs, run_id: str, named: int) -> int:
+    stages = history.stages(runs.history(run_id))
+    for stage in stages[named:]:
+        click.echo(f"  {stage.name}", err=True)
+    return len(stages)

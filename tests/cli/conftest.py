@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from nova_constructs.cli import root
+from nova_constructs.cli.run import target
+from tests.cli.fake_aws import FakeAws
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """What a command left: its exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+Nova = Callable[..., Ran]
+
+
+@pytest.fixture
+def nova(capsys: pytest.CaptureFixture[str]) -> Nova:
+    """Run `nova` in this process."""
+
+    def run(*arguments: Any) -> Ran:
+        code = root.run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code=code, out=captured.out, err=captured.err)
+
+    return run
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """Serve recorded answers to every client that the command line opens."""
+    fake = FakeAws()
+    monkeypatch.setattr(target, "client", fake.client)
+    monkeypatch.delenv("NOVA_STACK", raising=False)
+    return fake
