@@ -1,26 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cli_support import FakeAws, Nova, Ran
 
 from nova_constructs.cli import root
 from nova_constructs.cli.run import target
-from tests.cli.fake_aws import FakeAws
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ran:
-    """What a command left: its exit code and both streams."""
-
-    code: int
-    out: str
-    err: str
-
-
-Nova = Callable[..., Ran]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import click
 
@@ -11,14 +10,12 @@ from nova_constructs.cli import history
 from nova_constructs.cli.errors import CommandError
 from nova_constructs.cli.runs import Runs
 
-_POLL_SECONDS = 5.0
+POLL_SECONDS = 5.0
 # The reconciler, which closes what the status event missed, comes every five minutes.
 CLOSE_LIMIT_SECONDS = 900.0
 
 
-def wait_until_closed(
-    runs: Runs, run_id: str, *, sleep: Callable[[float], None] = time.sleep, poll_seconds: float = _POLL_SECONDS
-) -> None:
+def wait_until_closed(runs: Runs, run_id: str) -> None:
     """Return when the execution has ended and its record is closed; name each stage on stderr as it starts.
 
     Raises CommandError when the record is still open 15 minutes after the execution ended.
@@ -26,7 +23,7 @@ def wait_until_closed(
     named = 0
     while runs.describe(run_id)["status"] == "RUNNING":
         named = _name_new_stages(runs, run_id, named)
-        sleep(poll_seconds)
+        time.sleep(POLL_SECONDS)
     _name_new_stages(runs, run_id, named)
     waited = 0.0
     while runs.record(run_id) is None:
@@ -35,8 +32,8 @@ def wait_until_closed(
                 f"run {run_id} has ended, but its record is not closed after {waited / 60:.0f} minutes; "
                 "look at the logs of the functions CloseRun and ReconcileJobs"
             )
-        sleep(poll_seconds)
-        waited += poll_seconds
+        time.sleep(POLL_SECONDS)
+        waited += POLL_SECONDS
 
 
 def _name_new_stages(runs: Runs, run_id: str, named: int) -> int:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_support import MACHINE, FakeAws, Nova, at, execution
 
 from nova_constructs.cli.run import waiting
-from tests.cli.conftest import Nova
-from tests.cli.fake_aws import MACHINE, FakeAws, at, execution
 
 RESULT = {
     "status": "SUCCEEDED",
@@ -23,7 +22,7 @@ RESULT = {
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.0)
 
 
 def started_input(aws: FakeAws) -> dict[str, Any]:
@@ -249,9 +248,7 @@ def test_stop_without_waiting_does_not_ask_for_the_record(nova: Nova, aws: FakeA
     assert nova("run", "stop", "r1", "--no-wait").code == 0
 
 
-def test_stop_reports_a_record_that_is_never_closed(
-    nova: Nova, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_reports_a_record_that_is_never_closed(nova: Nova, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "CLOSE_LIMIT_SECONDS", 0.0)
     aws.executions["r1"] = execution("r1", "RUNNING")
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Support"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Support"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """What a command left: its exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+Nova = Callable[..., Ran]
 
 
 def at(seconds: float) -> datetime:

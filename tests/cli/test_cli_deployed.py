@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from cli_support import MACHINE, FakeAws, stack
 
 from nova_constructs.cli.deployed import find
 from nova_constructs.cli.errors import BadInputError
-from tests.cli.fake_aws import MACHINE, FakeAws, stack
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,9 @@ def _no_stack_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_only_customization_of_the_account_needs_no_name() -> None:
-    found = find(FakeAws({"StackName": "Other", "StackStatus": "CREATE_COMPLETE"}, stack()), stack=None, customization=None)
+    found = find(
+        FakeAws({"StackName": "Other", "StackStatus": "CREATE_COMPLETE"}, stack()), stack=None, customization=None
+    )
 
     assert (found.stack, found.name, found.state_machine_arn) == ("NovaSupport", "Support", MACHINE)
     assert found.outputs["JobRegistryTableName"] == "registry"
@@ -54,7 +56,7 @@ def test_an_unknown_customization_is_refused_with_the_known_ones() -> None:
 
 
 def test_an_unknown_stack_is_refused_by_name() -> None:
-    with pytest.raises(BadInputError, match="no such stack.*\n.*Nope"):
+    with pytest.raises(BadInputError, match=r"no such stack.*\n.*Nope"):
         find(FakeAws(), stack="Nope", customization=None)
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cli_support import at
+
 from nova_constructs.cli.history import stages, transitions
-from tests.cli.fake_aws import at
 
 
 class Recording:
