@@ -23,7 +23,7 @@ __all__ = [
 
 @cache
 def driver_for(kind: str) -> JobDriver:
-    """Return the driver of a kind of job: TrainingJob, CustomModel or CustomModelDeployment; raise KeyError for others."""
+    """Return the driver of TrainingJob, CustomModel or CustomModelDeployment; raise KeyError for any other kind."""
     drivers: dict[str, JobDriver] = {
         driver.kind: driver for driver in (TrainingJobs(), CustomModels(), CustomModelDeployments())
     }

@@ -46,6 +46,10 @@ class LedgerEvent:
         """Return the SHA-256 of everything but the hash itself."""
         return sha256({name: value for name, value in asdict(self).items() if name != "hash"})
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as it is written to objects."""
+        return asdict(self)
+
 
 class Mirror(Protocol):
     """Keep a copy of each event where the ledger's writer cannot change it."""
@@ -80,7 +84,7 @@ def append(
         if known or _put(store, event):
             # An append that stopped between the two writes left a gap in the mirror: the last event closes it.
             for each in (*events, event) if event.type == RUN_CLOSED else (event,):
-                mirror.put(mirror_key(each), canonical(asdict(each)).encode())
+                mirror.put(mirror_key(each), canonical(each.as_dict()).encode())
             return event
     raise AssertionError
 
