@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from lambda_handlers.catalog.lookup import nearest
 from lambda_handlers.protocol.errors import InvalidRequest
 
 SFT_REQUIRED: Final = ("question", "answer")
@@ -40,13 +40,6 @@ class Columns:
     def expected(self) -> dict[str, str]:
         """Return the columns that must be somewhere in the data: the required ones and those mapped on purpose."""
         return {name: column for name, column in self.named().items() if name in SFT_REQUIRED or name in self.mapped}
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to a name, ignoring case, or None."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[found[0]] if found else None
 
 
 def _problems(name: str, column: object) -> list[str]:

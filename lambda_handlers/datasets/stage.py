@@ -19,7 +19,7 @@ from lambda_handlers.protocol.errors import (
     error_code,
     service_errors,
 )
-from lambda_handlers.protocol.ledger import LedgerClient
+from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.run import Run
 
 
@@ -31,7 +31,7 @@ class Buckets:
     quarantine: str
 
 
-def prepare_run(event: Mapping[str, Any], *, s3: Any, buckets: Buckets, ledger: LedgerClient) -> dict[str, Any]:
+def prepare_run(event: Mapping[str, Any], *, s3: Any, buckets: Buckets, ledger: Ledger) -> dict[str, Any]:
     """Prepare the dataset of a run, record the outcome, and return where the training data is.
 
     Raises DatasetRejected when the data does not allow training, DataPreparationFailed when it cannot be read or has
@@ -103,7 +103,7 @@ def _result(prepared: Prepared, manifest_uri: str) -> dict[str, Any]:
     }
 
 
-def _check(prepared: Prepared, event: Mapping[str, Any], manifest_uri: str, ledger: LedgerClient) -> None:
+def _check(prepared: Prepared, event: Mapping[str, Any], manifest_uri: str, ledger: Ledger) -> None:
     planned, [source] = event["dataset"].get("sha256"), prepared.manifest.inputs
     if planned and planned != source.sha256:
         raise DataPreparationFailed(f"the dataset {source.uri} changed after the run was planned: its SHA-256 differs")

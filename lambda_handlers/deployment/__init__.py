@@ -1,0 +1,1 @@
+"""Deployment: from a checkpoint to a custom model, to a deployment that answers, to the pointer that shows it."""

@@ -1,0 +1,61 @@
+"""The job that evaluates a run's checkpoint by one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_handlers import catalog
+from lambda_handlers.jobs.training_request import training_request
+from lambda_handlers.protocol.errors import service_errors
+from lambda_handlers.training.job import DEFAULT_VOLUME_GB, output_uri
+from lambda_handlers.training.recipe import RECIPE_FILE, Recipes, ResolvedRecipe
+
+
+def stage_name(task: Mapping[str, Any]) -> str:
+    """Return the stage of an evaluation: evaluation-mmlu, or with its subtask evaluation-mmlu-abstract_algebra."""
+    return "-".join(("evaluation", *(part for part in (task["task"], task.get("subtask")) if part)))
+
+
+def request(
+    event: Mapping[str, Any], *, s3: Any, sagemaker: Any, role_arn: str, artifacts_bucket: str, slug: str
+) -> dict[str, Any]:
+    """Write the recipe of an evaluation and return the CreateTrainingJob request that uses it.
+
+    The payload's optional `hub_content_version` pins the hub content that the run was planned with.
+    """
+    settings, run_id = event["task"], event["run"]["id"]
+    recipes = Recipes(
+        sagemaker=sagemaker,
+        s3=s3,
+        model=catalog.model(event["config"]["model"]),
+        content_version=event.get("hub_content_version"),
+    )
+    resolved = recipes.evaluation(settings=settings, name=slug, model_path=event["checkpoint_uri"])
+    folder = f"runs/{run_id}/{stage_name(settings)}/recipe"
+    with service_errors():
+        s3.put_object(Bucket=artifacts_bucket, Key=f"{folder}/{RECIPE_FILE}", Body=resolved.recipe.yaml_text.encode())
+    return _request(
+        settings, resolved, f"s3://{artifacts_bucket}/{folder}/", output_uri(artifacts_bucket, run_id), role_arn
+    )
+
+
+def _request(
+    settings: Mapping[str, Any], resolved: ResolvedRecipe, recipe_prefix_uri: str, output: str, role_arn: str
+) -> dict[str, Any]:
+    return training_request(
+        image_uri=resolved.image_uri,
+        role_arn=role_arn,
+        instance_type=settings["instance_type"],
+        instance_count=settings.get("instance_count") or 1,
+        volume_size_gb=settings.get("volume_size_gb") or DEFAULT_VOLUME_GB,
+        max_runtime_seconds=settings["max_runtime_seconds"],
+        max_pending_seconds=settings.get("max_pending_seconds"),
+        output_uri=output,
+        recipe_prefix_uri=recipe_prefix_uri,
+        recipe_file=RECIPE_FILE,
+        recipe=resolved.recipe.values,
+        # Benchmarks bring their data: a train channel would make their container fail.
+        data_uri=settings.get("dataset_uri"),
+        data_type="S3Prefix",
+    )

@@ -1,0 +1,28 @@
+"""Check and pin what a run is asked to do; take the lock."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lambda_handlers.planning.plan import Places, Planner
+from lambda_handlers.protocol import clock
+from lambda_handlers.protocol.aws import client
+from lambda_handlers.protocol.ledger import LedgerClient
+from lambda_handlers.protocol.store import run_control_store
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Return the run and its plan, or the decision to skip."""
+    return Planner(
+        s3=client("s3"),
+        sagemaker=client("sagemaker"),
+        control=run_control_store(os.environ["RUN_CONTROL_TABLE"]),
+        ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
+        clock=clock.current(),
+        places=Places(
+            slug=os.environ["SLUG"],
+            prepared_bucket=os.environ["PREPARED_BUCKET"],
+            artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
+        ),
+    ).plan(event)

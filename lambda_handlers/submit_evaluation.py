@@ -1,0 +1,23 @@
+"""Submit an evaluation job of a run and leave the state waiting for it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lambda_handlers.evaluation import job
+from lambda_handlers.jobs.environment import submissions
+from lambda_handlers.protocol.aws import client
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Submit the evaluation job of one task; its outcome goes to the task token."""
+    request = job.request(
+        event,
+        s3=client("s3"),
+        sagemaker=client("sagemaker"),
+        role_arn=os.environ["TRAINING_ROLE_ARN"],
+        artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
+        slug=os.environ["SLUG"],
+    )
+    return submissions().submit(event, stage=job.stage_name(event["task"]), kind="TrainingJob", request=request)

@@ -1,0 +1,59 @@
+"""The training job of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lambda_handlers import catalog
+from lambda_handlers.jobs.training_request import training_request
+from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
+from lambda_handlers.recipes import documents
+
+DEFAULT_VOLUME_GB: Final = 30
+"""What the SageMaker SDK asks for; instances with local storage ignore it."""
+
+
+def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str) -> dict[str, Any]:
+    """Return the CreateTrainingJob request for the planned recipe and the prepared data.
+
+    Raises RecipeInvalid if the recipe is not the one that was planned.
+    """
+    planned, settings = event["recipe"], event["config"]["training"]
+    return training_request(
+        image_uri=planned["image_uri"],
+        role_arn=role_arn,
+        instance_type=settings["instance_type"],
+        instance_count=settings["instance_count"],
+        volume_size_gb=settings.get("volume_size_gb") or DEFAULT_VOLUME_GB,
+        max_runtime_seconds=settings["max_runtime_seconds"],
+        max_pending_seconds=settings.get("max_pending_seconds"),
+        output_uri=output_uri(artifacts_bucket, event["run"]["id"]),
+        recipe_prefix_uri=planned["recipe_prefix_uri"],
+        recipe_file=planned["recipe_file"],
+        recipe=_planned_recipe(s3, planned),
+        data_uri=event["train_uri"],
+        data_type=catalog.method(event["config"]["method"]).data_type,
+    )
+
+
+def output_uri(artifacts_bucket: str, run_id: str) -> str:
+    """Return where the jobs of a run write."""
+    return f"s3://{artifacts_bucket}/runs/{run_id}/jobs"
+
+
+def _planned_recipe(s3: Any, planned: Mapping[str, Any]) -> Mapping[str, Any]:
+    uri = f"{planned['recipe_prefix_uri']}{planned['recipe_file']}"
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        with service_errors():
+            text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except Exception as error:
+        if error_code(error) != "NoSuchKey":
+            raise
+        raise RecipeInvalid(f"The recipe {uri} was removed after the run was planned.") from error
+    if hashlib.sha256(text).hexdigest() != planned["recipe_sha256"]:
+        raise RecipeInvalid(f"The recipe {uri} was changed after the run was planned: its SHA-256 differs.")
+    recipe: Mapping[str, Any] = documents.load(text.decode())
+    return recipe
