@@ -91,7 +91,7 @@ def job_task(
             "Resource": f"arn:{Stack.of(scope).partition}:states:::lambda:invoke.waitForTaskToken",
             "Parameters": {
                 "FunctionName": function.version_arn,
-                "Payload": {**payload, "token.$": "$$.Task.Token"},
+                "Payload": {**payload, "token.$": "$$.Task.Token", "retry.$": "$$.State.RetryCount"},
             },
             "ResultPath": result_path,
             "TimeoutSeconds": deadline.plus(grace).to_seconds(),

@@ -1,0 +1,166 @@
+"""Runs the synthesized template on the emulator: the real state machine, functions and policies."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nova_constructs.app import build
+from nova_constructs.emulator import Emulator
+
+ENTRY: dict[str, Any] = {
+    "name": "Demo",
+    "model": "NOVA_LITE_2",
+    "method": "SFT_LORA",
+    "platform": {"type": "SMTJ", "instance_type": "ml.p5.48xlarge", "instance_count": 4},
+    "data": {"columns": {"question": "question", "answer": "answer"}},
+    "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"}],
+    "gate": {"criteria": [{"task": "mmlu", "floor": 0.2}]},
+    "deployment": {"target": "BEDROCK_OD"},
+    "removal_policy": "destroy",
+}
+SPEED = 3600.0
+PATIENCE = 90.0
+
+
+def synthesize(folder: Path, **changes: Any) -> Path:
+    """Synthesize one customization and return its cloud assembly."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "customizations.yaml"
+    settings.write_text(yaml.safe_dump({"customizations": [{**ENTRY, **changes}]}))
+    build(settings, str(folder / "out")).synth()
+    return folder / "out"
+
+
+class Workflow:
+    """A deployed customization: starts runs and looks at what they left."""
+
+    def __init__(self, emulator: Emulator, assembly: Path) -> None:
+        self.emulator = emulator
+        self.assembly = assembly
+        self.stack = emulator.deploy(assembly)
+        self.states = emulator.client("stepfunctions")
+        self.s3 = emulator.client("s3")
+        gold = [{"query": f"What is {n} plus {n}?", "response": str(2 * n)} for n in range(20)]
+        self.put("IncomingBucketName", "evaluation/gen_qa.jsonl", jsonl(gold))
+
+    def __getitem__(self, output: str) -> str:
+        return self.stack.outputs[f"Demo{output}"]
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self[bucket], Key=key, Body=body)
+
+    def upload(self, body: bytes | None = None) -> str:
+        """Upload a dataset that no run has seen, and return the ARN of the execution that it starts."""
+        key = f"datasets/{uuid.uuid4().hex}.jsonl"
+        self.put("IncomingBucketName", key, body if body is not None else dataset(salt=key))
+        return until(lambda: self._started_by(key), f"an execution for {key}")
+
+    def _started_by(self, key: str) -> str | None:
+        found = self.states.list_executions(stateMachineArn=self["StateMachineArn"])["executions"]
+        for execution in found:
+            if key in self.describe(execution["executionArn"])["input"]:
+                return str(execution["executionArn"])
+        return None
+
+    def start(self, **request: Any) -> str:
+        """Start a run by hand."""
+        started = self.states.start_execution(stateMachineArn=self["StateMachineArn"], input=json.dumps(request))
+        return str(started["executionArn"])
+
+    def describe(self, arn: str) -> dict[str, Any]:
+        return dict(self.states.describe_execution(executionArn=arn))
+
+    def finish(self, arn: str) -> dict[str, Any]:
+        """Wait for an execution to end, with the diagnosis at hand when it does not."""
+        return until(lambda: self._ended(arn), lambda: f"the end of {arn}; it entered {self.path(arn)}", PATIENCE)
+
+    def _ended(self, arn: str) -> dict[str, Any] | None:
+        found = self.describe(arn)
+        return None if found["status"] == "RUNNING" else found
+
+    def run(self, body: bytes | None = None) -> dict[str, Any]:
+        """Upload a dataset and wait for its run to end."""
+        return self.finish(self.upload(body))
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        return list(self.states.get_execution_history(executionArn=arn, maxResults=1000)["events"])
+
+    def path(self, arn: str) -> list[str]:
+        """Return the states that an execution entered, in order."""
+        return [e["stateEnteredEventDetails"]["name"] for e in self.history(arn) if "stateEnteredEventDetails" in e]
+
+    def reach(self, arn: str, state: str) -> None:
+        """Wait until an execution has entered a state."""
+        until(lambda: state in self.path(arn) or None, f"state {state}")
+
+    def record(self, run_id: str) -> dict[str, Any]:
+        """Return the record of a run, waiting for it to be written."""
+        return until(lambda: self._object("AuditBucketName", f"runs/{run_id}/record.json"), f"the record of {run_id}")
+
+    def _object(self, bucket: str, key: str) -> Any:
+        try:
+            return json.loads(self.s3.get_object(Bucket=self[bucket], Key=key)["Body"].read())
+        except self.s3.exceptions.NoSuchKey:
+            return None
+
+    def events(self, run_id: str) -> list[str]:
+        """Return the types of the ledger events of a run."""
+        return [event["type"] for event in self.record(run_id)["ledger"]]
+
+    def jobs(self) -> dict[str, str]:
+        """Return the status of every training job by name."""
+        found = self.emulator.client("sagemaker").list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
+        return {job["TrainingJobName"]: job["TrainingJobStatus"] for job in found}
+
+    def live_jobs(self) -> list[str]:
+        return [name for name, status in self.jobs().items() if status in {"InProgress", "Stopping"}]
+
+    def nothing_left_running(self) -> None:
+        """Assert, within a reconciler round, that no job lives, no row is open and nobody holds the lock."""
+        until(lambda: not self.live_jobs() or None, lambda: f"the end of jobs {self.live_jobs()}")
+        until(lambda: not self.open_rows() or None, lambda: f"the closing of {self.open_rows()}")
+        until(lambda: not self.lock_holder() or None, lambda: f"the release of the lock by {self.lock_holder()}")
+
+    def open_rows(self) -> list[str]:
+        rows = self.emulator.client("dynamodb").scan(TableName=self["JobRegistryTableName"])["Items"]
+        return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows if "open_marker" in row]
+
+    def lock_holder(self) -> str | None:
+        found = self.emulator.client("dynamodb").get_item(
+            TableName=self["RunControlTableName"], Key={"item": {"S": "lock"}}
+        )
+        holder = found.get("Item", {}).get("run_id")
+        return str(holder["S"]) if holder and "S" in holder else None
+
+    def pointer(self) -> str | None:
+        client = self.emulator.client("ssm")
+        try:
+            return str(client.get_parameter(Name=self["PointerParameterName"])["Parameter"]["Value"])
+        except client.exceptions.ParameterNotFound:
+            return None
+
+
+def until(ask: Callable[[], Any], what: str | Callable[[], str], patience: float = 30.0) -> Any:
+    """Ask until there is an answer that is not None."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = ask()
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience:g} s in vain for {what if isinstance(what, str) else what()}")
+
+
+def jsonl(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def dataset(rows: int = 40, salt: str = "") -> bytes:
+    return jsonl([{"question": f"{salt} What is {n} times {n}?", "answer": f"It is {n * n}."} for n in range(rows)])
