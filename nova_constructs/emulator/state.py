@@ -57,6 +57,7 @@ class EmulatorState:
     simulation: Any
     endpoint: str = ""
     calls: Any = field(default_factory=list)
+    resource_policies: Any = None
     put_service_event: ServiceEvents | None = None
     resets: list[Callable[[], object]] = field(default_factory=list)
 

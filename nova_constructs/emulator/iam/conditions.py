@@ -39,7 +39,8 @@ class ConditionTest:
         if value is None:
             return self.if_exists or self.operator.negated
         if isinstance(value, tuple):
-            raise EvaluationError(f"{self.operator.name} on {self.key}, which holds a list, needs ForAllValues or ForAnyValue")
+            name = self.operator.name
+            raise EvaluationError(f"{name} on {self.key}, which holds a list, needs ForAllValues or ForAnyValue")
         return self._one(self.operator, value, context)
 
     def _holds_for_set(self, operator: Operator, value: Value | None, context: Context) -> bool:

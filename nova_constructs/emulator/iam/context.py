@@ -16,7 +16,8 @@ KNOWN_KEYS: Final = frozenset(
     for key in (
         "aws:CurrentTime", "aws:EpochTime", "aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalIsAWSService",
         "aws:PrincipalServiceName", "aws:PrincipalType", "aws:RequestedRegion", "aws:ResourceAccount",
-        "aws:SecureTransport", "aws:SourceAccount", "aws:SourceOwner", "aws:SourceArn", "aws:SourceIp", "aws:TagKeys", "aws:UserAgent",
+        "aws:SecureTransport", "aws:SourceAccount", "aws:SourceOwner", "aws:SourceArn", "aws:SourceIp",
+        "aws:TagKeys", "aws:UserAgent", "sagemaker:TaggingAction",
         "aws:userid", "aws:username", "aws:ViaAWSService", "dynamodb:LeadingKeys", "dynamodb:ReturnValues",
         "dynamodb:Select", "events:creatorAccount", "events:source", "events:detail-type", "iam:AssociatedResourceArn",
         "iam:PassedToService", "kms:CallerAccount", "kms:EncryptionContextKeys", "kms:GrantIsForAWSResource",

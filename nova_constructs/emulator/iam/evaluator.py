@@ -113,7 +113,9 @@ def _all_named(statement: Statement, principal: Principal) -> bool:
     )
 
 
-def _allow_or_not(request: Request, rule: Rule, identity: _Hit | None, resource: _Hit | None, delegated: bool) -> Decision:
+def _allow_or_not(
+    request: Request, rule: Rule, identity: _Hit | None, resource: _Hit | None, delegated: bool
+) -> Decision:
     if request.principal.kind is Kind.SERVICE:
         return _allow(resource) if resource else _missing(request, PolicyKind.RESOURCE)
     if rule is Rule.IDENTITY:
@@ -125,7 +127,8 @@ def _allow_or_not(request: Request, rule: Rule, identity: _Hit | None, resource:
     if rule is Rule.KEY:
         if identity and delegated:
             return _allow(identity)
-        return _allow(resource) if resource else _missing(request, PolicyKind.IDENTITY if delegated else PolicyKind.RESOURCE)
+        lacking = PolicyKind.IDENTITY if delegated else PolicyKind.RESOURCE
+        return _allow(resource) if resource else _missing(request, lacking)
     granting = identity or resource
     return _allow(granting) if granting else _missing(request, PolicyKind.IDENTITY)
 

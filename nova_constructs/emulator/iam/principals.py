@@ -81,11 +81,14 @@ class PrincipalElement:
         return Match.ACCOUNT if any(root in self.aws for root in roots) else Match.NONE
 
 
+_KINDS = frozenset(("AWS", "Service", "Federated", "CanonicalUser"))
+
+
 def parse_principal(element: Any) -> PrincipalElement:
     """Read a Principal element; raises EvaluationError for a shape that IAM does not have."""
     if element == "*":
         return PrincipalElement(everyone=True)
-    if not isinstance(element, Mapping) or not element or set(element) - {"AWS", "Service", "Federated", "CanonicalUser"}:
+    if not isinstance(element, Mapping) or not element or set(element) - _KINDS:
         raise EvaluationError(f"malformed Principal {element!r}")
     listed = {kind: _listed(value) for kind, value in element.items()}
     return PrincipalElement(

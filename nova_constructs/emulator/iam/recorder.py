@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Call:
     """One permission check.
 
-    `decision` is `allowed`, `implicitDeny`, `explicitDeny` or `error`; `statement` is (policy name, Sid) of what decided;
-    `source` is the API operation that needed it, such as `sagemaker:CreateTrainingJob` for its `iam:PassRole`;
+    `decision` is `allowed`, `implicitDeny`, `explicitDeny` or `error`; `statement` is (policy name, Sid) of what
+    decided; `source` is the API operation that needed it, such as `sagemaker:CreateTrainingJob` for its `iam:PassRole`;
     `role_name` is empty where the caller is a service; `by_role` says that a policy of the role allowed the call.
     """
 

@@ -11,7 +11,7 @@ from typing import Final
 from nova_constructs.emulator.iam.actions import dynamodb, management, messaging, models, workflow
 from nova_constructs.emulator.iam.actions.call import ApiCall, Encryption, Facts, Need, Row
 from nova_constructs.emulator.iam.actions.s3 import S3Request, s3_needs
-from nova_constructs.emulator.iam.errors import UnknownOperation
+from nova_constructs.emulator.iam.errors import UnknownOperationError
 
 __all__ = ["TABLE", "ApiCall", "Encryption", "Facts", "Need", "S3Request", "needs", "s3_needs"]
 
@@ -36,8 +36,8 @@ TABLE: Final[Mapping[str, Mapping[str, Row]]] = {
 
 
 def needs(call: ApiCall) -> list[Need]:
-    """Give the permissions that a call needs; raises UnknownOperation for a call without a row."""
+    """Give the permissions that a call needs; raises UnknownOperationError for a call without a row."""
     row = TABLE.get(call.service, {}).get(call.operation)
     if row is None:
-        raise UnknownOperation(call.service, call.operation)
+        raise UnknownOperationError(call.service, call.operation)
     return list(row(call))

@@ -124,7 +124,7 @@ def as_mapping(tags: Any, *, key: str = "Key", value: str = "Value") -> dict[str
     return {tag[key]: tag.get(value) or "" for tag in tags or ()}
 
 
-def pass_role(call: ApiCall, role_arn: Any, service: str, *, associated: str | None = None) -> list[Need]:
+def pass_role(role_arn: Any, service: str, *, associated: str | None = None) -> list[Need]:
     """Give the `iam:PassRole` that handing a role to a service needs; nothing when no role is given."""
     if not role_arn:
         return []

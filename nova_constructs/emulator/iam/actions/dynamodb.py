@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from nova_constructs.emulator.iam.actions.call import ApiCall, ContextValues, Need, Row, on
+from nova_constructs.emulator.iam.actions.call import ApiCall, ContextValues, Need, Row, anywhere, on
 from nova_constructs.emulator.iam.actions.keys import key_needs
 from nova_constructs.emulator.iam.context import Value
 from nova_constructs.emulator.iam.errors import EvaluationError
 
-_TRANSACTED: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_TRANSACTED: Final = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
 _PARTIQL = re.compile(
     r"""\s*(?:(?P<verb>insert\s+into|update|delete\s+from)|select\b.*?\bfrom)\s+"""
     r"""["']?(?P<table>[\w.-]+)["']?(?:\.["']?(?P<index>[\w.-]+)["']?)?""",
@@ -34,7 +39,9 @@ def _table(call: ApiCall) -> str:
     return _table_arn(call, call.text("TableName"))
 
 
-def _on_data(call: ApiCall, action: str, table: str, *, index: str | None = None, context: ContextValues | None = None) -> list[Need]:
+def _on_data(
+    call: ApiCall, action: str, table: str, *, index: str | None = None, context: ContextValues | None = None
+) -> list[Need]:
     """Give the needs of reading or writing items: the action, and kms:Decrypt for the table's own key.
 
     DynamoDB decrypts the table key in the name of each caller ("DynamoDB encryption at rest: how it works").
@@ -124,7 +131,8 @@ def _statements(call: ApiCall) -> Iterator[Need]:
         def unreadable() -> Value:
             raise EvaluationError("dynamodb:LeadingKeys of PartiQL statements is not evaluated")
 
-        yield from _on_data(call, action, found["table"], index=found["index"], context={"dynamodb:LeadingKeys": unreadable})
+        context = {"dynamodb:LeadingKeys": unreadable}
+        yield from _on_data(call, action, found["table"], index=found["index"], context=context)
 
 
 _on_table = on(_table)
@@ -148,5 +156,5 @@ ROWS: Final[Mapping[str, Row]] = {
     "UpdateTable": _on_table,
     "UpdateTimeToLive": _on_table,
     "ListTagsOfResource": on(lambda call: call.text("ResourceArn")),
-    "ListTables": on(lambda call: "*"),
+    "ListTables": anywhere,
 }

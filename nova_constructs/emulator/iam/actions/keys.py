@@ -20,7 +20,11 @@ def via_service(call: ApiCall, service: str, encryption_context: Mapping[str, st
 
 
 def key_needs(
-    call: ApiCall, encryption: Encryption | None, actions: Iterable[str], service: str, encryption_context: Mapping[str, str]
+    call: ApiCall,
+    encryption: Encryption | None,
+    actions: Iterable[str],
+    service: str,
+    encryption_context: Mapping[str, str],
 ) -> list[Need]:
     """Give one need per KMS action; nothing for a resource without a customer-managed key."""
     if encryption is None:

@@ -33,14 +33,14 @@ IAM: Final[Mapping[str, Row]] = {
 
 
 def _assume_role(call: ApiCall) -> list[Need]:
-    context = {"sts:ExternalId": call.params.get("ExternalId"), "sts:RoleSessionName": call.params.get("RoleSessionName")}
+    context = {f"sts:{name}": call.params.get(name) for name in ("ExternalId", "RoleSessionName")}
     if call.params.get("Tags"):
         raise EvaluationError("sts:AssumeRole with session tags is not evaluated")
     return [Need(action="sts:AssumeRole", resource=call.text("RoleArn"), context=context)]
 
 
 STS: Final[Mapping[str, Row]] = {
-    "GetCallerIdentity": lambda call: [],  # allowed whatever the policies say, even against an explicit deny
+    "GetCallerIdentity": lambda _call: [],  # allowed whatever the policies say, even against an explicit deny
     "AssumeRole": _assume_role,
 }
 
@@ -141,7 +141,8 @@ LOGS: Final[Mapping[str, Row]] = {
 
 
 def _put_metric_data(call: ApiCall) -> list[Need]:
-    return [Need(action="cloudwatch:PutMetricData", resource="*", context={"cloudwatch:namespace": call.text("Namespace")})]
+    context = {"cloudwatch:namespace": call.text("Namespace")}
+    return [Need(action="cloudwatch:PutMetricData", resource="*", context=context)]
 
 
 CLOUDWATCH: Final[Mapping[str, Row]] = {

@@ -33,8 +33,9 @@ def _create_training_job(call: ApiCall) -> Iterator[Need]:
     tags = request_tags(as_mapping(call.params.get("Tags")))
     yield Need(action="sagemaker:CreateTrainingJob", resource=arn, context={**tags, **_training_keys(call)})
     if tags:
-        yield Need(action="sagemaker:AddTags", resource=arn, context={**tags, "sagemaker:TaggingAction": "CreateTrainingJob"})
-    yield from pass_role(call, call.params.get("RoleArn"), "sagemaker.amazonaws.com", associated=arn)
+        context = {**tags, "sagemaker:TaggingAction": "CreateTrainingJob"}
+        yield Need(action="sagemaker:AddTags", resource=arn, context=context)
+    yield from pass_role(call.params.get("RoleArn"), "sagemaker.amazonaws.com", associated=arn)
     for key in _training_kms_keys(call):
         yield from _use_key(call, key, "sagemaker")
 
@@ -136,7 +137,7 @@ def _create_custom_model(call: ApiCall) -> Iterator[Need]:
     tags = _bedrock_tags(call, "modelTags")
     yield Need(action="bedrock:CreateCustomModel", resource="*", context=tags)
     yield from _tagged(call, tags, f"custom-model/imported/{_NEW_ID}")
-    yield from pass_role(call, call.params.get("roleArn"), "bedrock.amazonaws.com")
+    yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
     if key := call.params.get("modelKmsKeyArn"):
         yield from _use_key(call, key, "bedrock")
 

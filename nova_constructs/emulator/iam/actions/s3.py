@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from nova_constructs.emulator.iam.actions.call import ApiCall, ContextValues, Encryption, Need
 from nova_constructs.emulator.iam.actions.keys import object_key_needs
-from nova_constructs.emulator.iam.errors import UnknownOperation
+from nova_constructs.emulator.iam.errors import UnknownOperationError
 
 _WRITE: Final = ("GenerateDataKey",)
 _READ: Final = ("Decrypt",)
@@ -67,12 +67,12 @@ Row = Callable[[S3Request], Iterator[Need]]
 
 
 def s3_needs(request: S3Request) -> list[Need]:
-    """Give what a request needs; raises UnknownOperation for one that the table does not have."""
+    """Give what a request needs; raises UnknownOperationError for one that the table does not have."""
     row = _row(request)
     if row is None:
         asked = "?" + "&".join(request.query) if request.query else ""
         level = "object" if request.key else "bucket" if request.bucket else "service"
-        raise UnknownOperation("s3", f"{request.method} {level}{asked}")
+        raise UnknownOperationError("s3", f"{request.method} {level}{asked}")
     return list(row(request))
 
 
@@ -194,7 +194,7 @@ def _encryption_of_write(request: S3Request) -> Encryption | None:
 
 
 _SERVICE: Final[Mapping[str, Mapping[str, Row]]] = {
-    "GET": {"": lambda request: iter([Need(action="s3:ListAllMyBuckets", resource="*")])}
+    "GET": {"": lambda _request: iter([Need(action="s3:ListAllMyBuckets", resource="*")])}
 }
 _BUCKET: Final[Mapping[str, Mapping[str, Row]]] = {
     "HEAD": {"": _bucket("ListBucket")},
@@ -252,8 +252,11 @@ _OBJECT: Final[Mapping[str, Mapping[str, Row]]] = {
 }
 # Query names that select another operation: with one that has no row the request is unknown, not the plain one.
 _SUBRESOURCES: Final = frozenset(
-    "accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle "
-    "location logging metadataTable metrics notification object-lock ownershipControls policy policyStatus "
-    "publicAccessBlock renameObject replication requestPayment restore retention select select-type session tagging "
-    "torrent uploadId uploads versioning versions website".split()
-)
+    (
+        "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering",
+        "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataTable", "metrics", "notification",
+        "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject",
+        "replication", "requestPayment", "restore", "retention", "select", "select-type", "session", "tagging",
+        "torrent", "uploadId", "uploads", "versioning", "versions", "website",
+    )
+)  # fmt: skip

@@ -43,7 +43,7 @@ def _create_function(call: ApiCall) -> Iterator[Need]:
     tags = request_tags(as_mapping(call.params.get("Tags")))
     arn = function_arn(call)
     yield Need(action=f"lambda:{call.operation}", resource=arn, context=tags)
-    yield from pass_role(call, call.params.get("Role"), "lambda.amazonaws.com", associated=arn)
+    yield from pass_role(call.params.get("Role"), "lambda.amazonaws.com", associated=arn)
 
 
 _function = on(function_arn)
@@ -71,7 +71,7 @@ def _create_state_machine(call: ApiCall) -> Iterator[Need]:
     yield Need(action=f"states:{call.operation}", resource=arn, context=tags)
     if tags:
         yield Need(action="states:TagResource", resource=arn, context=tags)
-    yield from pass_role(call, call.params.get("roleArn"), "states.amazonaws.com", associated=arn)
+    yield from pass_role(call.params.get("roleArn"), "states.amazonaws.com", associated=arn)
 
 
 def _send_task(call: ApiCall) -> list[Need]:
@@ -119,14 +119,14 @@ def _put_rule(call: ApiCall) -> Iterator[Need]:
     tags = request_tags(as_mapping(call.params.get("Tags")))
     arn = _rule_arn(call, "Name")
     yield Need(action="events:PutRule", resource=arn, context=tags)
-    yield from pass_role(call, call.params.get("RoleArn"), "events.amazonaws.com", associated=arn)
+    yield from pass_role(call.params.get("RoleArn"), "events.amazonaws.com", associated=arn)
 
 
 def _put_targets(call: ApiCall) -> Iterator[Need]:
     arn = _rule_arn(call, "Rule")
     yield Need(action="events:PutTargets", resource=arn)
     for target in call.params.get("Targets") or ():
-        yield from pass_role(call, target.get("RoleArn"), "events.amazonaws.com", associated=arn)
+        yield from pass_role(target.get("RoleArn"), "events.amazonaws.com", associated=arn)
 
 
 _rule, _targets = on(lambda call: _rule_arn(call, "Name")), on(lambda call: _rule_arn(call, "Rule"))
@@ -154,7 +154,7 @@ def _put_schedule(call: ApiCall) -> Iterator[Need]:
     if not isinstance(target, Mapping):
         raise EvaluationError(f"scheduler:{call.operation} without Target: no role to evaluate")
     yield Need(action=f"scheduler:{call.operation}", resource=arn)
-    yield from pass_role(call, target.get("RoleArn"), "scheduler.amazonaws.com", associated=arn)
+    yield from pass_role(target.get("RoleArn"), "scheduler.amazonaws.com", associated=arn)
 
 
 _schedule = on(_schedule_arn)

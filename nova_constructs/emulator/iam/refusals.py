@@ -1,0 +1,69 @@
+"""Refused calls in the form of each service's protocol."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from moto.core.exceptions import ServiceException
+from moto.core.request import determine_request_protocol
+from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
+from moto.s3.exceptions import BucketAccessDeniedError
+from werkzeug.exceptions import HTTPException
+
+# What the query protocols call it; the JSON ones say AccessDeniedException.
+_DENIED: Final = {
+    "s3": "AccessDenied",
+    "sns": "AuthorizationError",
+    "sqs": "AccessDenied",
+    "iam": "AccessDenied",
+    "sts": "AccessDenied",
+}
+NOT_EVALUATED: Final = "EmulatorCannotEvaluate"
+_BAD_REQUEST, _FORBIDDEN = 400, 403
+
+
+class _RefusedError(HTTPException):
+    """The answer to a refused call, already in the service's own form."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(description=body)
+        self.code = status
+
+
+class _S3RefusedError(BucketAccessDeniedError):
+    """Moto turns this one into a refusal per key where DeleteObjects does."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(bucket="")
+        self.code = code
+        self.message = message
+
+
+def denied(response: Any, message: str) -> Exception:
+    """Make the refusal of a known caller."""
+    return _refusal(response, _DENIED.get(response.boto3_service_name, "AccessDeniedException"), message)
+
+
+def unknown_key(response: Any, message: str) -> Exception:
+    """Make the refusal of an unknown access key."""
+    name = response.boto3_service_name
+    if name == "s3":
+        unknown = "The AWS Access Key Id you provided does not exist in our records."
+        return _S3RefusedError("InvalidAccessKeyId", unknown)
+    return _refusal(response, "InvalidClientTokenId" if name in _DENIED else "UnrecognizedClientException", message)
+
+
+def not_evaluated(response: Any, message: str) -> Exception:
+    """Make the failure of a call that the evaluator cannot judge; its code is none of AWS's, so nothing retries it."""
+    return _refusal(response, NOT_EVALUATED, message)
+
+
+def _refusal(response: Any, code: str, message: str) -> Exception:
+    if response.boto3_service_name == "s3":
+        return _S3RefusedError(code, message)
+    _, headers, body = response.serialized(ActionResult(ServiceException(code, message)))
+    response.response_headers.update(headers)
+    model = get_service_model(response.boto3_service_name)
+    protocol = determine_request_protocol(model, response.headers.get("Content-Type", ""))
+    return _RefusedError(_BAD_REQUEST if protocol == "json" else _FORBIDDEN, body)
