@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from lambda_handlers.evaluation import job
+from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.environment import submissions
 from lambda_handlers.protocol.aws import client
 
@@ -20,4 +21,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         slug=os.environ["SLUG"],
     )
-    return submissions().submit(event, stage=job.stage_name(event["task"]), kind="TrainingJob", request=request)
+    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", request=request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lambda_handlers.protocol.errors import DeploymentFailed, TransientServiceError, from_client_error
+from lambda_handlers.protocol.errors import DeploymentFailed, TransientServiceError, error_code, from_client_error
 
 QUESTION: Final = "Reply with one short sentence."
 _MAX_TOKENS: Final = 64
@@ -22,6 +22,8 @@ def ask(runtime: Any, deployment_arn: str) -> str:
         translated = from_client_error(error)
         if isinstance(translated, TransientServiceError):
             raise translated from error
+        if error_code(error) == "AccessDeniedException":
+            raise
         raise DeploymentFailed(f"The deployment {deployment_arn} does not answer: {error}") from error
     text = "".join(item.get("text", "") for item in answer["output"]["message"]["content"])
     if not text.strip():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lambda_handlers.catalog import evaluation_task
 from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.protocol.ledger import Ledger
 
@@ -27,11 +28,12 @@ class Criterion:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Criterion:
-        """Read a criterion; raise InvalidRequest if its floor is not a finite number."""
+        """Read a criterion, the task's own metric by default; raise InvalidRequest if its floor is not a number."""
         floor = values.get("floor")
         if isinstance(floor, bool) or not isinstance(floor, int | float) or not math.isfinite(floor):
-            raise InvalidRequest(f"The gate's floor for {values.get('metric')} is {floor!r}, which is not a number.")
-        return cls(task=values["task"], metric=values["metric"], floor=floor, subtask=values.get("subtask"))
+            raise InvalidRequest(f"The gate's floor for {values.get('task')} is {floor!r}, which is not a number.")
+        metric = values.get("metric") or evaluation_task(values["task"]).metric
+        return cls(task=values["task"], metric=metric, floor=floor, subtask=values.get("subtask"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

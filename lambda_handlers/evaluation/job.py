@@ -6,15 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers import catalog
+from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.training.job import DEFAULT_VOLUME_GB, output_uri
 from lambda_handlers.training.recipe import RECIPE_FILE, Recipes, ResolvedRecipe
-
-
-def stage_name(task: Mapping[str, Any]) -> str:
-    """Return the stage of an evaluation: evaluation-mmlu, or with its subtask evaluation-mmlu-abstract_algebra."""
-    return "-".join(("evaluation", *(part for part in (task["task"], task.get("subtask")) if part)))
 
 
 def request(

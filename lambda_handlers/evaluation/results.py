@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from lambda_handlers.evaluation.job import stage_name
+from lambda_handlers.catalog import evaluation_task
+from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import EvaluationFailed
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.training import output_archive
@@ -102,9 +103,7 @@ def _entry(results: Any, task: str, place: str) -> Mapping[str, Any]:
 
 def _is_of_task(key: str, task: str) -> bool:
     name = key.split("|")[1] if key.count("|") >= 2 else key
-    return name == task or any(
-        name.startswith(f"{task}{mark}") for mark in ("_zs", "_fs", "_gen_qa", "_judge", "_rft", ":")
-    )
+    return name == task or name == f"{task}_{evaluation_task(task).strategy}" or name.startswith(f"{task}:")
 
 
 def _finite(name: str, value: Any, place: str) -> float:
