@@ -1,6 +1,6 @@
 """A small snapshot of the public hub: the documents, templates and override specs that the emulator serves.
 
-What it stands in for: `DescribeHubContent` of SageMakerPublicHub and the objects of the Region's hub bucket, for jobs on
+What it stands in for: `DescribeHubContent` of SageMakerPublicHub and the objects of a Region's hub bucket, for jobs on
 SageMaker Training Jobs: supervised fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks
 and own-dataset evaluations. HyperPod payloads, judges and reward evaluations are not in it.
 """

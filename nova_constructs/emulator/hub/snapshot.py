@@ -89,7 +89,7 @@ def recipes() -> Iterator[SnapshotRecipe]:
 
 
 def _supervised_1() -> Iterator[SnapshotRecipe]:
-    """Yield supervised fine-tuning of Nova 1, a row each: model, LoRA, hardware, types, length, batch, epochs, nodes."""
+    """Yield supervised fine-tuning of Nova 1, by model, LoRA, hardware, types, length, batch, epochs, nodes."""
     rows: tuple[tuple[str, bool, str, tuple[str, ...], int, int, int, int], ...] = (
         ("NOVA_MICRO", True, "g5_g6_12x", _G12, 8192, 64, 2, 1),
         ("NOVA_MICRO", True, "g5_g6_48x", _G48, 8192, 64, 2, 1),
