@@ -73,10 +73,35 @@ class PermissionUse:
     unused: tuple[Permission, ...]
 
 
-def granted(template: Mapping[str, Any]) -> tuple[Permission, ...]:
-    """List every permission that a synthesized template allows its roles, sorted by name."""
+def granted_in(assembly: Path, stack: str) -> tuple[Permission, ...]:
+    """List every permission that a stack of a synthesized cloud assembly allows its roles, sorted by name."""
+    template = json.loads((assembly / f"{stack}.template.json").read_text(encoding="utf-8"))
+    return granted(template, construct_paths(assembly, stack))
+
+
+def granted(template: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> tuple[Permission, ...]:
+    """List every permission that a template allows its roles, sorted by name.
+
+    `paths` maps logical ids to construct paths, for a template that does not carry them as `aws:cdk:path`; a role
+    whose path is not known goes by its logical id.
+    """
     resources: Mapping[str, Any] = template.get("Resources", {})
-    return tuple(sorted(set(_granted(resources))))
+    return tuple(sorted(set(_granted(resources, paths or {}))))
+
+
+def construct_paths(assembly: Path, stack: str) -> dict[str, str]:
+    """Return the construct path of each logical id of a stack, as the cloud assembly records it."""
+    artifact = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))["artifacts"][stack]
+    metadata = artifact.get("metadata")
+    if metadata is None:
+        # Newer assemblies keep it beside the manifest.
+        metadata = json.loads((assembly / f"{stack}.metadata.json").read_text(encoding="utf-8"))
+    return {
+        entry["data"]: path.lstrip("/")
+        for path, entries in metadata.items()
+        for entry in entries
+        if entry["type"] == "aws:cdk:logicalId"
+    }
 
 
 def account(
@@ -119,32 +144,29 @@ def construct_path(cdk_path: str) -> str:
     return "/".join(parts)
 
 
-def _granted(resources: Mapping[str, Any]) -> Iterator[Permission]:
+def _granted(resources: Mapping[str, Any], paths: Mapping[str, str]) -> Iterator[Permission]:
     for logical_id, resource in resources.items():
         properties = resource.get("Properties", {})
         if resource["Type"] == _ROLE_TYPE:
             for policy in properties.get("Policies", ()):
-                yield from _statements(policy["PolicyDocument"], resources, logical_id)
+                yield from _allowed(policy["PolicyDocument"], resources, paths, logical_id)
         elif resource["Type"] in _POLICY_TYPES:
             for role in properties.get("Roles", ()):
                 if isinstance(role, Mapping) and role.get("Ref") in resources:
-                    yield from _statements(properties["PolicyDocument"], resources, role["Ref"])
+                    yield from _allowed(properties["PolicyDocument"], resources, paths, role["Ref"])
 
 
-def _statements(document: Mapping[str, Any], resources: Mapping[str, Any], role_id: str) -> Iterator[Permission]:
-    role = _role_construct(resources, role_id)
+def _allowed(
+    document: Mapping[str, Any], resources: Mapping[str, Any], paths: Mapping[str, str], role_id: str
+) -> Iterator[Permission]:
+    path = resources[role_id].get("Metadata", {}).get("aws:cdk:path") or paths.get(role_id)
+    role = construct_path(path) if path else role_id
     for number, statement in enumerate(_listed(document["Statement"])):
         if statement["Effect"] != "Allow":
             continue
+        sid = statement.get("Sid", f"Statement{number}")
         for action in _listed(statement.get("Action", "*")):
-            yield Permission(
-                role=role, sid=statement.get("Sid", f"Statement{number}"), action=action, role_logical_id=role_id
-            )
-
-
-def _role_construct(resources: Mapping[str, Any], role_id: str) -> str:
-    path = resources[role_id].get("Metadata", {}).get("aws:cdk:path")
-    return construct_path(path) if path else role_id
+            yield Permission(role=role, sid=sid, action=action, role_logical_id=role_id)
 
 
 def _listed(value: Any) -> list[Any]:

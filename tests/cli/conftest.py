@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cli_support import FakeAws, Nova, Ran
 
 from nova_constructs.cli import root
 from nova_constructs.cli.run import target
+from tests.cli.cli_support import FakeAws, Nova, Ran
 
 
 @pytest.fixture

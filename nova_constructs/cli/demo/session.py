@@ -6,12 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nova_constructs.cli.demo.checks import DemoRequest
 from nova_constructs.cli.demo.dataset import first_rows
 from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
-from nova_constructs.cli.demo.synth import stack_template, synthesize
+from nova_constructs.cli.demo.synth import synthesize
 from nova_constructs.cli.demo.watch import watch
 from nova_constructs.cli.demo.workplace import workplace
 from nova_constructs.cli.deployed import Customization, customizations_of
@@ -21,7 +20,7 @@ from nova_constructs.cli.progress import Progress, open_progress
 from nova_constructs.cli.run.details import RunDetails, read_details
 from nova_constructs.cli.runs import Runs
 from nova_constructs.emulator import Emulator
-from nova_constructs.iam_evidence import Evidence, account, granted
+from nova_constructs.iam_evidence import Evidence, Permission, account, granted_in
 
 _START_LIMIT_SECONDS = 30.0
 _POLL_SECONDS = 0.1
@@ -33,7 +32,7 @@ class Deployed:
 
     emulator: Emulator
     runs: Runs
-    template: Mapping[str, Any]
+    permissions: tuple[Permission, ...]
     physical_ids: Mapping[str, str]
 
 
@@ -71,7 +70,7 @@ def _deploy(emulator: Emulator, assembly: Path) -> Deployed:
     return Deployed(
         emulator=emulator,
         runs=Runs(customizations[0], emulator.client),
-        template=stack_template(assembly, deployment.name),
+        permissions=granted_in(assembly, deployment.name),
         physical_ids=deployment.resources,
     )
 
@@ -132,11 +131,15 @@ def _ask(runs: Runs, details: RunDetails, prompt: str) -> str | None:
 
 def _iam_use(deployed: Deployed) -> IamUse:
     calls = deployed.emulator.calls
-    permissions = granted(deployed.template)
     return IamUse(
         denied=tuple(
             {"role": call.role_name, "action": call.action, "resource": call.resource} for call in calls.denied()
         ),
-        granted=permissions,
-        use=account(permissions, used=calls.used(), physical_ids=deployed.physical_ids, evidence=Evidence.load()),
+        granted=deployed.permissions,
+        use=account(
+            deployed.permissions,
+            used=calls.used(),
+            physical_ids=deployed.physical_ids,
+            evidence=Evidence.load(),
+        ),
     )

@@ -7,10 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from nova_constructs.cli.demo.checks import DemoRequest
 from nova_constructs.cli.errors import CommandError
@@ -52,12 +50,6 @@ def synthesize(request: DemoRequest, folder: Path, interrupts: Interrupts) -> Pa
     if process.returncode != 0:
         raise CommandError(f"synthesis failed with exit code {process.returncode}:\n{_tail(log)}")
     return assembly
-
-
-def stack_template(assembly: Path, stack: str) -> Mapping[str, Any]:
-    """Return the synthesized template of a stack."""
-    template: Mapping[str, Any] = json.loads((assembly / f"{stack}.template.json").read_text(encoding="utf-8"))
-    return template
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -64,7 +64,8 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
         started=execution["startDate"],
         stopped=execution.get("stopDate"),
         stages=history.stages(events),
-        jobs=told.get("jobs") or [job.as_dict() for job in runs.jobs(run_id)],
+        # The registry's order is that of submission; it forgets a job some weeks after the run, the record does not.
+        jobs=[job.as_dict() for job in runs.jobs(run_id)] or told.get("jobs", []),
         transitions=history.transitions(events),
         error=execution.get("error") or told.get("error"),
         cause=execution.get("cause") or told.get("cause"),

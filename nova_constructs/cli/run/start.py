@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.protocol.errors import InvalidRequest
 from nova_constructs.cli import output
 from nova_constructs.cli.deployed import Customization, stack_options
 from nova_constructs.cli.errors import BadInputError
@@ -23,6 +27,7 @@ from nova_constructs.cli.runs import Runs
 
 # Not the prefix that starts a run by itself: this command starts it, with its own options.
 UPLOAD_PREFIX = "uploads"
+_ANY_URI = "s3://incoming-bucket/uploads/file"
 
 
 @click.command(
@@ -54,12 +59,13 @@ def start(
     as_json: bool,
 ) -> int:
     """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
-    overrides = parse_settings(settings)
     local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
+    input_for = partial(execution_input, force=force, reason=reason, overrides=parse_settings(settings))
+    check_input(input_for(uri=dataset if local is None else _ANY_URI))
     runs = open_runs(stack=stack, customization=customization)
-    uri = dataset if local is None else _upload(runs, local)
     run_id = new_run_id(datetime.now(UTC))
-    execution_arn = _start(runs, run_id, execution_input(uri=uri, force=force, reason=reason, overrides=overrides))
+    uri = dataset if local is None else _upload(runs, local, run_id)
+    execution_arn = _start(runs, run_id, input_for(uri=uri))
     click.echo(f"Started run {run_id}", err=True)
     if wait:
         wait_until_closed(runs, run_id)
@@ -70,9 +76,7 @@ def start(
     return 0
 
 
-def execution_input(
-    *, uri: str, force: bool = False, reason: str | None = None, overrides: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def execution_input(*, uri: str, force: bool, reason: str | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return the execution input of a full run. Who asks is not in it: only AWS can attest that."""
     document: dict[str, Any] = {"dataset": {"uri": uri}}
     if force:
@@ -80,8 +84,16 @@ def execution_input(
     if reason:
         document["reason"] = reason
     if overrides:
-        document["overrides"] = overrides
+        document["overrides"] = dict(overrides)
     return document
+
+
+def check_input(document: Mapping[str, Any]) -> None:
+    """Raise BadInputError for what the workflow would refuse."""
+    try:
+        ExecutionInput.parse(document)
+    except InvalidRequest as invalid:
+        raise BadInputError(str(invalid), do="see `nova run start --help`") from None
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -106,14 +118,19 @@ def new_run_id(now: datetime) -> str:
 
 def _typed(value: str) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(value, parse_constant=_refuse)
     except ValueError:
         return value
 
 
-def _upload(runs: Runs, path: Path) -> str:
+def _refuse(constant: str) -> None:
+    # Python reads NaN and Infinity, which are not JSON and would make an execution input that AWS refuses.
+    raise ValueError(constant)
+
+
+def _upload(runs: Runs, path: Path, run_id: str) -> str:
     bucket = runs.customization.outputs["IncomingBucketName"]
-    key = f"{UPLOAD_PREFIX}/{path.name}"
+    key = f"{UPLOAD_PREFIX}/{run_id}/{path.name}"
     click.echo(f"Uploading {path} to s3://{bucket}/{key}", err=True)
     runs.client("s3").upload_file(str(path), bucket, key)
     return f"s3://{bucket}/{key}"

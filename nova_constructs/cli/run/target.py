@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from nova_constructs.cli.deployed import find
@@ -13,7 +14,9 @@ def client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    return boto3.client(service, config=Config(retries={"mode": "standard", "max_attempts": 3}))
+    # boto3 itself reads only AWS_DEFAULT_REGION; every other SDK, and Lambda, go by AWS_REGION.
+    region = os.environ.get("AWS_REGION") or None
+    return boto3.client(service, region_name=region, config=Config(retries={"mode": "standard", "max_attempts": 3}))
 
 
 def open_runs(*, stack: str | None, customization: str | None) -> Runs:

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from nova_constructs.cli.demo.report import print_report
+from nova_constructs.cli.demo.result import COUNTS, DemoResult, IamUse, build_result
+from nova_constructs.cli.history import Stage
+from nova_constructs.cli.progress import LineProgress
+from nova_constructs.cli.run.details import RunDetails
+from nova_constructs.iam_evidence import Permission, PermissionUse
+from tests.cli.cli_support import EXECUTION, START, at
+
+SUMMARY: dict[str, Any] = {
+    "rows": {"in": 120, "out": 118, "rejected": 1, "duplicate": 1, "leaked": 0, "over_limit": 0},
+    "scores": [{"task": "mmlu", "metrics": {"accuracy": 0.71}}],
+    "gate": {
+        "verdict": "PASSED",
+        "criteria": [{"name": "mmlu.accuracy", "value": 0.71, "threshold": 0.5, "passed": True, "reason": ""}],
+    },
+    "model_arn": "arn:aws:bedrock:us-east-1:123456789012:custom-model/m",
+    "deployment_arn": "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/d",
+    "pointer": {"name": "/nova/demo/live", "before": None, "after": "arn:deployment"},
+}
+
+
+def permission(name: str) -> Permission:
+    role, rest = name.split("#")
+    sid, action = rest.split(":", 1)
+    return Permission(role=role, sid=sid, action=action, role_logical_id=role)
+
+
+USED, PROVEN, UNUSED = (
+    permission("demo/Plan#ReadDataset:s3:GetObject"),
+    permission("demo/Plan#ReadDataset:s3:GetObjectVersion"),
+    permission("demo/Gate#WriteLogs:logs:PutLogEvents"),
+)
+
+
+def result(status: str = "SUCCEEDED", summary: dict[str, Any] | None = None, **more: Any) -> DemoResult:
+    details = RunDetails(
+        run_id="r1",
+        status=status,
+        customization="demo",
+        execution_arn=f"{EXECUTION}:r1",
+        started=START,
+        stopped=at(7200),
+        stages=[],
+        jobs=[{"stage": "training", "kind": "TrainingJob", "arn": "arn:job", "name": "demo-1", "status": "CLOSED"}],
+        transitions=19,
+        error=more.pop("error", None),
+        cause=more.pop("cause", None),
+        summary=SUMMARY if summary is None else summary,
+    )
+    iam = IamUse(
+        denied=more.pop("denied", ()),
+        granted=(USED, PROVEN, UNUSED),
+        use=PermissionUse(used=(USED,), proven=(PROVEN,), required_by_aws=(), unused=(UNUSED,)),
+    )
+    return build_result(
+        details,
+        platform="SMTJ",
+        prompt="Why?",
+        answer=more.pop("answer", "Because."),
+        iam=iam,
+        seconds=12.345,
+        speed=600,
+    )
+
+
+def report(shown: DemoResult) -> str:
+    stream = io.StringIO()
+    print_report(Console(file=stream, width=200, color_system=None, highlight=False), shown)
+    return stream.getvalue()
+
+
+def test_the_json_object_has_every_field_that_is_promised() -> None:
+    document = result().as_dict()
+
+    assert document["status"] == "SUCCEEDED"
+    assert document["run_id"] == "r1"
+    assert document["platform"] == "SMTJ"
+    assert document["pointer"] == SUMMARY["pointer"]
+    assert tuple(document["rows"]) == COUNTS
+    assert document["jobs"][0] | {"stage": "training", "kind": "TrainingJob", "arn": "arn:job"} == document["jobs"][0]
+    assert document["transitions"] == 19
+    assert document["seconds"] == 12.35
+    assert document["iam"]["denied"] == []
+    assert document["iam"]["unused"] == ["demo/Gate#WriteLogs:logs:PutLogEvents"]
+
+
+def test_a_failed_run_still_has_one_object_with_error_and_cause() -> None:
+    document = result("FAILED", {}, error="JobFailed", cause="AlgorithmError", answer=None).as_dict()
+
+    assert (document["error"], document["cause"]) == ("JobFailed", "AlgorithmError")
+    assert document["rows"] == dict.fromkeys(COUNTS, 0)
+    assert (document["model_arn"], document["pointer"], document["answer"]) == (None, None, None)
+
+
+def test_the_report_begins_with_the_verdict_and_ends_with_what_is_simulated() -> None:
+    lines = [line for line in report(result()).splitlines() if line.strip()]
+
+    assert lines[0] == "SUCCEEDED  run r1"
+    assert lines[1].strip() == "took    12.3 s here, 2 h 00 min of simulated time, 19 transitions"
+    assert "Simulated on this machine" in report(result())
+    assert "nothing was charged" in " ".join(lines[-2:])
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        r"120 rows in = 118 out, 1 rejected, 1 duplicate, 0 leaked, 0 over limit",
+        r"mmlu.accuracy +0.71 +0.5 +PASSED",
+        r"before +nothing",
+        r"after +arn:deployment",
+        r"answered +Because. +\(simulated\)",
+        r"demo/Plan +2 +1 +1 +0 +0",
+        r"demo/Gate +1 +0 +0 +0 +1",
+        r"unused +demo/Gate#WriteLogs:logs:PutLogEvents",
+        r"No call was denied",
+    ],
+)
+def test_the_report_shows(expected: str) -> None:
+    assert re.search(expected, report(result()))
+
+
+def test_denied_calls_are_named() -> None:
+    denied = ({"role": "plan-role", "action": "s3:GetObject", "resource": "arn:aws:s3:::b/[k]"},)
+
+    assert "denied  plan-role: s3:GetObject on arn:aws:s3:::b/[k]" in report(result(denied=denied))
+
+
+def test_in_a_pipe_each_stage_is_one_line_when_it_ends_and_each_job_one_line_when_it_changes() -> None:
+    stream = io.StringIO()
+    progress = LineProgress(Console(file=stream, width=200, color_system=None))
+    train = Stage(name="Train", entered=START)
+
+    progress.show([train], {"training": "Starting"})
+    progress.show([train], {"training": "Starting"})
+    progress.show([train], {"training": "Training"})
+    train.exited, train.status, train.error = at(3600), "FAILED", "JobFailed"
+    progress.show([train], {})
+    progress.show([train], {})
+
+    assert [line.split() for line in stream.getvalue().splitlines()] == [
+        ["training:", "Starting"],
+        ["training:", "Training"],
+        ["✗", "Train", "1", "h", "00", "min", "JobFailed"],
+    ]
