@@ -11,6 +11,8 @@ import yaml
 # YAML 1.1, which PyYAML reads, takes 1e-5 for a string; YAML 1.2 takes it for a number.
 _NUMBER = re.compile(r"[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _EXPONENT = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
+# PyYAML folds these into spaces unless they stand, escaped, between double quotes.
+_UNUSUAL_BREAK = re.compile("[\x85\u2028\u2029\ufeff]")
 
 
 def as_number(text: str) -> float | None:
@@ -45,7 +47,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "'" if _NUMBER.fullmatch(text) else None
+    style = "'" if _NUMBER.fullmatch(text) else '"' if _UNUSUAL_BREAK.search(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

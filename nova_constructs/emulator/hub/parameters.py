@@ -139,8 +139,9 @@ def reinforcement_2(*, lora: bool) -> ParameterSet:
 
 
 def benchmark(*, version: int) -> ParameterSet:
-    """Return the parameters of a public benchmark, text or multimodal."""
+    """Return the parameters of a public benchmark, text or multimodal: it brings its data, so it has no path to any."""
     entries = {**_evaluation(version), "subtask": _entry("string", required=False)}
+    del entries["data_s3_path"]
     return _set(entries, {**_EVALUATION_PLACES, "subtask": "evaluation.subtask"})
 
 
