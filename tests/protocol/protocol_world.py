@@ -1,0 +1,428 @@
+"""AWS as the protocol meets it: services that create jobs, a state machine that waits, events that may not come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lambda_handlers.jobs.driver import JobState, JobStatus, NameTaken
+from lambda_handlers.protocol import runs
+from lambda_handlers.protocol.closing import Closer, Ending, ended
+from lambda_handlers.protocol.delivery import Desk
+from lambda_handlers.protocol.errors import DuplicateRun, RunLocked, TransientServiceError, WorkflowError
+from lambda_handlers.protocol.fingerprint import claim
+from lambda_handlers.protocol.ledger import append
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.names import canonical
+from lambda_handlers.protocol.pointer import Pointer
+from lambda_handlers.protocol.reconciling import Reconciler
+from lambda_handlers.protocol.registry import JobRegistry, JobRow
+from lambda_handlers.protocol.run import Run
+from lambda_handlers.protocol.stepfunctions import ExecutionState
+from lambda_handlers.protocol.waiting import complete, submit
+from tests.protocol.protocol_memory import job_registry, run_control, run_ledger
+from tests.protocol.protocol_processes import Command, Killed, Process, Scheduler
+
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:demo"
+FUNCTION_LIFE = 15 * 60
+DEADLINE = 6 * 3600
+RETRIES = 2
+GROUPS = (("training",), ("evaluation-mmlu", "evaluation-gen_qa"), ("import",))
+
+
+@dataclass
+class Job:
+    """Something AWS runs."""
+
+    name: str
+    kind: str
+    digest: str
+    run_id: str
+    stage: str
+    status: JobStatus = JobStatus.RUNNING
+    error: str = ""
+    stopping: bool = False
+    in_use: bool = False
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:test:us-east-1:123456789012:{self.kind}/{self.name}"
+
+
+@dataclass
+class FakeDriver:
+    """Create jobs of one kind: a name is taken for good, unless the service knows the request by its token."""
+
+    world: World
+    kind: str
+    stop_deletes: bool
+    name_limit: int = 63
+
+    def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        return self.world.step("create job", lambda: self._create(name, digest, tags))  # type: ignore[no-any-return]
+
+    def digest_of(self, name: str) -> str | None:
+        return self.world.step("read job tags", lambda: self.world.jobs[name].digest)  # type: ignore[no-any-return]
+
+    def describe(self, row: JobRow) -> JobState:
+        return self.world.step("describe job", lambda: self._describe(row.job_name))  # type: ignore[no-any-return]
+
+    def stop(self, row: JobRow) -> None:
+        self.world.step("stop job", lambda: self._stop(row.job_name))
+
+    def _create(self, name: str, digest: str, tags: Mapping[str, str]) -> str:
+        known = self.world.jobs.get(name)
+        if known and self.stop_deletes and known.digest == digest:
+            return known.arn
+        if known:
+            raise NameTaken(name)
+        job = Job(name, self.kind, digest, tags["nova-constructs:run"], tags["nova-constructs:stage"])
+        self.world.jobs[name] = job
+        return job.arn
+
+    def _describe(self, name: str) -> JobState:
+        job = self.world.jobs.get(name)
+        if job is None or job.status is JobStatus.GONE:
+            return JobState(status=JobStatus.GONE)
+        return JobState(status=job.status, arn=job.arn, output={"made_by": name}, cause="as told", error=job.error)
+
+    def _stop(self, name: str) -> None:
+        job = self.world.jobs.get(name)
+        if job is None:
+            return
+        job.stopping = True
+        if self.stop_deletes and job.status is not JobStatus.RUNNING:
+            assert not job.in_use, f"{name} was deleted although its run was told that it is ready"
+            job.status = JobStatus.GONE
+
+
+@dataclass
+class Waiting:
+    """A state that waits with a task token."""
+
+    token: str
+    retry: int = 0
+    done: bool = False
+
+
+@dataclass
+class Execution:
+    """One execution of the state machine: plan, groups of stages, promotion, closing."""
+
+    run_id: str
+    fingerprint: str
+    status: str = "RUNNING"
+    phase: str = "plan"
+    generation: int = 0
+    group: int = -1
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    tries: int = 0
+    failure: Mapping[str, str] | None = None
+    final: str = ""
+
+    @property
+    def arn(self) -> str:
+        return MACHINE.replace("stateMachine", "execution") + ":" + self.run_id
+
+    @property
+    def run(self) -> Run:
+        return Run(
+            id=self.run_id,
+            execution_arn=self.arn,
+            state_machine_arn=MACHINE,
+            started_at="2026-01-01T00:00:00Z",
+            lock_generation=self.generation,
+        )
+
+
+class World(Scheduler):
+    """Everything there is. Every call the protocol makes is a step at which it can be stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instant = datetime(2026, 1, 1, tzinfo=UTC)
+        self.registry_store, self.ledger_store, self.control = (
+            job_registry(self.step),
+            run_ledger(self.step),
+            run_control(self.step),
+        )
+        self.objects: dict[str, bytes] = {}
+        self.jobs: dict[str, Job] = {}
+        self.drivers = {
+            "TrainingJob": FakeDriver(self, "TrainingJob", stop_deletes=False),
+            "CustomModel": FakeDriver(self, "CustomModel", stop_deletes=True),
+        }
+        self.executions: dict[str, Execution] = {}
+        self.job_events: list[str] = []
+        self.ended_events: list[Ending] = []
+        self.sent: dict[str, set[str]] = {}
+        self.entered: set[str] = set()
+        self._tokens = 0
+
+    # Ports of the protocol
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def epoch(self) -> int:
+        return int(self.instant.timestamp())
+
+    def append(self, *, run_id: str, event_id: str, type: str, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        event = append(self.ledger_store, self, run_id, event_id, type, detail, self.instant)
+        return {"seq": event.seq, "hash": event.hash}
+
+    def put(self, key: str, body: bytes) -> None:
+        self.step("write object", lambda: self.objects.setdefault(key, body))
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        return self.step("send success", lambda: self._succeed(token, output))  # type: ignore[no-any-return]
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        return self.step("send failure", lambda: self._fail(token, error, cause))  # type: ignore[no-any-return]
+
+    def describe(self, execution_arn: str) -> ExecutionState:
+        execution = next(each for each in self.executions.values() if each.arn == execution_arn)
+        state = ExecutionState(arn=execution_arn, status=execution.status)
+        return self.step("describe execution", lambda: state)  # type: ignore[no-any-return]
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(
+            registry=JobRegistry(self.registry_store),
+            clock=self,
+            tasks=self,
+            ledger=self,
+            drivers=self.drivers.__getitem__,
+        )
+
+    @property
+    def closer(self) -> Closer:
+        return Closer(desk=self.desk, control=self.control, events=self.ledger_store, archive=self)
+
+    # What happens in AWS
+
+    def start_execution(self, fingerprint: str) -> Execution:
+        execution = Execution(f"run-{len(self.executions) + 1}", fingerprint)
+        self.executions[execution.run_id] = execution
+        self._invoke_plan(execution)
+        return execution
+
+    def abort(self, execution: Execution) -> None:
+        self._end(execution, "ABORTED")
+
+    def time_out_state(self, execution: Execution, stage: str) -> None:
+        self._fail_run(execution, "States.Timeout", "")
+
+    def lose_invocation(self, execution: Execution, stage: str) -> None:
+        """Have the state machine give up on a function that goes on working."""
+        self._retry(execution, stage, "Lambda.Unknown", "connection lost")
+
+    def end_job(self, job: Job, status: JobStatus, error: str = "") -> None:
+        if job.status is not JobStatus.RUNNING:
+            return
+        job.status, job.error = status, error
+        if job.kind == "TrainingJob":
+            self.job_events.append(job.name)
+
+    def pass_time(self, seconds: int) -> None:
+        self.instant += timedelta(seconds=seconds)
+        for process in [each for each in self.processes if self.epoch() - each.born > FUNCTION_LIFE]:
+            if process in self.processes:
+                process.advance(Command.KILL)
+
+    def tell_job_event(self, name: str) -> Process:
+        work: Callable[[], Any] = lambda: complete(  # noqa: E731
+            registry=JobRegistry(self.registry_store),
+            clock=self,
+            ledger=self,
+            drivers=self.drivers.__getitem__,
+            job_name=name,
+            tasks=self,
+        )
+        return self.start(f"complete {name}", work, _ignore_transient)
+
+    def tell_ended(self, ending: Ending) -> Process:
+        return self.start(f"close {ending.run_id}", lambda: self.closer.close(ending), _ignore_transient)
+
+    def start_reconciler(self) -> Process:
+        reconciler = Reconciler(closer=self.closer, executions=self)
+        return self.start("reconcile", reconciler.run, _ignore_transient)
+
+    # The state machine
+
+    def _invoke_plan(self, execution: Execution) -> None:
+        def work() -> int:
+            now = self.instant
+            claim(self.control, execution.fingerprint, execution.run_id, False, now, execution_arn=execution.arn)
+            generation = RunLock(self.control).acquire(execution.run_id, execution.arn, now)
+            self.append(run_id=execution.run_id, event_id="run-started", type="run_started", detail={})
+            return generation
+
+        def on_end(process: Process) -> None:
+            if execution.status != "RUNNING" or execution.phase != "plan":
+                return
+            if isinstance(process.error, DuplicateRun | RunLocked):
+                self._begin_closing(execution, "SKIPPED")
+            elif process.error is not None:
+                self._again(execution, process.error, self._invoke_plan)
+            else:
+                execution.generation = process.result
+                self._next_group(execution)
+
+        self.start(f"plan {execution.run_id}", work, on_end)
+
+    def _next_group(self, execution: Execution) -> None:
+        execution.phase, execution.tries = "stages", 0
+        execution.group += 1
+        if execution.group == len(GROUPS):
+            self._invoke_promotion(execution)
+            return
+        for stage in GROUPS[execution.group]:
+            execution.waiting[stage] = Waiting(self._token())
+            self._invoke_submit(execution, stage)
+
+    def _invoke_submit(self, execution: Execution, stage: str) -> None:
+        waiting = execution.waiting[stage]
+        token, retry = waiting.token, waiting.retry
+
+        def work() -> JobRow:
+            return submit(
+                registry=JobRegistry(self.registry_store),
+                lock=RunLock(self.control),
+                clock=self,
+                ledger=self,
+                driver=self.drivers["CustomModel" if stage == "import" else "TrainingJob"],
+                run=execution.run,
+                stage=stage,
+                slug="demo",
+                customization="demo",
+                token=token,
+                deadline_seconds=DEADLINE,
+                request={"stage": stage},
+                retry=retry,
+                tasks=self,
+            )
+
+        def on_end(process: Process) -> None:
+            if process.error is not None and self._holder(token) is not None:
+                self._retry(execution, stage, _error_name(process.error), str(process.error))
+
+        self.start(f"submit {stage} of {execution.run_id}", work, on_end)
+
+    def _invoke_promotion(self, execution: Execution) -> None:
+        execution.phase = "promotion"
+        target = f"deployment-of-{execution.run_id}"
+
+        def on_end(process: Process) -> None:
+            if execution.status != "RUNNING" or execution.phase != "promotion":
+                return
+            if process.error is not None:
+                self._again(execution, process.error, self._invoke_promotion)
+            else:
+                self._begin_closing(execution, "SUCCEEDED")
+
+        def work() -> str | None:
+            return Pointer(self.control).move(execution.run_id, execution.generation, target, now=self.instant)
+
+        self.start(f"promote {execution.run_id}", work, on_end)
+
+    def _begin_closing(self, execution: Execution, status: str) -> None:
+        execution.phase, execution.final, execution.tries = "closing", status, 0
+        self._invoke_close(execution)
+
+    def _invoke_close(self, execution: Execution) -> None:
+        ending = Ending(run_id=execution.run_id, status=execution.final, error=execution.failure)
+
+        def on_end(process: Process) -> None:
+            if execution.status != "RUNNING":
+                return
+            if process.error is None:
+                self._end(execution, "FAILED" if execution.final == "FAILED" else "SUCCEEDED")
+            elif execution.tries < RETRIES:
+                execution.tries += 1
+                self._invoke_close(execution)
+            else:
+                self._end(execution, "FAILED")
+
+        self.start(f"close {execution.run_id}", lambda: self.closer.close(ending), on_end)
+
+    def _again(self, execution: Execution, error: BaseException, invoke: Callable[[Execution], None]) -> None:
+        if isinstance(error, Killed | TransientServiceError) and execution.tries < RETRIES:
+            execution.tries += 1
+            invoke(execution)
+        else:
+            self._fail_run(execution, _error_name(error), str(error))
+
+    def _retry(self, execution: Execution, stage: str, error: str, cause: str) -> None:
+        waiting = execution.waiting[stage]
+        transient = error in ("Killed", "Lambda.Unknown", "TransientServiceError", "CapacityUnavailable")
+        if transient and waiting.retry < RETRIES:
+            execution.waiting[stage] = Waiting(self._token(), waiting.retry + 1)
+            self._invoke_submit(execution, stage)
+        else:
+            self._fail_run(execution, error, cause)
+
+    def _fail_run(self, execution: Execution, error: str, cause: str) -> None:
+        execution.waiting = {}
+        execution.failure = {"Error": error, "Cause": cause}
+        self._begin_closing(execution, "FAILED")
+
+    def _end(self, execution: Execution, status: str) -> None:
+        execution.status, execution.waiting = status, {}
+        if status != "SUCCEEDED":
+            self.ended_events.append(ended(execution.run_id, status, None, None))
+
+    def _succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        self.sent.setdefault(token, set()).add(canonical(dict(output)))
+        holder = self._holder(token)
+        if holder is None:
+            return False
+        execution, stage = holder
+        self.jobs[output["job"]["name"]].in_use = True
+        assert self.jobs[output["job"]["name"]].status is JobStatus.COMPLETED
+        execution.waiting[stage].done = True
+        if all(waiting.done for waiting in execution.waiting.values()):
+            execution.waiting = {}
+            self._next_group(execution)
+        return True
+
+    def _fail(self, token: str, error: str, cause: str) -> bool:
+        self.sent.setdefault(token, set()).add(canonical([error, cause]))
+        holder = self._holder(token)
+        if holder is None:
+            return False
+        self._retry(*holder, error, cause)
+        return True
+
+    def _holder(self, token: str) -> tuple[Execution, str] | None:
+        return next(
+            (
+                (execution, stage)
+                for execution in self.executions.values()
+                for stage, waiting in execution.waiting.items()
+                if waiting.token == token and not waiting.done
+            ),
+            None,
+        )
+
+    def _token(self) -> str:
+        self._tokens += 1
+        return f"token-{self._tokens}"
+
+    def note(self) -> None:
+        """Remember which runs have ever entered the book."""
+        self.entered |= set(runs.open_runs(self.control))
+
+
+def _ignore_transient(process: Process) -> None:
+    error = process.error
+    if error is not None and not isinstance(error, Killed | WorkflowError):
+        raise error
+
+
+def _error_name(error: BaseException) -> str:
+    if not isinstance(error, Killed | WorkflowError):
+        raise error
+    return type(error).__name__
