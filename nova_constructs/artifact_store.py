@@ -16,6 +16,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 DATASETS_PREFIX = "datasets/"
+UPLOADS_PREFIX = "uploads/"
+"""Where `nova run start FILE` puts a file: unlike a new object under `datasets/`, it starts no run by itself."""
 EVALUATION_PREFIX = "evaluation/"
 
 BucketName = Literal["incoming", "prepared", "quarantine", "artifacts", "audit"]

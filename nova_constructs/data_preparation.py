@@ -13,7 +13,7 @@ from typing import Any
 from aws_cdk import Duration
 from constructs import Construct
 
-from nova_constructs.artifact_store import DATASETS_PREFIX
+from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import RUN, lambda_task
 from nova_constructs.stage import Stage, Workshop
@@ -69,7 +69,8 @@ class DataPreparation(Stage):
                 "QUARANTINE_BUCKET": store.quarantine.bucket_name,
             },
         )
-        self.prepare.read_objects("ReadDataset", store.incoming, f"{DATASETS_PREFIX}*", versions=True)
+        datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
+        self.prepare.read_objects("ReadDataset", store.incoming, *datasets, versions=True)
         self.prepare.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.prepare.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
         workshop.ledger.grant_append(self.prepare)

@@ -13,7 +13,7 @@ from typing import Any
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
-from nova_constructs.artifact_store import DATASETS_PREFIX
+from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
 from nova_constructs.stage import Stage, Workshop
@@ -56,7 +56,8 @@ class RunPlan(Stage):
 
     def _permissions(self, workshop: Workshop) -> None:
         store = workshop.store
-        self.plan.read_objects("ReadDataset", store.incoming, f"{DATASETS_PREFIX}*", versions=True)
+        datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
+        self.plan.read_objects("ReadDataset", store.incoming, *datasets, versions=True)
         self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
         self.plan.use_table(
             "TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem", "UpdateItem", "DeleteItem"
