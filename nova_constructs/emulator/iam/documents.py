@@ -101,6 +101,9 @@ def _statement(raw: Any, kind: PolicyKind, *, substitutes: bool) -> Statement:
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise EvaluationError(f"malformed action {action!r}")
+    for resource in resources:
+        if resource != "*" and not resource.startswith(("arn:", "${")):
+            raise EvaluationError(f"resource {resource!r} is neither an ARN nor *")
     return Statement(
         sid=raw.get("Sid", ""),
         allows=raw["Effect"] == "Allow",
