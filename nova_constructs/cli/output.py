@@ -69,15 +69,28 @@ def print_rows(to: Console, headers: Sequence[str], rows: Sequence[Sequence[str]
 
     Cells may hold rich markup; text that is not ours must be escaped by the caller.
     """
+    if not to.is_terminal:
+        _print_plain_rows(to, [headers, *rows])
+        return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD if to.is_terminal else None, pad_edge=False, header_style="bold", show_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold", no_wrap=not to.is_terminal)
+    table = Table(*headers, box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
     for row in rows:
         table.add_row(*row)
     to.print(table)
+
+
+def _print_plain_rows(to: Console, rows: Sequence[Sequence[str]]) -> None:
+    from rich.text import Text
+
+    cells = [[Text.from_markup(cell).plain for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        to.print(line.rstrip(), markup=False)
 
 
 def _jsonable(value: object) -> str:

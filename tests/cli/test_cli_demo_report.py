@@ -17,7 +17,7 @@ from tests.cli.cli_support import EXECUTION, START, at
 
 SUMMARY: dict[str, Any] = {
     "rows": {"in": 120, "out": 118, "rejected": 1, "duplicate": 1, "leaked": 0, "over_limit": 0},
-    "scores": [{"task": "mmlu", "metrics": {"accuracy": 0.71}}],
+    "scores": [{"task": "mmlu", "metrics": {"accuracy": 0.71}, "stderr": {"accuracy": 0.01}}],
     "gate": {
         "verdict": "PASSED",
         "criteria": [{"name": "mmlu.accuracy", "value": 0.71, "threshold": 0.5, "passed": True, "reason": ""}],
@@ -114,6 +114,7 @@ def test_the_report_begins_with_the_verdict_and_ends_with_what_is_simulated() ->
     "expected",
     [
         r"120 rows in = 118 out, 1 rejected, 1 duplicate, 0 leaked, 0 over limit",
+        r"mmlu +accuracy +0.71 +0.01\n",
         r"mmlu.accuracy +0.71 +0.5 +PASSED",
         r"before +nothing",
         r"after +arn:deployment",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nova_constructs.cli import output, times
 from nova_constructs.cli.demo.result import DemoResult
-from nova_constructs.cli.run.render import gate_rows
+from nova_constructs.cli.run.render import SCORE_HEADERS, gate_rows, score_rows
 from nova_constructs.iam_evidence import Permission
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def print_report(to: Console, result: DemoResult) -> None:
     _verdict(to, result)
     _data(to, result)
     _jobs(to, result)
+    _scores(to, result)
     _gate(to, result)
     _model(to, result)
     _permissions(to, result)
@@ -66,6 +67,14 @@ def _jobs(to: Console, result: DemoResult) -> None:
     _heading(to, f"Jobs ({result.platform})")
     rows = [(escape(job["stage"]), escape(job["kind"]), escape(job["arn"])) for job in result.details.jobs]
     output.print_rows(to, ("STAGE", "KIND", "ARN"), rows)
+
+
+def _scores(to: Console, result: DemoResult) -> None:
+    scores = result.details.summary.get("scores")
+    if not scores:
+        return
+    _heading(to, "Scores (simulated)")
+    output.print_rows(to, SCORE_HEADERS, score_rows(scores))
 
 
 def _gate(to: Console, result: DemoResult) -> None:

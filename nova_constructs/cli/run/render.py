@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ from nova_constructs.cli.run.details import RunDetails
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+SCORE_HEADERS = ("TASK", "METRIC", "SCORE", "STANDARD ERROR")
 
 
 def print_details(to: Console, details: RunDetails) -> None:
@@ -27,6 +30,9 @@ def print_details(to: Console, details: RunDetails) -> None:
         to.print()
         rows = [(escape(job["stage"]), escape(job["kind"]), escape(job.get("arn") or "-")) for job in details.jobs]
         output.print_rows(to, ("JOB OF", "KIND", "ARN"), rows)
+    if details.summary.get("scores"):
+        to.print()
+        output.print_rows(to, SCORE_HEADERS, score_rows(details.summary["scores"]))
 
 
 def gate_rows(gate: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -41,6 +47,17 @@ def gate_rows(gate: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
             output.status_text("PASSED" if criterion["passed"] else "FAILED"),
         )
         for criterion in gate.get("criteria", ())
+    ]
+
+
+def score_rows(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Return evaluation scores as table rows: task, metric, score, standard error."""
+    from rich.markup import escape
+
+    return [
+        (escape(score["task"]), escape(metric), _number(value), _number(score.get("stderr", {}).get(metric)))
+        for score in scores
+        for metric, value in score["metrics"].items()
     ]
 
 
