@@ -82,7 +82,7 @@ def _message(message: dict[str, Any], place: str, nova: NovaVersion) -> Iterator
         yield from _item(item, f"{place}.content[{index}]", message.get("role"), nova)
         if isinstance(item, dict):
             kinds.update(item)
-            texts.append(item["text"] if isinstance(item.get("text"), str) else "")
+            texts.append(str(item.get("text", "")))
     if kinds == {"text"} and not "".join(texts).strip():
         yield Fault("missing_text", f"{place} has only empty text")
     yield from media.message_faults(content, kinds, place)

@@ -46,11 +46,14 @@ def _lines(chunks: Iterable[bytes], limit: int) -> Iterator[bytes | LongLine]:
     rest = b""
     stream = iter(chunks)
     for chunk in stream:
-        lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-        rest = lines.pop()
-        yield from (line if len(line) <= limit else _long(line) for line in lines)
-        if len(rest) > limit:
-            long, rest = _skip(rest, stream)
+        block = rest + chunk if rest else chunk
+        while True:
+            lines = block.split(b"\n")
+            rest = lines.pop()
+            yield from (line if len(line) <= limit else _long(line) for line in lines)
+            if len(rest) <= limit:
+                break
+            long, block = _skip(rest, stream)
             yield long
     if rest:
         yield rest if len(rest) <= limit else _long(rest)

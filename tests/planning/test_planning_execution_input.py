@@ -1,0 +1,145 @@
+"""The execution input is checked against its published schema, every problem at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.planning import schema
+from lambda_handlers.planning.execution_input import ExecutionInput, published_schema
+from lambda_handlers.protocol.errors import InvalidRequest
+
+URI = "s3://incoming-bucket/datasets/train.jsonl"
+
+
+def problems(raw: Any) -> tuple[str, ...]:
+    with pytest.raises(InvalidRequest) as caught:
+        ExecutionInput.parse(raw)
+    return caught.value.problems
+
+
+def test_the_input_of_the_trigger_is_read() -> None:
+    asked = ExecutionInput.parse({"dataset": {"uri": URI, "version_id": "v1"}})
+    assert asked == ExecutionInput(dataset_uri=URI, dataset_version_id="v1")
+    assert (asked.mode, asked.force, asked.overrides) == ("full", False, {})
+
+
+def test_the_short_form_and_every_other_key_are_read() -> None:
+    asked = ExecutionInput.parse(
+        {
+            "mode": "full",
+            "dataset": URI,
+            "overrides": {"lr": 1e-5, "max_steps": 20},
+            "hub_content_version": "1.0.20",
+            "dry_run": False,
+            "force": True,
+            "requested_by": "me",
+            "reason": "new data",
+        }
+    )
+    assert asked == ExecutionInput(
+        dataset_uri=URI,
+        overrides={"lr": 1e-5, "max_steps": 20},
+        hub_content_version="1.0.20",
+        force=True,
+        requested_by="me",
+        reason="new data",
+    )
+
+
+def test_an_empty_version_is_no_version() -> None:
+    assert ExecutionInput.parse({"dataset": {"uri": URI, "version_id": ""}}).dataset_version_id is None
+
+
+def test_every_problem_is_told_at_once_with_key_value_and_what_is_allowed() -> None:
+    found = problems({"datset": URI, "mode": "ful", "force": "yes", "hub_content_version": "latest"})
+    assert found == (
+        'datset: unknown key with value "s3://incoming-bucket/datasets/train.jsonl"; did you mean dataset?',
+        'mode: received "ful"; allowed: full, prepare, train, evaluate, batch_inference, deploy; did you mean full?',
+        'hub_content_version: received "latest"; '
+        r"allowed: a text of the form ^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$(?!\n)",
+        'force: received "yes"; allowed: true or false',
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (5, "dataset: received 5; allowed: a text or an object"),
+        ("train.jsonl", "allowed: the s3:// address of an object"),
+        ("s3://bucket/", "allowed: the s3:// address of an object"),
+        ("s3://bucket/folder/", "allowed: the s3:// address of an object"),
+        ("s3://Bucket/key", "allowed: the s3:// address of an object"),
+        ({"version_id": "v"}, "dataset.uri: missing"),
+        ({"uri": URI, "versionid": "v"}, "dataset.versionid: unknown key"),
+        ({"uri": URI, "version_id": 5}, "dataset.version_id: received 5; allowed: a text"),
+    ],
+)
+def test_a_dataset_that_is_no_object_is_refused(dataset: Any, words: str) -> None:
+    [problem] = problems({"dataset": dataset})
+    assert words in problem
+
+
+def test_what_this_version_does_not_run_is_refused_rather_than_ignored() -> None:
+    found = problems(
+        {"mode": "train", "dataset": URI, "recipe": URI, "model_path": URI, "base_run": "r", "dry_run": True}
+    )
+    assert found == (
+        'mode: received "train"; this version runs only full',
+        f'recipe: received "{URI}"; this version does not take it, remove the key',
+        f'model_path: received "{URI}"; this version does not take it, remove the key',
+        'base_run: received "r"; this version does not take it, remove the key',
+        "dry_run: received true; this version has no dry run, remove the key",
+    )
+
+
+@pytest.mark.parametrize("raw", [None, [], "x", 5])
+def test_an_input_that_is_no_object_is_refused(raw: Any) -> None:
+    assert problems(raw) == (f"input: received {json.dumps(raw)}; allowed: an object",)
+
+
+def test_a_run_without_a_dataset_is_refused() -> None:
+    assert problems({}) == ("dataset: missing; give the s3:// address of the data to train on",)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+TEXTS = st.sampled_from(
+    [
+        URI,
+        URI + "\n",
+        "s3://b/k",
+        "s3://bucket/k",
+        "s3://bucket/k/",
+        "1.0.20",
+        "1.0",
+        "1.0.0\n",
+        "run-1",
+        "full",
+        "Full",
+        "x" * 2000,
+        "",
+    ]
+)
+VALUES = st.recursive(
+    SCALARS | TEXTS, lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4
+)
+DATASETS = st.fixed_dictionaries({}, optional={"uri": VALUES, "version_id": VALUES, "other": VALUES})
+KEYS = sorted(published_schema()["properties"])
+INPUTS = st.dictionaries(st.sampled_from([*KEYS, "other"]), VALUES | DATASETS, max_size=6) | VALUES
+
+
+@given(raw=INPUTS)
+def test_the_checker_agrees_with_json_schema(raw: Any) -> None:
+    validator = jsonschema.Draft202012Validator(published_schema())
+    assert (schema.problems(raw, published_schema()) == []) == validator.is_valid(raw)
+
+
+def test_the_published_schema_is_a_schema_and_uses_only_known_keywords() -> None:
+    jsonschema.Draft202012Validator.check_schema(published_schema())
+    with pytest.raises(KeyError):
+        schema.problems("x", {"format": "uri"})

@@ -1,0 +1,251 @@
+"""A plan checks everything, takes the lock, and holds nothing when it decides to skip."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from lambda_handlers.planning.plan import Places, Planner
+from lambda_handlers.protocol import runs
+from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid, UnsupportedCombination
+from lambda_handlers.protocol.fingerprint import settle
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.store import ConditionFailed, Item, next_version
+from nova_constructs.emulator import hub
+
+REGION = "us-east-1"
+ROW = b'{"question": "x", "answer": "y"}\n'
+CONFIG: dict[str, Any] = {
+    "customization": "demo",
+    "model": "NOVA_LITE_2",
+    "method": "SFT_LORA",
+    "training": {
+        "platform": "SMTJ",
+        "instance_type": "ml.p5.48xlarge",
+        "instance_count": 4,
+        "max_runtime_seconds": 86400,
+        "max_pending_seconds": 7200,
+        "volume_size_gb": 30,
+    },
+    "overrides": {"max_steps": 50},
+    "columns": {},
+    "system_prompt": None,
+    "max_reject_ratio": 0.01,
+    "evaluation": [
+        {"task": "mmlu", "subtask": None, "dataset_uri": None, "overrides": {}, "instance_type": "ml.p5.48xlarge"}
+    ],
+    "gate": {"criteria": [{"task": "mmlu", "metric": "accuracy", "floor": 0.5}]},
+    "deployment": {"target": "BEDROCK_OD"},
+    "code_version": "c1",
+}
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def get(self, key: Item) -> Item | None:
+        found = self.items.get(str(key["item"]))
+        return dict(found) if found else None
+
+    def put(self, item: Item, *, replacing: Item | None) -> Item:
+        stored = self.items.get(str(item["item"]))
+        if (stored or {}).get("version") != (replacing or {}).get("version"):
+            raise ConditionFailed
+        self.items[str(item["item"])] = {**item, "version": next_version(replacing)}
+        return self.items[str(item["item"])]
+
+    def query(self, partition: str) -> list[Item]:
+        raise AssertionError
+
+    def query_index(self, index: str, value: str) -> list[Item]:
+        raise AssertionError
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def append(self, **event: Any) -> Mapping[str, Any]:
+        self.events.append(event)
+        return {"seq": len(self.events), "hash": ""}
+
+
+class Hub:
+    def describe_hub_content(self, **request: Any) -> Any:
+        try:
+            return hub.hub_content(request["HubContentName"], REGION, request.get("HubContentVersion"))
+        except KeyError:
+            answer: Any = {"Error": {"Code": "ResourceNotFound"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            raise ClientError(answer, "DescribeHubContent") from None
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class World:
+    """A planner with everything around it."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3", region_name=REGION)
+        for bucket in ("incoming-bucket", "artifacts-bucket", hub.bucket(REGION)):
+            self.s3.create_bucket(Bucket=bucket)
+        for key, content in hub.objects().items():
+            self.s3.put_object(Bucket=hub.bucket(REGION), Key=key, Body=content)
+        self.control, self.ledger = MemoryStore(), Ledger()
+
+    def plan(self, name: str = "run-1", config: Any = None, data: bytes = ROW, **asked: Any) -> dict[str, Any]:
+        self.s3.put_object(Bucket="incoming-bucket", Key="datasets/a.jsonl", Body=data)
+        planner = Planner(
+            s3=self.s3,
+            sagemaker=Hub(),
+            control=self.control,
+            ledger=self.ledger,
+            clock=Clock(),
+            places=Places(slug="demo", prepared_bucket="prepared-bucket", artifacts_bucket="artifacts-bucket"),
+        )
+        return planner.plan(
+            {
+                "input": {"dataset": "s3://incoming-bucket/datasets/a.jsonl", **asked},
+                "execution": {
+                    "id": f"arn:aws:states:us-east-1:123456789012:execution:demo:{name}",
+                    "name": name,
+                    "start_time": "2026-01-01T00:00:00Z",
+                    "state_machine": "arn:aws:states:us-east-1:123456789012:stateMachine:demo",
+                },
+                "config": config or CONFIG,
+            }
+        )
+
+    def close(self, name: str, status: str) -> None:
+        settle(self.control, name, status)
+        RunLock(self.control).release(name)
+        runs.close_run(self.control, name)
+
+    def recipe(self, run: str) -> bytes:
+        key = f"runs/{run}/training/recipe/recipe.yaml"
+        return bytes(self.s3.get_object(Bucket="artifacts-bucket", Key=key)["Body"].read())
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with mock_aws():
+        yield World()
+
+
+def test_a_plan_pins_the_data_and_writes_the_recipe(world: World) -> None:
+    planned = world.plan(overrides={"lr": 2e-5}, hub_content_version="1.0.20")
+    text = world.recipe("run-1")
+    recipe = yaml.safe_load(text)
+    assert planned["run"] == {
+        "id": "run-1",
+        "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:demo:run-1",
+        "state_machine_arn": "arn:aws:states:us-east-1:123456789012:stateMachine:demo",
+        "started_at": "2026-01-01T00:00:00Z",
+        "lock_generation": 1,
+    }
+    assert planned["plan"]["decision"] == "RUN"
+    assert planned["plan"]["dataset"]["sha256"] == hashlib.sha256(ROW).hexdigest()
+    assert planned["plan"]["overrides"] == {"max_steps": 50, "lr": 2e-5}
+    training = planned["plan"]["training"]
+    assert training["recipe_prefix_uri"] == "s3://artifacts-bucket/runs/run-1/training/recipe/"
+    assert training["recipe_sha256"] == hashlib.sha256(text).hexdigest()
+    assert training["image_uri"].endswith("nova-fine-tune-repo:SM-TJ-SFT-V2-latest")
+    assert training["hub_content_version"] == "1.0.20"
+    assert recipe["training_config"]["max_steps"] == 50
+    assert recipe["training_config"]["optim_config"]["lr"] == 2e-5
+    assert recipe["run"]["data_s3_path"] == "s3://prepared-bucket/runs/run-1/train.jsonl"
+    assert recipe["run"]["replicas"] == 4
+
+
+def test_the_start_is_recorded_and_nobody_is_believed_to_be_who_they_say(world: World) -> None:
+    world.plan(requested_by="the boss", reason="because")
+    [event] = world.ledger.events
+    assert (event["type"], event["event_id"], event["run_id"]) == ("run_started", "run-started", "run-1")
+    assert event["detail"]["asked"] == {"requester": "unknown", "requested_by": "the boss", "reason": "because"}
+    assert event["detail"]["config"] == CONFIG
+
+
+def test_a_repeated_plan_is_the_same_plan(world: World) -> None:
+    assert world.plan() == world.plan()
+
+
+def test_the_same_input_is_skipped_once_it_has_succeeded(world: World) -> None:
+    world.plan("run-1")
+    world.close("run-1", "SUCCEEDED")
+    again = world.plan("run-2")
+    assert again["plan"]["decision"] == "SKIP"
+    assert "run-1 has already succeeded" in again["plan"]["reason"]
+    assert again["run"]["lock_generation"] == 0
+    assert runs.open_runs(world.control) == {}
+    assert world.ledger.events[-1]["type"] == "run_skipped"
+
+
+def test_force_runs_it_again(world: World) -> None:
+    world.plan("run-1")
+    world.close("run-1", "SUCCEEDED")
+    assert world.plan("run-2", force=True)["plan"]["decision"] == "RUN"
+
+
+@pytest.mark.parametrize("change", ["data", "overrides", "code", "gate"])
+def test_another_input_is_not_a_duplicate(world: World, change: str) -> None:
+    world.plan("run-1")
+    world.close("run-1", "SUCCEEDED")
+    config = copy.deepcopy(CONFIG)
+    if change == "code":
+        config["code_version"] = "c2"
+    if change == "gate":
+        config["gate"]["criteria"][0]["floor"] = 0.6
+    asked = {"overrides": {"max_steps": 60}} if change == "overrides" else {}
+    planned = world.plan("run-2", config=config, data=ROW * 2 if change == "data" else ROW, **asked)
+    assert planned["plan"]["decision"] == "RUN"
+
+
+def test_a_failed_run_does_not_block_its_input(world: World) -> None:
+    world.plan("run-1")
+    world.close("run-1", "FAILED")
+    assert world.plan("run-2")["plan"]["decision"] == "RUN"
+
+
+def test_a_run_is_skipped_while_another_holds_the_lock_and_leaves_its_input_free(world: World) -> None:
+    world.plan("run-1")
+    skipped = world.plan("run-2", data=ROW * 2)
+    assert skipped["plan"]["decision"] == "SKIP"
+    assert "run-1 is in progress" in skipped["plan"]["reason"]
+    world.close("run-1", "SUCCEEDED")
+    assert world.plan("run-3", data=ROW * 2)["run"]["lock_generation"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "asked", "config"),
+    [
+        (InvalidRequest, {"mode": "train"}, {}),
+        (RecipeInvalid, {"overrides": {"max_stps": 5}}, {}),
+        (RecipeInvalid, {"hub_content_version": "9.9.9"}, {}),
+        (UnsupportedCombination, {}, {"method": "CPT"}),
+        (InvalidRequest, {}, {"evaluation": [{"task": "gen_qa", "instance_type": "ml.p5.48xlarge"}]}),
+        (
+            RecipeInvalid,
+            {},
+            {"evaluation": [{"task": "mmlu", "instance_type": "ml.p5.48xlarge", "overrides": {"max_tokens": 1}}]},
+        ),
+    ],
+)
+def test_what_cannot_work_takes_nothing(
+    world: World, error: type[Exception], asked: dict[str, Any], config: dict[str, Any]
+) -> None:
+    with pytest.raises(error):
+        world.plan(config={**CONFIG, **config}, **asked)
+    assert world.control.items == {}
+    assert world.ledger.events == []
