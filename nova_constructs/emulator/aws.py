@@ -17,6 +17,7 @@ _CONFIG = Config(
     s3={"addressing_style": "path"},
     max_pool_connections=50,
 )
+_RAW = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
 _session = boto3.session.Session()
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
@@ -27,9 +28,12 @@ def operator_client(state: EmulatorState, service: str) -> Any:
     return client_as(state, service, (OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, ""))
 
 
-def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *, retries: bool = True) -> Any:
-    """Return a client with the given access key, secret key and session token (empty: none)."""
-    key = (state.endpoint, state.region, service, *keys, str(retries))
+def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *, raw: bool = False) -> Any:
+    """Return a client with an access key, secret key and session token (empty: none).
+
+    A `raw` client neither retries nor checks parameters: the caller does.
+    """
+    key = (state.endpoint, state.region, service, *keys, str(raw))
     with _lock:
         if key not in _clients:
             _clients[key] = _session.client(
@@ -39,7 +43,7 @@ def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *,
                 aws_access_key_id=keys[0],
                 aws_secret_access_key=keys[1],
                 aws_session_token=keys[2] or None,
-                config=_CONFIG if retries else _CONFIG.merge(Config(retries={"total_max_attempts": 1})),
+                config=_CONFIG.merge(_RAW) if raw else _CONFIG,
             )
         return _clients[key]
 

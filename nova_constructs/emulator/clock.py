@@ -73,6 +73,18 @@ class SimulatedClock:
         finally:
             self._hold(-1)
 
+    def hold(self) -> Callable[[], None]:
+        """Keep the clock busy, whatever thread goes on with the work, until the returned function is called."""
+        self._count(1)
+        pending = [True]
+
+        def release() -> None:
+            if pending:
+                pending.pop()
+                self._count(-1)
+
+        return release
+
     @contextmanager
     def released(self) -> Iterator[None]:
         """Suspend what this thread holds busy, for a block that only waits for something else."""
@@ -90,6 +102,27 @@ class SimulatedClock:
     def sleep(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> bool:
         """Wait for some simulated seconds and tell whether they passed (False: cancelled or stopped)."""
         return self._wait(self.monotonic() + seconds, cancelled)
+
+    def wait_for(self, happened: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until something happened, at most some simulated seconds; `wake` the clock when it did."""
+        with self.released(), self._changed:
+            due = None if seconds is None else self._elapsed() + seconds
+            while not happened():
+                left = None if due is None else due - self._elapsed()
+                if self._stopped or (left is not None and left <= 0):
+                    return happened()
+                self._changed.wait(None if left is None else left / self._rate())
+        return True
+
+    def wake(self) -> None:
+        """Let every wait look again at what it waits for."""
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether anything holds simulated time at the speed of real time."""
+        return self._holders > 0
 
     def call_at(self, instant: datetime, function: Callable[[], object]) -> TimerHandle:
         """Run a short function on the timer thread at a simulated instant."""
@@ -131,11 +164,13 @@ class SimulatedClock:
         return getattr(self._held, "depth", 0)
 
     def _hold(self, change: int) -> None:
-        if change == 0:
-            return
+        self._held.depth = self._depth() + change
+        if change:
+            self._count(change)
+
+    def _count(self, change: int) -> None:
         with self._changed:
             elapsed, rate = self._elapsed(), self._rate()
-            self._held.depth = self._depth() + change
             self._holders += change
             if self._rate() != rate:
                 self._simulated_mark, self._real_mark = elapsed, time.monotonic()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nova_constructs.emulator import deploy
+from nova_constructs.emulator.aws import forget_clients, operator_client
 from nova_constructs.emulator.clock import SimulatedClock
+from nova_constructs.emulator.deploy import StackDeployment
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.state import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, EmulatorState, Undo
 
 _running = threading.Lock()
+_POLL_SECONDS = 0.02
+_QUIET_SECONDS = 0.1
 
 
 class EmulatorError(Exception):
@@ -83,27 +89,93 @@ class Emulator:
     ) -> None:
         self.stop()
 
+    @property
+    def deliveries(self) -> Any:
+        """Return the log of every delivery of EventBridge, oldest first."""
+        return self.state.deliveries
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client with the rights of the account's operator."""
+        return operator_client(self.state, service)
+
     def start(self) -> None:
         """Listen and take over moto; raises EmulatorError if the port is taken or another emulator runs."""
         if not _running.acquire(blocking=False):
             raise EmulatorError("another emulator runs in this process; stop it first")
         self._undo.append(_running.release)
         try:
-            for install in _parts():
-                self._undo.append(install(self.state))
+            self._install()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """End every thread and process of the emulator and restore moto; safe to call twice."""
+        if self._undo:
+            self.state.halt()
         while self._undo:
             self._undo.pop()()
 
+    def reset(self) -> None:
+        """Forget every resource, execution, fault and recorded call; clock and endpoint stay."""
+        self.state.halt()
+        self.clock.cancel_timers()
+        self.faults.clear()
+        _empty_moto()
+        self.state.reset()
 
-def _parts() -> list[Callable[[EmulatorState], Undo]]:
-    """Return the installers in order; they are undone in reverse."""
-    from nova_constructs.emulator import simulators
-    from nova_constructs.emulator.iam import guard
+    def deploy(self, assembly: str | Path, stack_name: str | None = None) -> StackDeployment:
+        """Publish the assets of a synthesized assembly and create or update its stack.
 
-    return [guard.install, simulators.install]
+        Raises UnsupportedTemplate with everything the emulator would not honour, DeploymentError for an assembly that
+        is incomplete, and botocore's ClientError if CloudFormation refuses.
+        """
+        self.state.forget_sessions()
+        return deploy.deploy(self.state, Path(assembly), stack_name)
+
+    def destroy(self, stack_name: str) -> None:
+        """Delete a stack; retained resources stay."""
+        deploy.destroy(self.state, stack_name)
+
+    def wait_for_execution(self, arn: str, timeout: float = 60.0) -> dict[str, Any]:
+        """Wait, at most `timeout` real seconds, until an execution has ended and return its description."""
+        deadline = time.monotonic() + timeout
+        while True:
+            description: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=arn)
+            if description["status"] != "RUNNING":
+                return description
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{arn} still runs after {timeout} s")
+            time.sleep(_POLL_SECONDS)
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait, at most `timeout` real seconds, until no request, function or delivery is under way."""
+        deadline = time.monotonic() + timeout
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < _QUIET_SECONDS:
+            if self.clock.is_busy:
+                quiet_since = time.monotonic()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the emulator is still busy after {timeout} s")
+            time.sleep(_POLL_SECONDS / 4)
+
+    def _install(self) -> None:
+        from nova_constructs.emulator import cloudformation, events, functions, server, simulators, stepfunctions
+        from nova_constructs.emulator.iam import guard
+
+        _empty_moto()
+        try:
+            listener = server.listen(self._port)
+        except server.PortInUseError as error:
+            raise EmulatorError(error.strerror) from error
+        self._undo += [_empty_moto, forget_clients, server.install(self.state, listener), self.clock.stop]
+        for part in (guard, simulators, events, functions, stepfunctions, cloudformation):
+            self._undo.append(part.install(self.state))
+
+
+def _empty_moto() -> None:
+    from moto.core.base_backend import BackendDict
+    from moto.core.model_instances import reset_model_data
+
+    BackendDict.reset()
+    reset_model_data()

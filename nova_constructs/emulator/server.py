@@ -34,6 +34,10 @@ class _QuietHandler(MotoRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Keep requests off stderr."""
 
+    def connection_dropped(self, error: BaseException, environ: Environ | None = None) -> None:  # noqa: ARG002
+        """Close the connection at once, so that a caller whose answer is dropped does not wait for it."""
+        self.close_connection = True
+
 
 class Application:
     """WSGI application in front of moto."""

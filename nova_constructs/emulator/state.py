@@ -46,6 +46,10 @@ class ServiceEvents(Protocol):
     ) -> None: ...
 
 
+def _no_events(source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
+    """Drop an event: EventBridge is not installed."""
+
+
 @dataclass(slots=True, kw_only=True)
 class EmulatorState:
     """Everything shared by the parts of the running emulator; the endpoint is known once the server listens."""
@@ -58,14 +62,48 @@ class EmulatorState:
     endpoint: str = ""
     calls: Any = field(default_factory=list)
     resource_policies: Any = None
-    put_service_event: ServiceEvents | None = None
-    resets: list[Callable[[], object]] = field(default_factory=list)
+    deliveries: Any = field(default_factory=list)
+    put_service_event: ServiceEvents = _no_events
+    _resets: list[Callable[[], object]] = field(default_factory=list)
+    _halts: list[Callable[[], object]] = field(default_factory=list)
+    _clients: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
         """Return the port of the endpoint."""
         return int(self.endpoint.rsplit(":", 1)[1])
 
+    def boto_client_as(self, role_arn: str, service_principal: str, service: str, source_arn: str) -> Any:
+        """Return a client that acts under a role which a service has assumed; refused as the role's trust says.
+
+        The session is kept, as services do, until something is deployed.
+        """
+        from nova_constructs.emulator.iam import credentials
+
+        key = (role_arn, service_principal, service, source_arn)
+        if key not in self._clients:
+            self._clients[key] = credentials.boto_client_as(role_arn, service_principal, service, source_arn)
+        return self._clients[key]
+
+    def forget_sessions(self) -> None:
+        """Let services assume their roles anew: policies may have changed."""
+        self._clients.clear()
+
+    def on_halt(self, function: Callable[[], object]) -> None:
+        """Run a function to end running work, before anything is taken away."""
+        self._halts.append(function)
+
     def on_reset(self, function: Callable[[], object]) -> None:
-        """Run a function whenever the emulator forgets its resources."""
-        self.resets.append(function)
+        """Run a function whenever the emulator has forgotten its resources."""
+        self._resets.append(function)
+
+    def halt(self) -> None:
+        """End all running work."""
+        for function in self._halts:
+            function()
+
+    def reset(self) -> None:
+        """Let every part start anew."""
+        self.forget_sessions()
+        for function in self._resets:
+            function()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from nova_constructs.emulator.cloudformation.engine import install
-from nova_constructs.emulator.cloudformation.preflight import UnsupportedTemplate, check
+from nova_constructs.emulator.state import EmulatorState, Undo
 
-__all__ = ["UnsupportedTemplate", "check", "install"]
+
+def install(state: EmulatorState) -> Undo:
+    """Let moto's stacks make their resources with our engine."""
+    from nova_constructs.emulator.cloudformation import engine
+
+    return engine.install(state)

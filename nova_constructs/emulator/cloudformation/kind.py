@@ -28,6 +28,8 @@ class Aws:
     state: EmulatorState
 
     def __getattr__(self, service: str) -> Any:
+        if service.startswith("_"):
+            raise AttributeError(service)
         return operator_client(self.state, service)
 
     def client(self, service: str) -> Any:
