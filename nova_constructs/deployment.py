@@ -92,7 +92,7 @@ class Deployment(Stage):
         function.allow(
             "InvokeCandidate", ["bedrock:InvokeModel"], [permissions.deployments], permissions.identity.resource_tag
         )
-        function.use_table("CheckLockAndMovePointer", workshop.control.table, "GetItem", "UpdateItem")
+        function.use_table("CheckLockAndMovePointer", workshop.control.table, "GetItem", "PutItem")
         function.allow("ProjectPointer", ["ssm:PutParameter"], [workshop.control.pointer_parameter_arn])
         workshop.ledger.grant_append(function)
         return function

@@ -6,6 +6,8 @@ ends, and the function `reconcile_jobs` with the schedule that calls it. Nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -54,10 +56,11 @@ class JobWaiting(Construct):
         self.permissions = JobPermissions(Stack.of(self), identity)
         self.table = self._registry(store, removal_policy)
         shared = {**identity.environment, **ledger.environment, **control.pointer_environment, **self.environment}
-        shared["AUDIT_BUCKET"] = store.audit.bucket_name
         self.complete = self._function("Complete", "complete_job", shared)
-        self.reconcile = self._function("Reconcile", "reconcile_jobs", shared)
-        self._allow_repairs(store, control)
+        reading = {"RUN_LEDGER_TABLE": ledger.table.table_name, "AUDIT_BUCKET": store.audit.bucket_name}
+        self.reconcile = self._function("Reconcile", "reconcile_jobs", {**shared, **reading})
+        self._allow_completing()
+        self._allow_reconciling(store)
         self._on_training_job_end(identity, undelivered)
         self._on_schedule()
 
@@ -116,35 +119,34 @@ class JobWaiting(Construct):
         return table
 
     def _function(self, construct_id: str, handler: str, environment: dict[str, str]) -> HandlerFunction:
-        function = HandlerFunction(
+        return HandlerFunction(
             self, construct_id, handler=handler, environment=environment, timeout=Duration.minutes(5)
         )
-        self._ledger.grant_append(function)
-        return function
 
-    def _allow_repairs(self, store: ArtifactStore, control: RunControl) -> None:
-        self.complete.use_table("FindAndClaimJobs", self.table, "Query", "GetItem", "UpdateItem", indexes=["by-name"])
+    def _allow_completing(self) -> None:
+        self.complete.use_table("KeepJobRows", self.table, "GetItem", "PutItem", "Query", indexes=["by-name"])
         self.permissions.see_training_jobs(self.complete)
-        self.reconcile.use_table("FindAndClaimJobs", self.table, "Query", "GetItem", "UpdateItem", indexes=["open"])
-        self.permissions.see_jobs(self.reconcile)
-        self.permissions.stop_jobs(self.reconcile)
-        self.reconcile.use_table("SettleRuns", control.table, "GetItem", "UpdateItem", "DeleteItem")
-        self.reconcile.allow("RepairPointer", ["ssm:GetParameter", "ssm:PutParameter"], [control.pointer_parameter_arn])
-        self.reconcile.write_objects("WriteRecord", store.audit, "runs/*/record.json")
+        self.permissions.stop_training_jobs(self.complete)
+        self._ledger.grant_append(self.complete)
+
+    def _allow_reconciling(self, store: ArtifactStore) -> None:
+        self.allow_closing(self.reconcile, store=store, indexes=["open"])
+        parameter = self._control.pointer_parameter_arn
+        self.reconcile.allow("RepairPointer", ["ssm:GetParameter", "ssm:PutParameter"], [parameter])
 
     def allow_submitting(self, function: HandlerFunction) -> None:
         """Let a function keep the row of the job that it submits."""
-        function.use_table("KeepJobRow", self.table, "GetItem", "PutItem", "UpdateItem")
+        function.use_table("KeepJobRow", self.table, "GetItem", "PutItem")
         function.use_table("CheckLock", self._control.table, "GetItem")
         self._ledger.grant_append(function)
 
-    def allow_closing(self, function: HandlerFunction, *, ledger: RunLedger, store: ArtifactStore) -> None:
+    def allow_closing(self, function: HandlerFunction, *, store: ArtifactStore, indexes: Sequence[str] = ()) -> None:
         """Let a function end a run: stop its jobs, settle its lock and claim, write its record."""
-        function.use_table("CancelJobs", self.table, "Query", "GetItem", "UpdateItem")
-        function.use_table("SettleRun", self._control.table, "GetItem", "UpdateItem", "DeleteItem")
-        function.use_table("ReadLedger", ledger.table, "Query")
+        function.use_table("KeepJobRows", self.table, "GetItem", "PutItem", "Query", indexes=indexes)
+        function.use_table("SettleRun", self._control.table, "GetItem", "PutItem")
+        function.use_table("ReadLedger", self._ledger.table, "Query")
         function.write_objects("WriteRecord", store.audit, "runs/*/record.json")
-        ledger.grant_append(function)
+        self._ledger.grant_append(function)
         self.permissions.see_jobs(function)
         self.permissions.stop_jobs(function)
 

@@ -38,7 +38,7 @@ class RunClosing(Construct):
                 "AUDIT_BUCKET": workshop.store.audit.bucket_name,
             },
         )
-        waiting.allow_closing(self.close, ledger=ledger, store=workshop.store)
+        waiting.allow_closing(self.close, store=workshop.store)
 
     def succeed(self, construct_id: str, status: str) -> sfn.IChainable:
         """Return the states that close a run with a status that is not a failure."""

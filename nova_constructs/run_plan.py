@@ -13,7 +13,7 @@ from typing import Any
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
-from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX
+from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
 from nova_constructs.stage import Stage, Workshop
@@ -58,10 +58,11 @@ class RunPlan(Stage):
         store = workshop.store
         datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
         self.plan.read_objects("ReadDataset", store.incoming, *datasets, versions=True)
-        self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
-        self.plan.use_table(
-            "TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem", "UpdateItem", "DeleteItem"
+        self.plan.allow(
+            "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
         )
+        self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
+        self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")
         workshop.ledger.grant_append(self.plan)
         read_recipes(self.plan)
 
