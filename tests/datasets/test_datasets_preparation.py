@@ -139,7 +139,7 @@ def test_a_column_absent_from_every_row_is_one_error_with_the_nearest_name() -> 
         "no row has the column 'question' (for question); columns there: Question, answr; the nearest is 'Question'",
         "no row has the column 'answer' (for answer); columns there: Question, answr; the nearest is 'answr'",
     ]
-    with pytest.raises(DatasetRejected, match="no row has the column 'answer'.*Manifest: s3://p/m") as caught:
+    with pytest.raises(DatasetRejected, match=r"no row has the column 'answer'.*Manifest: s3://p/m") as caught:
         outcome.check(prepared, max_reject_ratio=1.0, manifest_uri="s3://p/m")
     assert len(caught.value.problems) == 2
 

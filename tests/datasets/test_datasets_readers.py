@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from lambda_handlers.datasets.readers import LongLine, json_lines
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(point, len(data)) for point in points), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @given(

@@ -123,7 +123,7 @@ def test_a_dataset_that_vanished_is_named(s3: Any) -> None:
     planned = event(s3, GOOD)
     dataset = planned["dataset"]
     s3.delete_object(Bucket=dataset["bucket"], Key=dataset["key"], VersionId=dataset["version_id"])
-    with pytest.raises(DataPreparationFailed, match="s3://incoming-bucket/datasets/a.jsonl changed or vanished"):
+    with pytest.raises(DataPreparationFailed, match=r"s3://incoming-bucket/datasets/a.jsonl changed or vanished"):
         prepare_run(planned, s3=s3, buckets=BUCKETS, ledger=Recorder())
 
 

@@ -144,7 +144,7 @@ def test_a_converse_row_is_checked_and_passed_through() -> None:
 
 
 TEXTS = st.text() | st.sampled_from(
-    ["User: x", "ok", " ", 'say "hi" now', "\0", "a\\b", "ſystem:", "System:", "é user:"]
+    ["User: x", "ok", " ", 'say "hi" now', "\0", "a\\b", "\u017fystem:", "System:", "é user:"]
 )
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.lists(TEXTS, max_size=2)
 KEYS = st.sampled_from(["question", "answer", "system", "reasoning_text", "other"]) | st.text(max_size=3)

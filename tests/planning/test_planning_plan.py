@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from moto import mock_aws
+from botocore.response import StreamingBody
 
 from lambda_handlers.planning.plan import Places, Planner
 from lambda_handlers.protocol import runs
@@ -71,6 +71,21 @@ class MemoryStore:
         raise AssertionError
 
 
+class MemoryS3:
+    def __init__(self, objects: dict[tuple[str, str], bytes]) -> None:
+        self.objects = objects
+
+    def put_object(self, **request: Any) -> None:
+        self.objects[request["Bucket"], request["Key"]] = request["Body"]
+
+    def head_object(self, **request: Any) -> Any:
+        return {"ContentLength": len(self.objects[request["Bucket"], request["Key"]]), "VersionId": "v1"}
+
+    def get_object(self, **request: Any) -> Any:
+        content = self.objects[request["Bucket"], request["Key"]]
+        return {"Body": StreamingBody(io.BytesIO(content), len(content)), "ETag": '"e"'}
+
+
 class Ledger:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -98,11 +113,7 @@ class World:
     """A planner with everything around it."""
 
     def __init__(self) -> None:
-        self.s3 = boto3.client("s3", region_name=REGION)
-        for bucket in ("incoming-bucket", "artifacts-bucket", hub.bucket(REGION)):
-            self.s3.create_bucket(Bucket=bucket)
-        for key, content in hub.objects().items():
-            self.s3.put_object(Bucket=hub.bucket(REGION), Key=key, Body=content)
+        self.s3 = MemoryS3({(hub.bucket(REGION), key): content for key, content in hub.objects().items()})
         self.control, self.ledger = MemoryStore(), Ledger()
 
     def plan(self, name: str = "run-1", config: Any = None, data: bytes = ROW, **asked: Any) -> dict[str, Any]:
@@ -139,9 +150,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with mock_aws():
-        yield World()
+def world() -> World:
+    return World()
 
 
 def test_a_plan_pins_the_data_and_writes_the_recipe(world: World) -> None:
