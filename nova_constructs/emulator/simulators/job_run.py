@@ -124,8 +124,10 @@ class JobRun:
         self._enter("Failed", status="Failed", message=reason[:_REASON_LIMIT])
 
     def _pause(self, phase: str, *, half: bool = False) -> None:
+        """Wait until the phase that the job has entered has taken its time."""
         seconds = self._seconds * _SHARES[phase] / (2 if half else 1)
-        self._wait_until(self._state.clock.now() + timedelta(seconds=seconds))
+        begun = self._job.modified or self._job.created
+        self._wait_until(begun + timedelta(seconds=seconds))
 
     def _wait_until(self, instant: datetime) -> None:
         limit = self._end_of_time

@@ -19,9 +19,13 @@ Parameters = Mapping[str, Any]
 Handler = Callable[[Parameters], Any]
 
 
-def aws_error(code: str, message: str) -> ServiceException:
+class ApiError(ServiceException):
+    """An error answer of a service; a class of our own, so that moto does not look for its service by the module."""
+
+
+def aws_error(code: str, message: str) -> ApiError:
     """Return the error that boto3 shows as a ClientError with this code and message."""
-    return ServiceException(code, message)
+    return ApiError(code, message)
 
 
 def serve(response_class: type[BaseResponse], handlers: Mapping[str, Handler]) -> Undo:
