@@ -5,6 +5,7 @@
     emulate.py     nova emulate: the emulator by itself
     run/           nova run start, list, show, stop: runs of a deployed customization
     deployed.py    finds the deployed customization; runs.py reads its runs; history.py reads an execution's history
+    embedded.py    runs the emulator for the two commands that need it
     output.py      what goes to stdout and stderr; exits.py the exit codes; interrupts.py Ctrl-C and SIGTERM
 
 Nothing here imports aws_cdk: synthesis runs in a process of its own.
@@ -22,8 +23,13 @@ def main() -> None:
     if sys.version_info < MINIMUM_PYTHON:
         sys.stderr.write(python_too_old(sys.version_info[0], sys.version_info[1]))
         sys.exit(2)
-    from nova_constructs.cli.root import run
-
+    try:
+        from nova_constructs.cli.root import run
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("click", "rich"):
+            raise
+        sys.stderr.write("Error: the command line is not installed.\n  do:       pip install 'nova-constructs[cli]'\n")
+        sys.exit(2)
     sys.exit(run(sys.argv[1:]))
 
 

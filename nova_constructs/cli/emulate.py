@@ -11,10 +11,10 @@ from contextlib import closing
 import click
 
 from nova_constructs.cli import output
+from nova_constructs.cli.embedded import DEFAULT_SPEED, require_installed, running_emulator
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.interrupts import InterruptError, Interrupts
 
-_DEFAULT_SPEED = 600.0
 _POLL_SECONDS = 0.5
 
 
@@ -31,7 +31,7 @@ Examples:
 @click.option(
     "--speed",
     type=click.FloatRange(min=1),
-    default=_DEFAULT_SPEED,
+    default=DEFAULT_SPEED,
     show_default=True,
     help="How many simulated seconds pass in a second while everything waits.",
 )
@@ -41,19 +41,12 @@ def emulate(port: int, speed: float, as_json: bool) -> None:
 
     AWS is simulated: training, scores, Bedrock hosting and time are not real. Everything is gone when it stops.
     """
+    require_installed()
     require_free(port)
-    from nova_constructs.emulator import Emulator
-
-    with Interrupts(announce=False) as interrupts:
-        emulator = Emulator(port=port, speed=speed)
-        try:
-            emulator.start()
-            print_environment(emulator.environment, as_json=as_json)
-            click.echo(f"The emulator listens on {emulator.endpoint}. Ctrl-C stops it.", err=True)
-            _wait(interrupts)
-        finally:
-            interrupts.end()
-            emulator.stop()
+    with Interrupts(announce=False) as interrupts, running_emulator(interrupts, port=port, speed=speed) as emulator:
+        print_environment(emulator.environment, as_json=as_json)
+        click.echo(f"The emulator listens on {emulator.endpoint}. Ctrl-C stops it.", err=True)
+        _wait(interrupts)
     click.echo("Stopped.", err=True)
 
 

@@ -9,6 +9,7 @@ import click
 
 from nova_constructs.cli import output
 from nova_constructs.cli.demo.checks import DemoRequest, check
+from nova_constructs.cli.embedded import require_installed
 from nova_constructs.cli.exits import exit_code
 from nova_constructs.cli.interrupts import Interrupts
 
@@ -39,6 +40,7 @@ def demo(data: Path | None, columns: str | None, model: str, method: str, as_jso
     Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
     """
     began = time.monotonic()
+    require_installed()
     request = check(data=data, columns=columns, model=model, method=method)
     return _run(request, began, as_json=as_json)
 

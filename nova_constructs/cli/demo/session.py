@@ -14,6 +14,7 @@ from nova_constructs.cli.demo.synth import synthesize
 from nova_constructs.cli.demo.watch import watch
 from nova_constructs.cli.demo.workplace import workplace
 from nova_constructs.cli.deployed import Customization, customizations_of
+from nova_constructs.cli.embedded import running_emulator
 from nova_constructs.cli.errors import CommandError
 from nova_constructs.cli.interrupts import Interrupts
 from nova_constructs.cli.progress import Progress, open_progress
@@ -45,17 +46,11 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
         progress.say("Synthesizing the stack")
         assembly = synthesize(request, folder, interrupts)
         progress.say("Starting the emulator")
-        emulator = Emulator()
-        try:
-            emulator.start()
-            interrupts.check()
+        with running_emulator(interrupts) as emulator:
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
             interrupts.check()
             return _run(deployed, request, interrupts, progress, began)
-        finally:
-            interrupts.end()
-            emulator.stop()
 
 
 def _deploy(emulator: Emulator, assembly: Path) -> Deployed:
