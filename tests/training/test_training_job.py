@@ -1,0 +1,64 @@
+"""The training job uses the recipe that was planned, on the data that was prepared."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from lambda_handlers.protocol.errors import RecipeInvalid
+from lambda_handlers.training import job
+from tests.training.training_support import RUN, MemoryS3
+
+RECIPE = b"run:\n  model_type: amazon.nova-2-lite-v1:0:256k\n  model_name_or_path: nova-lite-2/prod\n"
+RECIPE_URI = "s3://artifacts-bucket/runs/run-1/training/recipe/recipe.yaml"
+EVENT: dict[str, Any] = {
+    "run": RUN,
+    "train_uri": "s3://prepared-bucket/runs/run-1/train.jsonl",
+    "recipe": {
+        "recipe_prefix_uri": "s3://artifacts-bucket/runs/run-1/training/recipe/",
+        "recipe_file": "recipe.yaml",
+        "image_uri": "708977205387.dkr.ecr.us-east-1.amazonaws.com/nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
+        "recipe_sha256": hashlib.sha256(RECIPE).hexdigest(),
+    },
+    "config": {
+        "model": "NOVA_LITE_2",
+        "method": "SFT_LORA",
+        "deadline_seconds": 90000,
+        "training": {
+            "platform": "SMTJ",
+            "instance_type": "ml.p5.48xlarge",
+            "instance_count": 4,
+            "max_runtime_seconds": 86400,
+            "max_pending_seconds": 7200,
+            "volume_size_gb": None,
+        },
+    },
+}
+
+
+def request(objects: dict[str, bytes]) -> dict[str, Any]:
+    return job.request(EVENT, s3=MemoryS3(objects), role_arn="arn:role", artifacts_bucket="artifacts-bucket")
+
+
+def test_the_request_follows_from_the_plan() -> None:
+    made = request({RECIPE_URI: RECIPE})
+    assert made["ResourceConfig"] == {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 4, "VolumeSizeInGB": 30}
+    assert made["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400, "MaxPendingTimeInSeconds": 7200}
+    assert made["OutputDataConfig"] == {"S3OutputPath": "s3://artifacts-bucket/runs/run-1/jobs"}
+    assert made["RoleArn"] == "arn:role"
+    channels = {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in made["InputDataConfig"]}
+    assert (channels["train"]["S3Uri"], channels["train"]["S3DataType"]) == (EVENT["train_uri"], "Converse")
+    assert channels["recipe"]["S3Uri"] == EVENT["recipe"]["recipe_prefix_uri"]
+    assert made["HyperParameters"]["base_model"] == "nova-lite-2/prod"
+
+
+def test_a_recipe_that_was_changed_since_is_refused() -> None:
+    with pytest.raises(RecipeInvalid, match=r"recipe\.yaml was changed after the run was planned"):
+        request({RECIPE_URI: RECIPE + b"#"})
+
+
+def test_a_recipe_that_was_removed_since_is_refused() -> None:
+    with pytest.raises(RecipeInvalid, match=r"recipe\.yaml was removed"):
+        request({})
