@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any
 
 import boto3
@@ -18,7 +19,6 @@ _CONFIG = Config(
     max_pool_connections=50,
 )
 _RAW = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-_session = boto3.session.Session()
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
 
@@ -36,7 +36,7 @@ def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *,
     key = (state.endpoint, state.region, service, *keys, str(raw))
     with _lock:
         if key not in _clients:
-            _clients[key] = _session.client(
+            _clients[key] = _session().client(
                 service,
                 region_name=state.region,
                 endpoint_url=state.endpoint,
@@ -46,6 +46,11 @@ def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *,
                 config=_CONFIG.merge(_RAW) if raw else _CONFIG,
             )
         return _clients[key]
+
+
+@cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
 
 
 def forget_clients() -> None:

@@ -7,12 +7,12 @@ import threading
 from functools import cache
 from typing import Any, cast
 
-import botocore.session
 import moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name as custom_error_name
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk as aws_sdk
 import moto.stepfunctions.parser.asl.utils.boto_client as boto_client
 from botocore import xform_name
 from botocore.exceptions import ClientError, HTTPClientError
+from moto.core.utils import get_service_model
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
@@ -121,7 +121,7 @@ def _patch_casing(patches: Patches) -> None:
 
 @cache
 def _operation(service: str, action: str) -> Any:
-    model = botocore.session.get_session().get_service_model(service)
+    model = get_service_model(service)
     for name in model.operation_names:
         if xform_name(name) == action or name.lower() == action.replace("_", "").lower():
             return model.operation_model(name)
