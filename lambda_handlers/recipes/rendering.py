@@ -164,13 +164,23 @@ def _unknown(filling: _Filling, name: str) -> str:
 
 
 def _finish(filling: _Filling) -> dict[Path, Any]:
-    done = {leaf.path: _value(filling, leaf) for leaf in filling.leaves}
-    for leaf in filling.leaves:
-        if leaf.reference and leaf.path not in filling.values:
-            if leaf.reference not in done:
-                filling.problems.append(f"{leaf.dotted} refers to {'.'.join(leaf.reference)}, which is not there.")
-            done[leaf.path] = done.get(leaf.reference)
-    return done
+    own = {leaf.path: _value(filling, leaf) for leaf in filling.leaves}
+    references = {leaf.path: leaf.reference for leaf in filling.leaves if leaf.reference}
+    unset = {path: target for path, target in references.items() if path not in filling.values}
+    for path in unset:
+        end = _follow(path, unset)
+        if end not in own or end in unset:
+            filling.problems.append(f"{'.'.join(path)} refers to {'.'.join(unset[path])}, which has no value.")
+        else:
+            own[path] = own[end]
+    return own
+
+
+def _follow(path: Path, references: Mapping[Path, Path]) -> Path:
+    """Return where a chain of references ends; in a circle, some path of it."""
+    for _ in references:
+        path = references.get(path, path)
+    return path
 
 
 def _value(filling: _Filling, leaf: Leaf) -> Any:

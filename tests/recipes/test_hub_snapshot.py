@@ -137,6 +137,32 @@ def test_every_model_can_be_tuned_and_evaluated(model: str, work: str) -> None:
     assert values["run"]["replicas"] == 4
 
 
+def test_supervised_recipes_of_nova_1_differ_in_length_batch_epochs_and_nodes() -> None:
+    found = {
+        name: (
+            recipe.values["training_config"]["max_length"],
+            recipe.values["training_config"]["global_batch_size"],
+            recipe.values["training_config"]["trainer"]["max_epochs"],
+            recipe.values["run"]["replicas"],
+        )
+        for name, recipe in RECIPES.items()
+        if recipe.technique == "SFT" and recipe.model.version == 1
+    }
+    assert found == {
+        "nova_micro_1_0_g5_g6_12x_gpu_lora_sft": (8192, 64, 2, 1),
+        "nova_micro_1_0_g5_g6_48x_gpu_lora_sft": (8192, 64, 2, 1),
+        "nova_micro_1_0_p5_p4d_gpu_lora_sft": (32768, 64, 2, 2),
+        "nova_micro_1_0_g5_g6_48x_gpu_sft": (4096, 64, 2, 1),
+        "nova_micro_1_0_p5_p4d_gpu_sft": (32768, 16, 1, 2),
+        "nova_lite_1_0_g5_g6_12x_gpu_lora_sft": (8192, 64, 2, 1),
+        "nova_lite_1_0_g5_g6_48x_gpu_lora_sft": (8192, 64, 2, 1),
+        "nova_lite_1_0_p5_p4d_gpu_lora_sft": (32768, 64, 2, 4),
+        "nova_lite_1_0_p5_p4d_gpu_sft": (32768, 16, 1, 4),
+        "nova_pro_1_0_p5_p4d_gpu_lora_sft": (32768, 32, 2, 6),
+        "nova_pro_1_0_p5_gpu_sft": (32768, 16, 2, 6),
+    }
+
+
 @needs_reference
 @pytest.mark.parametrize(
     ("file", "name"),

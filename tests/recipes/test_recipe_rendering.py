@@ -230,8 +230,24 @@ def test_a_reference_follows_the_value_it_refers_to() -> None:
     assert render(template, SPEC, {}, {"save_steps": 5}).values == {"a": {"max_steps": 10, "save_steps": 5}}
     with pytest.raises(RecipeInvalid, match="save_steps: expects an integer, got 'x'"):
         render(template, SPEC, {}, {"save_steps": "x"})
-    with pytest.raises(RecipeInvalid, match=r"a\.b refers to a\.c, which is not there"):
-        render({"a": {"b": "${a.c}"}}, {}, {}, {})
+
+
+def test_references_may_follow_one_another_but_must_end_in_a_value() -> None:
+    chain = {"a": {"x": "${a.y}", "y": "${recipes.a.z}", "z": 3}}
+    assert render(chain, {}, {}, {}).values == {"a": {"x": 3, "y": 3, "z": 3}}
+    assert render(chain, {}, {}, {"y": 5}).values == {"a": {"x": 5, "y": 5, "z": 3}}
+    circle = {"a": {"b": "${a.c}", "c": "${a.b}"}}
+    assert render(circle, {}, {}, {"b": 5}).values == {"a": {"b": 5, "c": 5}}
+    for broken in ({"b": "${a.c}"}, {"b": "${a.c}", "c": "${a.b}"}, {"b": "${a.b}"}):
+        with pytest.raises(RecipeInvalid, match=r"a\.b refers to a\.\w, which has no value"):
+            render({"a": broken}, {}, {}, {})
+
+
+def test_an_enumeration_of_whole_numbers_takes_floats_equal_to_them() -> None:
+    template, spec = {"a": {"x": "{{x}}"}}, {"x": {"type": "float", "enum": [1, 2.5], "default": 2.5}}
+    assert render(template, spec, {}, {"x": 1}).values == {"a": {"x": 1.0}}
+    with pytest.raises(RecipeInvalid, match=r"allowed: 1, 2\.5"):
+        render(template, spec, {}, {"x": 2})
 
 
 def test_a_default_outside_its_own_enumeration_may_be_given_explicitly() -> None:
