@@ -110,7 +110,9 @@ class MotoFacts:
         return next((each for each in list(backend.keys.values()) if name in each.aliases), None)
 
     def _object(self, bucket: str, key: str, version_id: str | None) -> Any:
-        found = self.bucket(bucket)
+        # A bucket of the service (hub, escrow) lies in another account than the caller's.
+        _, owner = s3_backends.bucket_accounts.get(bucket, (_PARTITION, self._account))
+        found = s3_backends[owner][_PARTITION].buckets.get(bucket)
         if found is None:
             return None
         versions = found.keys.getlist(key, default=[])
