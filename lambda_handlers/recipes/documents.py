@@ -20,22 +20,22 @@ def as_number(text: str) -> float | None:
     return float(text) if _EXPONENT.fullmatch(text) else None
 
 
+class _Loader(yaml.SafeLoader):
+    """Read plain exponent notation without a decimal point as a number, as recipe authors mean it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(f"^(?:{_EXPONENT.pattern})$"), list("-+.0123456789")
+)
+
+
 def load(text: str) -> Any:
-    """Read a YAML document; exponent notation without a decimal point is read as a number.
+    """Read a YAML document; quoted text stays text.
 
     Raises:
         yaml.YAMLError: The text is not YAML.
     """
-    return _with_numbers(yaml.safe_load(text))
-
-
-def _with_numbers(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _with_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    number = as_number(value) if isinstance(value, str) else None
-    return value if number is None else number
+    return yaml.load(text, Loader=_Loader)
 
 
 class _Dumper(yaml.SafeDumper):

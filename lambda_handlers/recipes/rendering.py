@@ -55,6 +55,7 @@ class _Filling:
         return [leaf for leaf in self.leaves if leaf.path[-len(ending) :] == ending]
 
     def is_embedded(self, name: str) -> bool:
+        """Return whether a longer text of the template has the placeholder in it."""
         return any(name in leaf.embedded for leaf in self.leaves)
 
     def names(self) -> list[str]:

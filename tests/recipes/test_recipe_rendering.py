@@ -275,23 +275,6 @@ def test_numbers_are_written_so_that_yaml_1_1_reads_numbers() -> None:
     assert yaml.safe_load(text)["training_config"]["optim"]["lr"] == 2e-05
 
 
-def test_text_that_looks_like_a_number_stays_text_in_every_yaml_version() -> None:
-    assert documents.dump({"name": "1e5", "id": "12"}) == "name: '1e5'\nid: '12'\n"
-    assert documents.load("lr: 1e-5\nname: '12'\n") == {"lr": 1e-05, "name": "12"}
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
-def test_every_number_comes_back_from_yaml_as_it_was(number: float) -> None:
-    found = yaml.safe_load(documents.dump({"value": number}))["value"]
-    assert found == number
-    assert type(found) is type(number)
-
-
-@given(st.text())
-def test_every_text_comes_back_from_yaml_as_it_was(text: str) -> None:
-    assert yaml.safe_load(documents.dump({"value": text})) == {"value": text}
-
-
 @given(st.floats(min_value=0, max_value=1) | st.integers(min_value=0, max_value=1))
 def test_every_number_within_bounds_is_taken_as_a_float(number: float) -> None:
     found = _rendered({"lr": number})["training_config"]["optim"]["lr"]
