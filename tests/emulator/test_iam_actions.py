@@ -1,4 +1,4 @@
-"""Which permissions a call needs: actions, resources and condition keys, as AWS's Service Authorization Reference says."""
+"""Which permissions a call needs, as AWS's Service Authorization Reference says."""
 
 from __future__ import annotations
 
@@ -41,10 +41,18 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("states", "StartExecution", {"stateMachineArn": MACHINE}, [("states:StartExecution", MACHINE)]),
     ("states", "DescribeExecution", {"executionArn": EXECUTION}, [("states:DescribeExecution", EXECUTION)]),
     ("states", "StopExecution", {"executionArn": EXECUTION}, [("states:StopExecution", EXECUTION)]),
-    ("sagemaker", "DescribeTrainingJob", {"TrainingJobName": "Demo-1"}, [
-        ("sagemaker:DescribeTrainingJob", f"arn:aws:sagemaker:{HERE}:training-job/demo-1")]),
-    ("sagemaker", "ListTags", {"ResourceArn": f"arn:aws:sagemaker:{HERE}:training-job/demo-1"}, [
-        ("sagemaker:ListTags", f"arn:aws:sagemaker:{HERE}:training-job/demo-1")]),
+    (
+        "sagemaker",
+        "DescribeTrainingJob",
+        {"TrainingJobName": "Demo-1"},
+        [("sagemaker:DescribeTrainingJob", f"arn:aws:sagemaker:{HERE}:training-job/demo-1")],
+    ),
+    (
+        "sagemaker",
+        "ListTags",
+        {"ResourceArn": f"arn:aws:sagemaker:{HERE}:training-job/demo-1"},
+        [("sagemaker:ListTags", f"arn:aws:sagemaker:{HERE}:training-job/demo-1")],
+    ),
     (
         "sagemaker",
         "DescribeHubContent",
@@ -59,23 +67,72 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ("bedrock", "GetCustomModel", {"modelIdentifier": MODEL}, [("bedrock:GetCustomModel", MODEL)]),
     ("bedrock", "Converse", {"modelId": DEPLOYMENT}, [("bedrock:InvokeModel", DEPLOYMENT)]),
-    ("bedrock", "InvokeModel", {"modelId": "amazon.nova-lite-v1:0"}, [
-        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")]),
-    ("bedrock", "CreateCustomModelDeployment", {"modelArn": MODEL, "modelDeploymentName": "d"}, [
-        ("bedrock:CreateCustomModelDeployment", MODEL)]),
-    ("bedrock", "UpdateCustomModelDeployment", {"modelArn": MODEL, "customModelDeploymentIdentifier": DEPLOYMENT}, [
-        ("bedrock:UpdateCustomModelDeployment", MODEL), ("bedrock:UpdateCustomModelDeployment", DEPLOYMENT)]),
-    ("ssm", "GetParameter", {"Name": "/nova/pointer"}, [("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/nova/pointer")]),
-    ("ssm", "PutParameter", {"Name": "pointer", "Value": "x"}, [("ssm:PutParameter", f"arn:aws:ssm:{HERE}:parameter/pointer")]),
-    ("logs", "PutLogEvents", {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": "j/algo-1"}, [
-        ("logs:PutLogEvents", f"arn:aws:logs:{HERE}:log-group:/aws/sagemaker/TrainingJobs:log-stream:j/algo-1")]),
-    ("logs", "DescribeLogStreams", {"logGroupName": "g"}, [
-        ("logs:DescribeLogStreams", f"arn:aws:logs:{HERE}:log-group:g:log-stream:")]),
-    ("events", "PutEvents", {"Entries": [{"Source": "x"}]}, [("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/default")]),
-    ("scheduler", "GetSchedule", {"Name": "s"}, [("scheduler:GetSchedule", f"arn:aws:scheduler:{HERE}:schedule/default/s")]),
-    ("sqs", "DeleteMessage", {"QueueUrl": "http://localhost:1/123456789012/q"}, [("sqs:DeleteMessage", f"arn:aws:sqs:{HERE}:q")]),
-    ("ecr", "BatchGetImage", {"registryId": "708977205387", "repositoryName": "nova"}, [
-        ("ecr:BatchGetImage", "arn:aws:ecr:us-east-1:708977205387:repository/nova")]),
+    (
+        "bedrock",
+        "InvokeModel",
+        {"modelId": "amazon.nova-lite-v1:0"},
+        [("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")],
+    ),
+    (
+        "bedrock",
+        "CreateCustomModelDeployment",
+        {"modelArn": MODEL, "modelDeploymentName": "d"},
+        [("bedrock:CreateCustomModelDeployment", MODEL)],
+    ),
+    (
+        "bedrock",
+        "UpdateCustomModelDeployment",
+        {"modelArn": MODEL, "customModelDeploymentIdentifier": DEPLOYMENT},
+        [("bedrock:UpdateCustomModelDeployment", MODEL), ("bedrock:UpdateCustomModelDeployment", DEPLOYMENT)],
+    ),
+    (
+        "ssm",
+        "GetParameter",
+        {"Name": "/nova/pointer"},
+        [("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/nova/pointer")],
+    ),
+    (
+        "ssm",
+        "PutParameter",
+        {"Name": "pointer", "Value": "x"},
+        [("ssm:PutParameter", f"arn:aws:ssm:{HERE}:parameter/pointer")],
+    ),
+    (
+        "logs",
+        "PutLogEvents",
+        {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": "j/algo-1"},
+        [("logs:PutLogEvents", f"arn:aws:logs:{HERE}:log-group:/aws/sagemaker/TrainingJobs:log-stream:j/algo-1")],
+    ),
+    (
+        "logs",
+        "DescribeLogStreams",
+        {"logGroupName": "g"},
+        [("logs:DescribeLogStreams", f"arn:aws:logs:{HERE}:log-group:g:log-stream:")],
+    ),
+    (
+        "events",
+        "PutEvents",
+        {"Entries": [{"Source": "x"}]},
+        [("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/default")],
+    ),
+    (
+        "scheduler",
+        "GetSchedule",
+        {"Name": "s"},
+        [("scheduler:GetSchedule", f"arn:aws:scheduler:{HERE}:schedule/default/s")],
+    ),
+    (
+        "sqs",
+        "DeleteMessage",
+        {"QueueUrl": "http://localhost:1/123456789012/q"},
+        [("sqs:DeleteMessage", f"arn:aws:sqs:{HERE}:q")],
+    ),
+    (
+        "ecr",
+        "BatchGetImage",
+        {"registryId": "708977205387", "repositoryName": "nova"},
+        [("ecr:BatchGetImage", "arn:aws:ecr:us-east-1:708977205387:repository/nova")],
+    ),
     ("ecr", "GetAuthorizationToken", {}, [("ecr:GetAuthorizationToken", "*")]),
     ("cloudwatch", "PutMetricData", {"Namespace": "Nova"}, [("cloudwatch:PutMetricData", "*")]),
     ("kms", "Sign", {"KeyId": "alias/nova"}, [("kms:Sign", KEY_ARN)]),
@@ -87,12 +144,14 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     (
         "dynamodb",
         "TransactWriteItems",
-        {"TransactItems": [
-            {"Put": {"TableName": "jobs", "Item": {}}},
-            {"Update": {"TableName": "jobs", "Key": {}}},
-            {"Delete": {"TableName": "runs", "Key": {}}},
-            {"ConditionCheck": {"TableName": "jobs", "Key": {}}},
-        ]},
+        {
+            "TransactItems": [
+                {"Put": {"TableName": "jobs", "Item": {}}},
+                {"Update": {"TableName": "jobs", "Key": {}}},
+                {"Delete": {"TableName": "runs", "Key": {}}},
+                {"ConditionCheck": {"TableName": "jobs", "Key": {}}},
+            ]
+        },
         [
             ("dynamodb:PutItem", TABLE),
             ("dynamodb:UpdateItem", TABLE),
@@ -101,12 +160,26 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         ],
     ),
     ("dynamodb", "BatchGetItem", {"RequestItems": {"jobs": {"Keys": []}}}, [("dynamodb:BatchGetItem", TABLE)]),
-    ("dynamodb", "ExecuteStatement", {"Statement": 'SELECT * FROM "jobs"."open" WHERE a = 1'}, [
-        ("dynamodb:PartiQLSelect", f"{TABLE}/index/open")]),
-    ("dynamodb", "ExecuteStatement", {"Statement": "INSERT INTO jobs VALUE {'a': 1}"}, [("dynamodb:PartiQLInsert", TABLE)]),
-    ("dynamodb", "ExecuteStatement", {"Statement": "update jobs set a=1 where b=2"}, [("dynamodb:PartiQLUpdate", TABLE)]),
+    (
+        "dynamodb",
+        "ExecuteStatement",
+        {"Statement": 'SELECT * FROM "jobs"."open" WHERE a = 1'},
+        [("dynamodb:PartiQLSelect", f"{TABLE}/index/open")],
+    ),
+    (
+        "dynamodb",
+        "ExecuteStatement",
+        {"Statement": "INSERT INTO jobs VALUE {'a': 1}"},
+        [("dynamodb:PartiQLInsert", TABLE)],
+    ),
+    (
+        "dynamodb",
+        "ExecuteStatement",
+        {"Statement": "update jobs set a=1 where b=2"},
+        [("dynamodb:PartiQLUpdate", TABLE)],
+    ),
     ("dynamodb", "ExecuteStatement", {"Statement": "DELETE FROM jobs WHERE a=1"}, [("dynamodb:PartiQLDelete", TABLE)]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("service", "operation", "params", "expected"), CASES)
@@ -115,7 +188,8 @@ def test_needs(service: str, operation: str, params: dict[str, Any], expected: l
 
 
 @pytest.mark.parametrize(
-    ("service", "operation"), [("dynamodb", "CreateGlobalTable"), ("sagemaker", "CreateCluster"), ("ec2", "RunInstances")]
+    ("service", "operation"),
+    [("dynamodb", "CreateGlobalTable"), ("sagemaker", "CreateCluster"), ("ec2", "RunInstances")],
 )
 def test_an_operation_without_a_row_is_an_error(service: str, operation: str) -> None:
     with pytest.raises(UnknownOperationError, match=f"does not know {service}:{operation}"):
@@ -141,7 +215,11 @@ def test_a_training_job_with_tags_needs_add_tags_and_pass_role() -> None:
         )
     )
 
-    assert pairs(found) == [("sagemaker:CreateTrainingJob", job), ("sagemaker:AddTags", job), ("iam:PassRole", ROLE_ARN)]
+    assert pairs(found) == [
+        ("sagemaker:CreateTrainingJob", job),
+        ("sagemaker:AddTags", job),
+        ("iam:PassRole", ROLE_ARN),
+    ]
     create, tag, role = found
     assert create.context["aws:RequestTag/nova-constructs:run"] == "r1"
     assert create.context["aws:TagKeys"] == ("nova-constructs:run",)
@@ -170,7 +248,11 @@ def test_a_volume_key_needs_a_grant() -> None:
 def test_importing_a_model_names_no_resource_and_tags_the_new_one() -> None:
     found = needs(
         api_call(
-            "bedrock", "CreateCustomModel", modelName="m", roleArn=ROLE_ARN, modelTags=[{"key": "stage", "value": "import"}]
+            "bedrock",
+            "CreateCustomModel",
+            modelName="m",
+            roleArn=ROLE_ARN,
+            modelTags=[{"key": "stage", "value": "import"}],
         )
     )
 
@@ -223,7 +305,11 @@ def test_an_encrypted_table_needs_its_key() -> None:
     [
         ("PutItem", {"TableName": "jobs", "Item": {"run_id": {"S": "r1"}, "x": {"S": "y"}}}, ("r1",)),
         ("GetItem", {"TableName": "jobs", "Key": {"run_id": {"S": "r1"}}}, ("r1",)),
-        ("BatchGetItem", {"RequestItems": {"jobs": {"Keys": [{"run_id": {"S": "b"}}, {"run_id": {"S": "a"}}]}}}, ("a", "b")),
+        (
+            "BatchGetItem",
+            {"RequestItems": {"jobs": {"Keys": [{"run_id": {"S": "b"}}, {"run_id": {"S": "a"}}]}}},
+            ("a", "b"),
+        ),
         (
             "Query",
             {
@@ -271,10 +357,14 @@ def test_a_secure_string_is_refused() -> None:
 OBJECT = "arn:aws:s3:::data/in/train.jsonl"
 
 
-def s3(method: str, *, key: str = "in/train.jsonl", facts: FixedFacts | None = None, body: bytes = b"", **query: str) -> list[Need]:
+def s3(
+    method: str, *, key: str = "in/train.jsonl", facts: FixedFacts | None = None, body: bytes = b"", **query: str
+) -> list[Need]:
     headers = {name[2:].replace("_", "-"): query.pop(name) for name in list(query) if name.startswith("h_")}
     call: ApiCall = api_call("s3", method, facts)
-    return s3_needs(S3Request(call=call, method=method, bucket="data", key=key, query=query, headers=headers, body=body))
+    return s3_needs(
+        S3Request(call=call, method=method, bucket="data", key=key, query=query, headers=headers, body=body)
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,7 +414,8 @@ def test_s3_bucket_requests(method: str, query: dict[str, str], expected: str) -
 
 
 @pytest.mark.parametrize(
-    ("method", "query"), [("PUT", {"renameObject": ""}), ("POST", {"restore": ""}), ("PATCH", {}), ("GET", {"torrent": ""})]
+    ("method", "query"),
+    [("PUT", {"renameObject": ""}), ("POST", {"restore": ""}), ("PATCH", {}), ("GET", {"torrent": ""})],
 )
 def test_an_s3_request_without_a_row_is_an_error(method: str, query: dict[str, str]) -> None:
     with pytest.raises(UnknownOperationError):

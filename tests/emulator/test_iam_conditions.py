@@ -114,7 +114,10 @@ def test_a_list_of_values(operator: str, wanted: Any, expected: bool) -> None:
 
 
 def test_every_key_and_every_operator_must_hold() -> None:
-    condition = {"StringEquals": {"aws:SourceAccount": "1", "aws:PrincipalAccount": "2"}, "Bool": {"aws:SecureTransport": "true"}}
+    condition = {
+        "StringEquals": {"aws:SourceAccount": "1", "aws:PrincipalAccount": "2"},
+        "Bool": {"aws:SecureTransport": "true"},
+    }
     both = {"aws__SourceAccount": "1", "aws__PrincipalAccount": "2"}
 
     assert holds(condition, **both, aws__SecureTransport="true")

@@ -38,7 +38,6 @@ class Engine:
             now=state.clock.now,
         )
         state.calls = self.recorder
-        state.resource_policies = self.resource_policies
 
     def reset(self) -> None:
         """Forget sessions, policies and calls."""

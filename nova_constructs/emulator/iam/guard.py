@@ -28,7 +28,7 @@ _PREFIXES: Final = {"stepfunctions": "states", "bedrock-runtime": "bedrock"}
 
 
 def install(state: EmulatorState) -> Undo:
-    """Evaluate every call from now on; the recorder and the resource policies are put into the state."""
+    """Evaluate every call from now on; the recorder becomes `state.calls`."""
     engine = Engine(state)
     patches = Patches()
     forget = use(engine)
@@ -62,12 +62,14 @@ def _hook(engine: Engine) -> Callable[..., None]:
 
 
 def _caller(engine: Engine, response: Any) -> Principal:
-    query = dict(parse_qsl(response.parsed_url.query))
+    # Presigned requests carry their credentials in the query string: version 4 signatures, and S3's older form.
+    query = {name.lower(): value for name, value in parse_qsl(response.parsed_url.query)}
     found = _CREDENTIAL.search(response.headers.get("Authorization", ""))
-    access_key = found.group(1) if found else query.get("X-Amz-Credential", "").split("/")[0]
+    signer = query.get("x-amz-credential", "").split("/")[0] or query.get("awsaccesskeyid", "")
+    access_key = found.group(1) if found else signer
     if not access_key:
         raise InvalidCredentialsError("The request is not signed; the emulator serves no anonymous callers.")
-    token = response.headers.get("X-Amz-Security-Token") or query.get("X-Amz-Security-Token")
+    token = response.headers.get("X-Amz-Security-Token") or query.get("x-amz-security-token")
     return engine.sessions.find(access_key, token)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from moto.core.exceptions import ServiceException
 from moto.core.request import determine_request_protocol
-from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
 from moto.s3.exceptions import BucketAccessDeniedError
 from werkzeug.exceptions import HTTPException
+
+from nova_constructs.emulator.requests import error_response
+from nova_constructs.emulator.state import InjectedResponse
 
 # What the query protocols call it; the JSON ones say AccessDeniedException.
 _DENIED: Final = {
@@ -60,10 +61,13 @@ def not_evaluated(response: Any, message: str) -> Exception:
 
 
 def _refusal(response: Any, code: str, message: str) -> Exception:
-    if response.boto3_service_name == "s3":
+    name = response.boto3_service_name
+    if name == "s3":
         return _S3RefusedError(code, message)
-    _, headers, body = response.serialized(ActionResult(ServiceException(code, message)))
-    response.response_headers.update(headers)
-    model = get_service_model(response.boto3_service_name)
+    model = get_service_model(name)
     protocol = determine_request_protocol(model, response.headers.get("Content-Type", ""))
-    return _RefusedError(_BAD_REQUEST if protocol == "json" else _FORBIDDEN, body)
+    status = _BAD_REQUEST if protocol == "json" else _FORBIDDEN
+    answer = InjectedResponse(code=code, message=message, status=status)
+    _, headers, body = error_response(name, protocol, answer)
+    response.response_headers.update({key: value for key, value in headers if key != "Content-Length"})
+    return _RefusedError(status, body.decode())

@@ -21,6 +21,10 @@ from nova_constructs.emulator.iam.principals import Kind, Principal, role_sessio
 from nova_constructs.emulator.patches import Patches
 
 
+class SimulationError(ServiceException):
+    """An error of the operation, by its code in IAM's model; moto wants a class outside its own core."""
+
+
 def install(engine: Engine, patches: Patches) -> None:
     """Add the operation to moto's IAM."""
 
@@ -49,17 +53,17 @@ def _decided(request: Request, identity: list[Policy], resource_policy: Policy |
     try:
         return evaluate(request, identity, resource_policy)
     except EvaluationError as error:
-        raise ServiceException("PolicyEvaluation", str(error)) from None
+        raise SimulationError("PolicyEvaluation", str(error)) from None
 
 
 def _principal(engine: Engine, arn: str) -> Principal:
     if ":role/" in arn:
         if find_role(arn) is None:
-            raise ServiceException("NoSuchEntity", f"The role with name {arn.rsplit('/', 1)[-1]} cannot be found.")
+            raise SimulationError("NoSuchEntity", f"The role with name {arn.rsplit('/', 1)[-1]} cannot be found.")
         return role_session(arn, "simulation")
     if ":user/" in arn:
         return Principal(kind=Kind.USER, account=engine.account, arn=arn, issuer_arn=arn)
-    raise ServiceException("InvalidInput", f"{arn} is neither a role nor a user.")
+    raise SimulationError("InvalidInput", f"{arn} is neither a role nor a user.")
 
 
 def _given(documents: Any) -> list[Policy]:
