@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from lambda_handlers.catalog import MODELS, Platform, Technique, images, regions
@@ -57,6 +58,7 @@ def hub_content(name: str, region: str, version: str | None = None) -> dict[str,
     }
 
 
+@cache
 def objects() -> Mapping[str, bytes]:
     """Return key and content of every object that the hub documents name; `bucket` of each Region holds them all."""
     found: dict[str, bytes] = {}
@@ -64,7 +66,7 @@ def objects() -> Mapping[str, bytes]:
         template_key, spec_key = _keys(recipe)
         found[template_key] = documents.dump(recipe.template()).encode()
         found[spec_key] = json.dumps(recipe.spec(), indent=2).encode()
-    return found
+    return MappingProxyType(found)
 
 
 @cache
