@@ -19,14 +19,21 @@ class RowsSeen:
     """Counts kept while rows go by; constant in size."""
 
     flat: int = 0
-    converse: int = 0
     with_system: int = 0
     with_reasoning: int = 0
     absent: Counter[str] = field(default_factory=Counter)
     names: set[str] = field(default_factory=set)
 
-    def note_options(self, *, system: bool, reasoning: bool) -> None:
-        """Count which optional parts a good row has."""
+    def count_flat(self, *, system: str | None, reasoning: str | None) -> None:
+        """Count a good flat row and the optional parts that its record has."""
+        self.flat += 1
+        if system:
+            self.with_system += 1
+        if reasoning:
+            self.with_reasoning += 1
+
+    def count_converse(self, *, system: bool, reasoning: bool) -> None:
+        """Count a good row that came in Converse form and the optional parts that it has."""
         self.with_system += system
         self.with_reasoning += reasoning
 

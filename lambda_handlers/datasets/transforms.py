@@ -10,14 +10,13 @@ from typing import Any, Final
 
 import orjson
 
-from lambda_handlers.datasets import converse, parsing, reserved
+from lambda_handlers.datasets import converse, parsing, screens
 from lambda_handlers.datasets.columns import SFT_OPTIONAL, Columns
 from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.seen import RowsSeen
 from lambda_handlers.datasets.texts import optional_text, required_text
 
-# Floats are absent: a fast parser makes one of an integer beyond 64 bits.
-_PLAIN: Final = frozenset({int, bool, type(None)})
+_GAP: Final = "\0"
 
 
 class SftTransform:
@@ -33,8 +32,10 @@ class SftTransform:
         self._columns = columns
         self._system_prompt = system_prompt
         self._question, self._answer = columns.question, columns.answer
-        self._optional = columns.system, columns.reasoning_text
+        self._optional = (columns.system, columns.reasoning_text)
         self._mapped = frozenset(columns.named()[name] for name in SFT_OPTIONAL if name in columns.mapped)
+        # The record of most rows differs in two texts only: what is around them is made once.
+        self._frame = orjson.dumps(self._record(_GAP, _GAP, None, None)).split(orjson.dumps(_GAP))
 
     def __call__(self, line: bytes) -> bytes:
         """Return the Converse line without a line end; raise RejectedRowError with every fault found."""
@@ -45,33 +46,51 @@ class SftTransform:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             return None
-        if type(row) is not dict or not _is_plain(row, line):
+        if type(row) is not dict:
             return None
         question, answer = row.get(self._question), row.get(self._answer)
-        if not (_is_good(question) and _is_good(answer)):
+        if type(question) is not str or type(answer) is not str:
+            return self._fast_converse(row, line) if question is None else None
+        if not question.strip() or not answer.strip() or not screens.is_plain(row, line):
             return None
-        system, reasoning = row.get(self._optional[0]), row.get(self._optional[1])
-        if not (_is_good_or_absent(system) and _is_good_or_absent(reasoning) and row.keys() >= self._mapped):
+        if self._mapped or row.get(self._optional[0], "") != "" or row.get(self._optional[1], "") != "":
+            return self._fast_with_options(row, question, answer)
+        if not screens.is_harmless(f"{question}\n{answer}"):
             return None
-        self.seen.flat += 1
-        return orjson.dumps(self._record(question, answer, system, reasoning))
+        self.seen.count_flat(system=self._system_prompt, reasoning=None)
+        head, middle, tail = self._frame
+        return head + orjson.dumps(question) + middle + orjson.dumps(answer) + tail
+
+    def _fast_with_options(self, row: dict[str, Any], question: str, answer: str) -> bytes | None:
+        options = [row.get(column) for column in self._optional]
+        texts = [option for option in options if option is not None]
+        if any(type(text) is not str for text in texts) or not row.keys() >= self._mapped:
+            return None
+        if not screens.is_harmless("\n".join((question, answer, *texts))):
+            return None
+        return self._made(question, answer, *options)
+
+    def _fast_converse(self, row: dict[str, Any], line: bytes) -> bytes | None:
+        text = screens.conversation_text(row, line)
+        if text is None or not screens.is_harmless(text):
+            return None
+        self.seen.count_converse(system="system" in row, reasoning=False)
+        return orjson.dumps(row)
 
     def _careful(self, line: bytes) -> bytes:
         row = parsing.parse(line)
         if "messages" in row and self._question not in row:
             return self._converse(row, line)
-        self.seen.flat += 1
         self.seen.note_columns(row, self._columns)
         if found := self._flat_faults(row):
+            self.seen.flat += 1
             raise RejectedRowError(found)
-        texts = (row.get(column) for column in (self._question, self._answer, *self._optional))
-        return orjson.dumps(self._record(*texts))
+        return self._made(*(row.get(column) for column in (self._question, self._answer, *self._optional)))
 
     def _converse(self, row: dict[str, Any], line: bytes) -> bytes:
-        self.seen.converse += 1
         if found := converse.faults(row, self._nova):
             raise RejectedRowError(found)
-        self.seen.note_options(system="system" in row, reasoning=b'"reasoningContent"' in line)
+        self.seen.count_converse(system="system" in row, reasoning=b'"reasoningContent"' in line)
         return orjson.dumps(row)
 
     def _flat_faults(self, row: dict[str, Any]) -> list[Fault]:
@@ -86,45 +105,20 @@ class SftTransform:
                 found += optional_text(row[column], f'the column "{column}"')
         return found
 
-    def _record(self, question: Any, answer: Any, system: Any, reasoning: Any) -> dict[str, Any]:
-        record: dict[str, Any] = {"schemaVersion": converse.SCHEMA_VERSION}
+    def _made(self, question: Any, answer: Any, system: Any, reasoning: Any) -> bytes:
         prompt = system if system and system.strip() else self._system_prompt
-        if prompt:
-            self.seen.with_system += 1
-            record["system"] = ({"text": prompt},)
-        reply: tuple[dict[str, Any], ...] = ({"text": answer},)
-        if reasoning and self._nova == 2 and reasoning.strip():
-            self.seen.with_reasoning += 1
-            reply = ({"reasoningContent": {"reasoningText": {"text": reasoning}}}, *reply)
-        record["messages"] = (
-            {"role": "user", "content": ({"text": question},)},
-            {"role": "assistant", "content": reply},
-        )
-        return record
+        thought = reasoning if self._nova == 2 and reasoning and reasoning.strip() else None
+        self.seen.count_flat(system=prompt, reasoning=thought)
+        return orjson.dumps(self._record(question, answer, prompt, thought))
 
-
-def _is_good(text: Any) -> bool:
-    return type(text) is str and bool(text.strip()) and "\0" not in text and reserved.find(text) is None
-
-
-def _is_good_or_absent(text: Any) -> bool:
-    return text is None or _is_good(text)
-
-
-def _is_plain(row: dict[str, Any], line: bytes) -> bool:
-    """Tell whether the fast parser cannot have hidden anything: no key twice, no number cut, no container.
-
-    The quotes of the line are those around keys and texts, and those within texts. A key given twice leaves more of
-    them than the parsed row accounts for, unless escapes of the other form (\\u0022) make up the difference.
-    """
-    around = len(row)
-    for value in row.values():
-        if type(value) is str:
-            around += 1
-        elif type(value) not in _PLAIN:
-            return False
-    quotes = line.count(b'"') - 2 * around
-    if not quotes:
-        return True
-    texts = (*row.keys(), *(value for value in row.values() if type(value) is str))
-    return quotes == sum(text.count('"') for text in texts) and b"\\u0022" not in line
+    def _record(self, question: str, answer: str, prompt: str | None, thought: str | None) -> dict[str, Any]:
+        system = {"system": [{"text": prompt or self._system_prompt}]} if prompt or self._system_prompt else {}
+        reasoning = [{"reasoningContent": {"reasoningText": {"text": thought}}}] if thought else []
+        return {
+            "schemaVersion": converse.SCHEMA_VERSION,
+            **system,
+            "messages": [
+                {"role": "user", "content": [{"text": question}]},
+                {"role": "assistant", "content": [*reasoning, {"text": answer}]},
+            ],
+        }

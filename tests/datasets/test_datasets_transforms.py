@@ -166,3 +166,26 @@ def test_the_fast_way_means_what_the_careful_way_means(
     if fast is not None:
         assert fast == transform._careful(data)
         assert converse.faults(orjson.loads(fast), nova) == []
+
+
+TURNS = st.lists(TEXTS, min_size=1, max_size=4)
+
+
+@given(texts=TURNS, system=st.none() | TEXTS, more=st.sampled_from([{}, {"x": 1}]), ascii_only=st.booleans())
+def test_the_fast_way_of_a_conversation_means_what_the_careful_way_means(
+    texts: list[str], system: str | None, more: dict[str, Any], ascii_only: bool
+) -> None:
+    turns = [{"role": ("user", "assistant")[n % 2], "content": [{"text": text}]} for n, text in enumerate(texts)]
+    prompt = {} if system is None else {"system": [{"text": system}]}
+    row = {"schemaVersion": converse.SCHEMA_VERSION, **prompt, "messages": turns, **more}
+    data = json.dumps(row, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    transform = sft()
+    fast = transform._fast(data)
+    if fast is not None:
+        assert fast == transform._careful(data)
+
+
+def test_a_simple_conversation_takes_the_fast_way_unless_a_key_is_given_twice() -> None:
+    made = sft(system="s")(line(question="x", answer='say "y"', s="z"))
+    assert sft()._fast(made) == made
+    assert codes(sft(), made.replace(b'"role":"user"', b'"role":"user","role":"user"')) == {"duplicate_key"}
