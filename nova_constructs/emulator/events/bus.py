@@ -44,7 +44,7 @@ class Bus:
 
     def send(self, rule: Any, event: Mapping[str, Any]) -> None:
         """Deliver an event to every target of a rule."""
-        sender = Sender(principal=PRINCIPAL, arn=rule.arn)
+        sender = Sender(principal=PRINCIPAL, arn=rule.arn, source_arn=rule.arn)
         for target in list(rule.targets):
             self._deliveries.send(sender, target, target_input(target, event, rule.arn), event["id"])
 

@@ -10,10 +10,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nova_constructs.emulator.aws import operator_client
-from nova_constructs.emulator.events.targets import Sender, UnsupportedTargetError, call_target, queue_url
+from nova_constructs.emulator.events.targets import (
+    SCHEDULER,
+    Sender,
+    UnsupportedTargetError,
+    call_target,
+    dead_letter_client,
+    queue_url,
+)
 from nova_constructs.emulator.iam import AccessDeniedError, EvaluationError
-from nova_constructs.emulator.iam.delivery import check_resource_policy_delivery
 from nova_constructs.emulator.state import EmulatorState
 
 _WORKERS = 4
@@ -111,15 +116,15 @@ class Deliveries:
         if not queue_arn:
             return
         facts = {
-            "RULE_ARN": delivery.sender.arn,
+            "SCHEDULE_ARN" if delivery.sender.principal == SCHEDULER else "RULE_ARN": delivery.sender.arn,
             "TARGET_ARN": delivery.target["Arn"],
             "ERROR_CODE": code,
             "ERROR_MESSAGE": delivery.error or code,
         }
         attributes = {name: {"DataType": "String", "StringValue": value} for name, value in facts.items()}
         try:
-            check_resource_policy_delivery(delivery.sender.principal, queue_arn, delivery.sender.arn)
-            operator_client(self._state, "sqs").send_message(
+            client = dead_letter_client(self._state, delivery.sender, delivery.target, queue_arn)
+            client.send_message(
                 QueueUrl=queue_url(self._state, queue_arn), MessageBody=delivery.payload, MessageAttributes=attributes
             )
             delivery.dead_letter = True

@@ -17,11 +17,9 @@ from nova_constructs.emulator.clock import TimerHandle
 from nova_constructs.emulator.events.bus import Bus
 from nova_constructs.emulator.events.delivery import Deliveries
 from nova_constructs.emulator.events.expressions import next_due
-from nova_constructs.emulator.events.targets import Sender
+from nova_constructs.emulator.events.targets import SCHEDULER, Sender
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.state import EmulatorState
-
-_PRINCIPAL = "scheduler.amazonaws.com"
 
 
 class Planner:
@@ -77,9 +75,13 @@ class Planner:
         if self._within(schedule):
             target = schedule.target
             payload = target.get("Input") or json.dumps({})
-            sender = Sender(principal=_PRINCIPAL, arn=schedule.arn)
+            sender = Sender(principal=SCHEDULER, arn=schedule.arn, source_arn=self._group_arn(schedule))
             self._deliveries.send(sender, target, payload)
         self.plan_schedule(schedule)
+
+    def _group_arn(self, schedule: Any) -> str:
+        """Return what roles see as aws:SourceArn: the group (Scheduler user guide, confused deputy prevention)."""
+        return str(schedule.arn).replace(":schedule/", ":schedule-group/").rsplit("/", 1)[0]
 
     def _within(self, schedule: Any) -> bool:
         now = self._state.clock.now()

@@ -11,13 +11,19 @@ from nova_constructs.emulator.aws import operator_client
 from nova_constructs.emulator.iam.delivery import check_resource_policy_delivery
 from nova_constructs.emulator.state import EmulatorState
 
+SCHEDULER = "scheduler.amazonaws.com"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who delivers: EventBridge for a rule, or EventBridge Scheduler for a schedule."""
+    """Who delivers: EventBridge for a rule, or EventBridge Scheduler for a schedule.
+
+    `source_arn` is what policies see as aws:SourceArn.
+    """
 
     principal: str
     arn: str
+    source_arn: str
 
 
 class UnsupportedTargetError(Exception):
@@ -41,9 +47,17 @@ def call_target(state: EmulatorState, sender: Sender, target: Mapping[str, Any],
 def _client(state: EmulatorState, sender: Sender, service: str, target: Mapping[str, Any]) -> Any:
     role = target.get("RoleArn")
     if role:
-        return state.boto_client_as(role, sender.principal, service, sender.arn)
-    check_resource_policy_delivery(sender.principal, target["Arn"], sender.arn)
+        return state.boto_client_as(role, sender.principal, service, sender.source_arn)
+    check_resource_policy_delivery(sender.principal, target["Arn"], sender.source_arn)
     return operator_client(state, service)
+
+
+def dead_letter_client(state: EmulatorState, sender: Sender, target: Mapping[str, Any], queue_arn: str) -> Any:
+    """Return the client that fills a dead-letter queue: a schedule uses its role, a rule the queue's policy."""
+    if sender.principal == SCHEDULER:
+        return state.boto_client_as(target["RoleArn"], sender.principal, "sqs", sender.source_arn)
+    check_resource_policy_delivery(sender.principal, queue_arn, sender.source_arn)
+    return operator_client(state, "sqs")
 
 
 def _start_execution(client: Any, arn: str, _target: Any, payload: str, _state: EmulatorState) -> str:
