@@ -19,6 +19,7 @@ from moto.core.base_backend import BackendDict
 
 from nova_constructs.emulator import server, simulators
 from nova_constructs.emulator.clock import SimulatedClock
+from nova_constructs.emulator.iam.errors import AccessDeniedError
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators.faults import Faults
 from nova_constructs.emulator.state import EmulatorState
@@ -44,7 +45,7 @@ class World(EmulatorState):
     def boto_client_as(self, role_arn: str, service_principal: str, service: str, source_arn: str) -> Any:
         """Return a client that notes each call."""
         if "sts:AssumeRole" in self.refuse:
-            raise PermissionError("the trust policy does not allow it")
+            raise AccessDeniedError("the trust policy does not allow it")
         client = self.client(service)
         client.meta.events.register("before-call", lambda model, **_: self._note(role_arn, service, model.name))
         return client
@@ -171,7 +172,7 @@ def until(read: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
     deadline = time.monotonic() + 10
     while not done(answer := read()):
         assert time.monotonic() < deadline, f"still {answer}"
-        time.sleep(0.01)
+        time.sleep(0.04)
     return answer
 
 

@@ -236,6 +236,13 @@ def test_a_missing_recipe_fails_the_job(world: World) -> None:
     assert "Recipe file not found: /opt/ml/input/data/recipe/other.yaml" in finish(sagemaker)["FailureReason"]
 
 
+def test_an_instance_type_without_the_right_accelerators_fails_the_job(world: World) -> None:
+    resources = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
+    sagemaker = world.client("sagemaker")
+    sagemaker.create_training_job(**training_request(ResourceConfig=resources))
+    assert "Instance type ml.m5.xlarge is not supported" in finish(sagemaker)["FailureReason"]
+
+
 def test_training_continues_only_from_a_checkpoint_that_exists(world: World) -> None:
     first = support.trained(world)
     parameters = dict(training_request()["HyperParameters"], base_model_location=first)
@@ -302,5 +309,4 @@ def test_leaving_the_emulator_ends_running_jobs_and_restores_moto() -> None:
         world.client("sagemaker").create_training_job(**training_request("left-behind"))
         assert SageMakerResponse.create_training_job is not before
     assert SageMakerResponse.create_training_job is before
-    names = lambda: [thread.name for thread in threading.enumerate()]  # noqa: E731
-    support.until(names, lambda running: "training-job-left-behind" not in running)
+    assert "training-job-left-behind" not in [thread.name for thread in threading.enumerate()]

@@ -22,6 +22,7 @@ def install(state: SimulatorState) -> Undo:
     from nova_constructs.emulator.simulators.store import store_of
 
     store = store_of(state)
+    state.on_halt(store.halt)
     state.on_reset(store.clear)
     services = (s3_behaviour, image_registry, sagemaker, hub, bedrock, bedrock_runtime)
     return undo_all([store.clear, *(service.install(state) for service in services)])

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from nova_constructs.emulator.iam.errors import AccessDeniedError
 from nova_constructs.emulator.simulators.state import SimulatorState
 
 _ACTIONS = {"ListObjectsV2": "s3:ListBucket"}
@@ -27,7 +28,7 @@ class ActingService:
         self._clients: dict[str, Any] = {}
 
     def assume(self) -> None:
-        """Assume the role; raise whatever the role's trust policy answers."""
+        """Assume the role; raise AccessRefusedError if its trust policy does not let the service in."""
         self._client("sts")
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -42,9 +43,11 @@ class ActingService:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._state.boto_client_as(
-                self.role_arn, self._principal, service, self._source_arn
-            )
+            try:
+                client = self._state.boto_client_as(self.role_arn, self._principal, service, self._source_arn)
+            except AccessDeniedError as error:
+                raise AccessRefusedError(f"AccessDenied on sts:AssumeRole: {error}") from error
+            self._clients[service] = client
         return self._clients[service]
 
     def _refusal(self, service: str, operation: str, error: ClientError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,7 +22,12 @@ class Background:
 
         def run() -> None:
             if clock.wait_until(due, closed.is_set) and not closed.is_set():
-                with clock.busy():
-                    function()
+                try:
+                    with clock.busy():
+                        function()
+                except Exception:
+                    # Once the emulator has closed, nothing can be reached and nobody waits for the result.
+                    if not closed.is_set():
+                        raise
 
-        threading.Thread(target=run, name=name, daemon=True).start()
+        self._store.start(run, name)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lambda_handlers.catalog.instances import TABLES
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.evaluation_results import (
@@ -34,6 +35,7 @@ _BASE_SHARE = 0.8
 def train(state: SimulatorState, store: Store, container: Container, quality: float) -> Files:
     """Train on the job's data; the weights go to escrow, the returned archive only names them."""
     recipe = container.recipe()
+    _check_instances(container)
     if not isinstance(recipe.get("training_config"), dict):
         raise ContainerError("AlgorithmError: Recipe has no section 'training_config'")
     data = _training_data(container)
@@ -48,6 +50,7 @@ def evaluate(state: SimulatorState, store: Store, container: Container, quality:
     """Evaluate the model that the job names; return the files of its archive."""
     started = state.clock.now()
     recipe = container.recipe()
+    _check_instances(container)
     evaluation = recipe.get("evaluation")
     if not isinstance(evaluation, dict):
         raise ContainerError("AlgorithmError: Recipe has no section 'evaluation'")
@@ -68,6 +71,17 @@ def evaluate(state: SimulatorState, store: Store, container: Container, quality:
         started=started,
         ended=state.clock.now(),
     )
+
+
+def _check_instances(container: Container) -> None:
+    given = container.job.request["ResourceConfig"]["InstanceType"]
+    families = {_family(option.type) for options in TABLES.values() for option in options}
+    if _family(given) not in families:
+        raise ContainerError(f"AlgorithmError: Instance type {given} is not supported by this image")
+
+
+def _family(instance_type: str) -> str:
+    return instance_type.split(".")[1]
 
 
 def _training_data(container: Container) -> TrainingData:

@@ -136,7 +136,7 @@ class CustomModels:
         service = ActingService(self._state, role_arn=role_arn, service_principal=_PRINCIPAL, source_arn=arn)
         try:
             service.assume()
-        except Exception as error:
+        except AccessRefusedError as error:
             raise aws_error("ValidationException", f"Could not assume the provided role {role_arn}.") from error
         return service
 

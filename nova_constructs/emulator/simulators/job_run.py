@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -48,7 +47,7 @@ class JobRun:
     def start(self) -> None:
         """Enter Starting and go on in the background."""
         self._enter("Starting")
-        threading.Thread(target=self._run, name=f"training-job-{self._job.name}", daemon=True).start()
+        self._store.start(self._run, f"training-job-{self._job.name}")
 
     def _run(self) -> None:
         try:
@@ -70,6 +69,8 @@ class JobRun:
         except _AbandonedError:
             raise
         except Exception as error:
+            if self._closed.is_set():
+                raise _AbandonedError from error
             self._fail(f"InternalServerError: {type(error).__name__}: {error}")
             raise
 

@@ -9,7 +9,7 @@ from typing import Any
 from moto.s3.models import s3_backends
 from moto.sagemaker.responses import SageMakerResponse
 
-from nova_constructs.emulator.simulators.acting import ActingService
+from nova_constructs.emulator.simulators.acting import AccessRefusedError, ActingService
 from nova_constructs.emulator.simulators.checkpoints import split_uri
 from nova_constructs.emulator.simulators.image_registry import NovaImage
 from nova_constructs.emulator.simulators.job_run import JobRun, announce
@@ -146,7 +146,7 @@ class TrainingJobs:
         service = ActingService(self._state, role_arn=role_arn, service_principal=principal, source_arn=job_arn)
         try:
             service.assume()
-        except Exception as error:
+        except AccessRefusedError as error:
             raise aws_error(
                 "ValidationException",
                 f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "

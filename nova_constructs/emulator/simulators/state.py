@@ -29,5 +29,8 @@ class SimulatorState(Protocol):
     def boto_client_as(self, role_arn: str, service_principal: str, service: str, source_arn: str) -> Any:
         """Return a client that acts under a role which a service has assumed; refused as the role's trust says."""
 
+    def on_halt(self, function: Callable[[], object]) -> None:
+        """Run a function to end running work, before anything is taken away."""
+
     def on_reset(self, function: Callable[[], object]) -> None:
         """Run a function whenever the emulator forgets its resources."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nova_constructs.emulator.simulators.training_job import TrainingJob
 
 
+_JOIN_SECONDS = 5.0
+"""Real time that running work gets to notice that it is to end."""
+
+
 @dataclass(slots=True)
 class Store:
     """Jobs by name, checkpoints by URI, custom models and deployments by ARN; hold `lock` to change more than one."""
@@ -26,11 +30,27 @@ class Store:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
+    _workers: set[threading.Thread] = field(default_factory=set)
 
-    def clear(self) -> None:
-        """Forget everything and let running work end where it is."""
+    def start(self, work: Callable[[], None], name: str) -> None:
+        """Run work in a thread of its own; it ends soon after `closed` is set."""
+        worker = threading.Thread(target=work, name=name, daemon=True)
+        with self.lock:
+            self._workers = {each for each in self._workers if each.is_alive()} | {worker}
+            worker.start()
+
+    def halt(self) -> None:
+        """End all running work where it is."""
         with self.lock:
             self.closed.set()
+            workers, self._workers = self._workers, set()
+        for worker in workers:
+            worker.join(timeout=_JOIN_SECONDS)
+
+    def clear(self) -> None:
+        """End running work and forget everything; new work may start."""
+        self.halt()
+        with self.lock:
             self.closed = threading.Event()
             for kept in (self.jobs, self.checkpoints, self.models, self.deployments):
                 kept.clear()
