@@ -237,6 +237,15 @@ def test_a_run_is_skipped_while_another_holds_the_lock_and_leaves_its_input_free
     assert world.plan("run-3", data=ROW * 2)["run"]["lock_generation"] == 2
 
 
+def test_a_forced_run_that_is_skipped_leaves_the_earlier_success_in_force(world: World) -> None:
+    world.plan("run-1")
+    world.close("run-1", "SUCCEEDED")
+    world.plan("run-2", data=ROW * 2)
+    assert world.plan("run-3", force=True)["plan"]["decision"] == "SKIP"
+    world.close("run-2", "SUCCEEDED")
+    assert "run-1 has already succeeded" in world.plan("run-4")["plan"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("error", "asked", "config"),
     [
