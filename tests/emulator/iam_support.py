@@ -74,6 +74,7 @@ class FixedFacts:
     queues: dict[str, Encryption] = field(default_factory=dict)
     topics: dict[str, Encryption] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
     partition_keys: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     def tags(self, arn: str) -> Mapping[str, str]:
@@ -105,6 +106,12 @@ class FixedFacts:
 
     def topic_encryption(self, topic_arn: str) -> Encryption | None:
         return self.topics.get(topic_arn)
+
+    def custom_model_arn(self, identifier: str) -> str | None:
+        return self.models.get(identifier)
+
+    def deployment_arn(self, identifier: str) -> str | None:
+        return self.models.get(identifier)
 
     def state_machine_of_token(self, token: str) -> str | None:
         return self.tokens.get(token)

@@ -65,7 +65,6 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
             ),
         ],
     ),
-    ("bedrock", "GetCustomModel", {"modelIdentifier": MODEL}, [("bedrock:GetCustomModel", MODEL)]),
     ("bedrock", "Converse", {"modelId": DEPLOYMENT}, [("bedrock:InvokeModel", DEPLOYMENT)]),
     (
         "bedrock",
@@ -78,12 +77,6 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         "CreateCustomModelDeployment",
         {"modelArn": MODEL, "modelDeploymentName": "d"},
         [("bedrock:CreateCustomModelDeployment", MODEL)],
-    ),
-    (
-        "bedrock",
-        "UpdateCustomModelDeployment",
-        {"modelArn": MODEL, "customModelDeploymentIdentifier": DEPLOYMENT},
-        [("bedrock:UpdateCustomModelDeployment", MODEL), ("bedrock:UpdateCustomModelDeployment", DEPLOYMENT)],
     ),
     (
         "ssm",
@@ -245,7 +238,7 @@ def test_a_volume_key_needs_a_grant() -> None:
     assert found[1].context["kms:GrantIsForAWSResource"] == "true"
 
 
-def test_importing_a_model_names_no_resource_and_tags_the_new_one() -> None:
+def test_importing_a_model_is_checked_on_the_new_one() -> None:
     found = needs(
         api_call(
             "bedrock",
@@ -257,12 +250,28 @@ def test_importing_a_model_names_no_resource_and_tags_the_new_one() -> None:
     )
 
     assert pairs(found) == [
-        ("bedrock:CreateCustomModel", "*"),
+        ("bedrock:CreateCustomModel", f"arn:aws:bedrock:{HERE}:custom-model/imported/000000000000"),
         ("bedrock:TagResource", f"arn:aws:bedrock:{HERE}:custom-model/imported/000000000000"),
         ("iam:PassRole", ROLE_ARN),
     ]
     assert found[0].context["aws:RequestTag/stage"] == "import"
     assert found[2].context["iam:PassedToService"] == "bedrock.amazonaws.com"
+
+
+def test_models_and_deployments_are_found_by_name_and_absent_ones_left_to_the_service() -> None:
+    facts = FixedFacts(models={"m": MODEL, MODEL: MODEL, "d": DEPLOYMENT})
+    update = api_call(
+        "bedrock", "UpdateCustomModelDeployment", facts, modelArn=MODEL, customModelDeploymentIdentifier="d"
+    )
+
+    for identifier in ("m", MODEL):
+        found = needs(api_call("bedrock", "GetCustomModel", facts, modelIdentifier=identifier))
+        assert pairs(found) == [("bedrock:GetCustomModel", MODEL)]
+    assert pairs(needs(update)) == [
+        ("bedrock:UpdateCustomModelDeployment", MODEL),
+        ("bedrock:UpdateCustomModelDeployment", DEPLOYMENT),
+    ]
+    assert needs(api_call("bedrock", "GetCustomModel", facts, modelIdentifier="none")) == []
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ class Engine:
         self.region = state.region
         self.state = state
         self.recorder = Recorder()
+        store = store_of(cast(SimulatorState, state))
         self.tags = Tags(state.account, state.region)
-        self.tags.add_source(store_of(cast(SimulatorState, state)).tags)
-        self.facts = MotoFacts(state.account, state.region, self.tags)
+        self.tags.add_source(store.tags)
+        self.facts = MotoFacts(state.account, state.region, self.tags, store)
         self.resource_policies = ResourcePolicies(state.account, state.region, self.facts)
         self.sessions = Sessions(state.account, state.region)
         self.authorizer = Authorizer(

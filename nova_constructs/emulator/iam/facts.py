@@ -14,6 +14,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from nova_constructs.emulator.iam.actions import Encryption
 from nova_constructs.emulator.iam.tags import Tags
+from nova_constructs.emulator.simulators.store import Store
 
 _PARTITION = "aws"
 
@@ -21,10 +22,11 @@ _PARTITION = "aws"
 class MotoFacts:
     """Facts of one account and Region."""
 
-    def __init__(self, account: str, region: str, tags: Tags) -> None:
+    def __init__(self, account: str, region: str, tags: Tags, store: Store) -> None:
         self._account = account
         self._region = region
         self._tags = tags
+        self._store = store
 
     def tags(self, arn: str) -> Mapping[str, str]:
         """Give the tags of a resource; raises EvaluationError for a kind whose tags are not known here."""
@@ -87,6 +89,14 @@ class MotoFacts:
         topic = sns_backends[self._account][self._region].topics.get(topic_arn)
         return self._encryption(getattr(topic, "kms_master_key_id", None), None)
 
+    def custom_model_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a Bedrock custom model that a call names by ARN or by name."""
+        return _identified(self._store.models, identifier)
+
+    def deployment_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a custom model deployment that a call names by ARN or by name."""
+        return _identified(self._store.deployments, identifier)
+
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""
         for execution in stepfunctions_parser_backends[self._account][self._region]._get_executions():
@@ -119,3 +129,7 @@ class MotoFacts:
         wanted = [each for each in versions if version_id is None or str(each.version_id) == version_id]
         latest = wanted[-1] if wanted else None
         return latest if hasattr(latest, "etag") else None
+
+
+def _identified(known: Mapping[str, Any], identifier: str) -> str | None:
+    return next((arn for arn, each in list(known.items()) if identifier in (arn, each.name)), None)

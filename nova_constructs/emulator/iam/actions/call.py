@@ -53,6 +53,12 @@ class Facts(Protocol):
     def topic_encryption(self, topic_arn: str) -> Encryption | None:
         """Give the encryption of an SNS topic."""
 
+    def custom_model_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a Bedrock custom model that a call names by ARN or by name."""
+
+    def deployment_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a custom model deployment that a call names by ARN or by name."""
+
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""
 

@@ -133,10 +133,15 @@ def _tagged(call: ApiCall, tags: ContextValues, new: str) -> Iterator[Need]:
 
 
 def _create_custom_model(call: ApiCall) -> Iterator[Need]:
-    """Give the needs of an import; the action itself knows no resource (Service Authorization Reference)."""
+    """Give the needs of an import.
+
+    The action is checked on the new model, as AWS's own AmazonSageMakerModelCustomizationCoreAccess grants it; the
+    Service Authorization Reference lists no resource for it.
+    """
     tags = _bedrock_tags(call, "modelTags")
-    yield Need(action="bedrock:CreateCustomModel", resource="*", context=tags)
-    yield from _tagged(call, tags, f"custom-model/imported/{_NEW_ID}")
+    new = f"custom-model/imported/{_NEW_ID}"
+    yield Need(action="bedrock:CreateCustomModel", resource=call.arn(new), context=tags)
+    yield from _tagged(call, tags, new)
     yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
     if key := call.params.get("modelKmsKeyArn"):
         yield from _use_key(call, key, "bedrock")
@@ -148,13 +153,23 @@ def _create_deployment(call: ApiCall) -> Iterator[Need]:
     yield from _tagged(call, tags, f"custom-model-deployment/{_NEW_ID}")
 
 
+def _custom_model(call: ApiCall) -> list[Need]:
+    """Give the need on a model; one that does not exist has no tags to judge by and is for the service to refuse."""
+    return _existing(call, call.facts.custom_model_arn(call.text("modelIdentifier")))
+
+
+def _deployment(call: ApiCall) -> list[Need]:
+    """Give the need on a deployment; one that does not exist is for the service to refuse."""
+    return _existing(call, call.facts.deployment_arn(call.text("customModelDeploymentIdentifier")))
+
+
+def _existing(call: ApiCall, arn: str | None) -> list[Need]:
+    return [Need(action=f"bedrock:{call.operation}", resource=arn)] if arn else []
+
+
 def _update_deployment(call: ApiCall) -> Iterator[Need]:
     yield Need(action="bedrock:UpdateCustomModelDeployment", resource=call.text("modelArn"))
-    yield Need(action="bedrock:UpdateCustomModelDeployment", resource=_deployment_arn(call))
-
-
-def _deployment_arn(call: ApiCall) -> str:
-    return call.named("customModelDeploymentIdentifier", "custom-model-deployment/")
+    yield from _deployment(call)
 
 
 def _invoked(call: ApiCall) -> str:
@@ -167,7 +182,6 @@ def _tag(call: ApiCall) -> list[Need]:
     return [Need(action="bedrock:TagResource", resource=call.text("resourceARN"), context=tags)]
 
 
-_custom_model, _deployment = on(lambda call: call.named("modelIdentifier", "custom-model/")), on(_deployment_arn)
 BEDROCK: Final[Mapping[str, Row]] = {
     "CreateCustomModel": _create_custom_model,
     "GetCustomModel": _custom_model,
