@@ -59,6 +59,11 @@ def transitions(events: Sequence[Event]) -> int:
     return sum(event["type"].endswith(_ENTERED) for event in events)
 
 
+def ended(events: Sequence[Event]) -> bool:
+    """Tell whether the execution has ended."""
+    return any(event["type"] in _ENDS or event["type"] == "ExecutionSucceeded" for event in events)
+
+
 def stages(events: Sequence[Event]) -> list[Stage]:
     """List the stages in the order they were entered; parallel branches are told apart by their events' links."""
     reader = _Reader()

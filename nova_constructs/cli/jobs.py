@@ -8,7 +8,7 @@ from typing import Any
 
 # `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
 _READ = ("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at")
-_LIVE = ("PENDING", "OPEN")
+_DOING = {"PENDING": "being submitted", "OPEN": "running"}
 _TRAINING_JOB = "TrainingJob"
 
 
@@ -26,7 +26,7 @@ class Job:
     @property
     def live(self) -> bool:
         """Tell whether the run still waits for the job."""
-        return self.status in _LIVE
+        return self.status in _DOING
 
     def as_dict(self) -> dict[str, Any]:
         """Return the job as it is printed with `--json`."""
@@ -52,7 +52,7 @@ def activity(jobs: list[Job], sagemaker: Any) -> Iterator[tuple[str, str]]:
     """Yield what each live job does: its stage, and SageMaker's secondary status where the job has one."""
     for job in jobs:
         if job.live:
-            yield job.stage, _secondary_status(job, sagemaker) or "waiting for the job to end"
+            yield job.stage, _secondary_status(job, sagemaker) or _DOING[job.status]
 
 
 def _secondary_status(job: Job, sagemaker: Any) -> str | None:

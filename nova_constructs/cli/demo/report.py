@@ -114,7 +114,8 @@ def _permissions(to: Console, result: DemoResult) -> None:
     ]
     headers = ("ROLE OF", "GRANTED", "USED HERE", "USED ON OTHER PATHS", "REQUIRED BY AWS", "UNUSED")
     output.print_rows(to, headers, rows)
-    for permission in use.unused:
+    # A run that stopped on the way leaves most of them unused, which says nothing.
+    for permission in use.unused if result.status == "SUCCEEDED" else ():
         to.print(f"  unused  {escape(str(permission))}")
     for call in result.iam.denied:
         to.print(f"  [red]denied[/]  {escape(call['role'])}: {escape(call['action'])} on {escape(call['resource'])}")
