@@ -24,6 +24,7 @@ from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators.faults import Faults
 from nova_constructs.emulator.state import EmulatorState
 
+_SESSION = boto3.session.Session()
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Execution"
 IMAGE = "708977205387.dkr.ecr.us-east-1.amazonaws.com/nova-fine-tune-repo:SM-TJ-SFT-V2-latest"
@@ -52,7 +53,7 @@ class World(EmulatorState):
 
     def client(self, service: str) -> Any:
         """Return the operator's client."""
-        return boto3.session.Session().client(
+        return _SESSION.client(
             service,
             region_name=REGION,
             endpoint_url=self.endpoint,

@@ -14,6 +14,7 @@ from nova_constructs.emulator.simulators.checkpoints import Checkpoint, split_ur
 from nova_constructs.emulator.simulators.idempotency import ClientTokens
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error
 from nova_constructs.emulator.simulators.paging import page
+from nova_constructs.emulator.simulators.settings import settings_for
 from nova_constructs.emulator.simulators.state import SimulatorState
 from nova_constructs.emulator.simulators.store import Store, as_tags
 
@@ -79,7 +80,7 @@ class CustomModels:
             model = self._new(parameters, arn, checkpoint)
             self._store.models[arn] = model
             self._tokens.remember(parameters, arn)
-        seconds = self._state.simulation.import_seconds
+        seconds = settings_for(self._state.simulation, parameters).import_seconds
         self._background.after(seconds, lambda: self._import(model, service), name=f"import-{model.name}")
         return {"modelArn": arn}
 

@@ -14,6 +14,7 @@ from nova_constructs.emulator.simulators.custom_models import CustomModel
 from nova_constructs.emulator.simulators.idempotency import ClientTokens
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error
 from nova_constructs.emulator.simulators.paging import page
+from nova_constructs.emulator.simulators.settings import settings_for
 from nova_constructs.emulator.simulators.state import SimulatorState
 from nova_constructs.emulator.simulators.store import Store, as_tags
 
@@ -82,7 +83,7 @@ class Deployments:
             deployment = self._new(parameters)
             self._store.deployments[deployment.arn] = deployment
             self._tokens.remember(parameters, deployment.arn)
-        seconds = self._state.simulation.deployment_seconds
+        seconds = settings_for(self._state.simulation, parameters).deployment_seconds
         self._background.after(seconds, lambda: self._activate(deployment), name=f"deployment-{name}")
         return {"customModelDeploymentArn": deployment.arn}
 
@@ -108,7 +109,7 @@ class Deployments:
             if deployment.status != "Active" or (deployment.update or {}).get("updateStatus") == "Updating":
                 raise aws_error("ValidationException", f"Deployment {deployment.arn} cannot be updated now.")
             deployment.update = {"modelArn": parameters["modelArn"], "updateStatus": "Updating"}
-        seconds = self._state.simulation.deployment_seconds
+        seconds = settings_for(self._state.simulation, parameters).deployment_seconds
         self._background.after(seconds, lambda: self._finish_update(deployment), name=f"update-{deployment.name}")
         return {"customModelDeploymentArn": deployment.arn}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators.acting import AccessRefusedError
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.container_work import Files, evaluate, train
 from nova_constructs.emulator.simulators.image_registry import NovaImage
+from nova_constructs.emulator.simulators.settings import settings_for
 from nova_constructs.emulator.simulators.state import SimulatorState
 from nova_constructs.emulator.simulators.store import Store
 from nova_constructs.emulator.simulators.training_job import TrainingJob
@@ -39,7 +38,7 @@ class JobRun:
         self._state, self._store, self._job, self._image = state, store, job, image
         self._closed = store.closed
         self._container = Container(state, job, image)
-        settings = _settings(state.simulation, job)
+        settings = settings_for(state.simulation, job.request)
         self._seconds = settings.evaluation_seconds if image.evaluates else settings.training_seconds
         self._quality = settings.quality
         self._end_of_time: datetime | None = None
@@ -159,9 +158,3 @@ def announce(state: SimulatorState, job: TrainingJob, detail: dict[str, object])
     """Put the state-change event of a job on the bus."""
     with state.clock.busy():
         state.put_service_event("aws.sagemaker", STATE_CHANGE, detail, [job.arn])
-
-
-def _settings(simulation: Simulation, job: TrainingJob) -> Simulation:
-    for hook in simulation.hooks:
-        simulation = replace(simulation, **hook(job.request))
-    return simulation
