@@ -54,9 +54,12 @@ class JobPermissions:
 
     def create_custom_models(self, function: HandlerFunction, role: iam.IRole) -> None:
         """Let a function import custom models under a role, see them and delete them again."""
-        actions = ["bedrock:CreateCustomModel", "bedrock:TagResource"]
-        function.allow("CreateCustomModels", actions, [self.custom_models], self.identity.request_tag)
+        tagged = self.identity.request_tag
+        # The action has no resource form (Service Authorization Reference, Amazon Bedrock).
+        function.allow("CreateCustomModels", ["bedrock:CreateCustomModel"], ["*"], tagged)
+        function.allow("TagCustomModels", ["bedrock:TagResource"], [self.custom_models], tagged)
         pass_role(function, role, "bedrock.amazonaws.com")
+        self._read_tags(function, self.custom_models)
         self.see_custom_models(function)
         self.delete_custom_models(function)
 
@@ -64,6 +67,8 @@ class JobPermissions:
         """Let a function see how custom models are."""
         actions = ["bedrock:GetCustomModel"]
         function.allow("SeeCustomModels", actions, [self.custom_models], self.identity.resource_tag)
+        # Listing has no resource form (Service Authorization Reference, Amazon Bedrock).
+        function.allow("FindCustomModels", ["bedrock:ListCustomModels"], ["*"])
 
     def delete_custom_models(self, function: HandlerFunction) -> None:
         """Let a function delete custom models."""
@@ -73,8 +78,10 @@ class JobPermissions:
     def create_deployments(self, function: HandlerFunction) -> None:
         """Let a function deploy this customization's models, see the deployments and delete them again."""
         tagged = self.identity.request_tag
-        actions = ["bedrock:CreateCustomModelDeployment", "bedrock:TagResource"]
-        function.allow("CreateDeployments", actions, [self.custom_models, self.deployments], tagged)
+        create = ["bedrock:CreateCustomModelDeployment"]
+        function.allow("CreateDeployments", create, [self.custom_models], tagged)
+        function.allow("TagDeployments", ["bedrock:TagResource"], [self.deployments], tagged)
+        self._read_tags(function, self.deployments)
         self.see_deployments(function)
         self.delete_deployments(function)
 
@@ -82,11 +89,16 @@ class JobPermissions:
         """Let a function see how deployments are."""
         actions = ["bedrock:GetCustomModelDeployment"]
         function.allow("SeeDeployments", actions, [self.deployments], self.identity.resource_tag)
+        function.allow("FindDeployments", ["bedrock:ListCustomModelDeployments"], ["*"])
 
     def delete_deployments(self, function: HandlerFunction) -> None:
         """Let a function delete deployments."""
         actions = ["bedrock:DeleteCustomModelDeployment"]
         function.allow("DeleteDeployments", actions, [self.deployments], self.identity.resource_tag)
+
+    def _read_tags(self, function: HandlerFunction, resources: str) -> None:
+        """Let a function tell, by its tags, whether a resource whose name is taken is the one it wants to make."""
+        function.allow("ReadTags", ["bedrock:ListTagsForResource"], [resources], self.identity.resource_tag)
 
     def see_jobs(self, function: HandlerFunction) -> None:
         """Let a function see jobs of every kind."""

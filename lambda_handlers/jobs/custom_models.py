@@ -22,7 +22,7 @@ _STATUS: Final[Mapping[str, JobStatus]] = {
 
 
 class CustomModels:
-    """Make custom models (bedrock: CreateCustomModel, GetCustomModel, DeleteCustomModel, ListTagsForResource).
+    """Make custom models (bedrock: Create-, Get-, List-, DeleteCustomModel and ListTagsForResource).
 
     Being made cannot be stopped: to stop is to delete the model as soon as that is allowed.
     """
@@ -42,17 +42,18 @@ class CustomModels:
                     clientRequestToken=client_token(name, digest),
                 )
         except Exception as error:
-            raise bedrock.refusal(name, error, lambda: self._find(name) is not None) from error
+            raise bedrock.refusal(name, error, lambda: self._arn(name) is not None) from error
         return str(answer["modelArn"])
 
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the model of that name is tagged with, or None."""
-        model = self._find(name)
-        return None if model is None else bedrock.digest(model["modelArn"])
+        arn = self._arn(name)
+        return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's model, GONE if there is none."""
-        model = self._find(row.job_name)
+        arn = row.arn or self._arn(row.job_name)
+        model = bedrock.find(client("bedrock").get_custom_model, modelIdentifier=arn) if arn else None
         if model is None:
             return JobState(status=JobStatus.GONE)
         # A model made before statuses were introduced has none and is ready to use (API reference).
@@ -62,7 +63,15 @@ class CustomModels:
 
     def stop(self, row: JobRow) -> None:
         """Delete the model; success if it is gone or cannot be deleted yet."""
-        bedrock.delete(client("bedrock").delete_custom_model, modelIdentifier=row.job_name)
+        arn = row.arn or self._arn(row.job_name)
+        if arn:
+            bedrock.delete(client("bedrock").delete_custom_model, modelIdentifier=arn)
 
-    def _find(self, name: str) -> Mapping[str, Any] | None:
-        return bedrock.find(client("bedrock").get_custom_model, modelIdentifier=name)
+    def _arn(self, name: str) -> str | None:
+        """Return the ARN of the model of that name, or None.
+
+        By listing: the policies bind every other call to the model's tag, which a name that nothing has does not carry.
+        """
+        with service_errors():
+            found = client("bedrock").list_custom_models(nameContains=name, maxResults=1000)["modelSummaries"]
+        return next((str(each["modelArn"]) for each in found if each["modelName"] == name), None)

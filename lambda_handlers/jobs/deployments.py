@@ -24,7 +24,7 @@ _STATUS: Final[Mapping[str, JobStatus]] = {
 class CustomModelDeployments:
     """Deploy custom models.
 
-    Calls bedrock: CreateCustomModelDeployment, GetCustomModelDeployment, DeleteCustomModelDeployment and
+    Calls bedrock: Create-, Get-, List-, DeleteCustomModelDeployment and
     ListTagsForResource. To stop is to delete the deployment as soon as that is allowed.
     """
 
@@ -43,17 +43,19 @@ class CustomModelDeployments:
                     clientRequestToken=client_token(name, digest),
                 )
         except Exception as error:
-            raise bedrock.refusal(name, error, lambda: self._find(name) is not None) from error
+            raise bedrock.refusal(name, error, lambda: self._arn(name) is not None) from error
         return str(answer["customModelDeploymentArn"])
 
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the deployment of that name is tagged with, or None."""
-        deployment = self._find(name)
-        return None if deployment is None else bedrock.digest(deployment["customModelDeploymentArn"])
+        arn = self._arn(name)
+        return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's deployment, GONE if there is none."""
-        deployment = self._find(row.job_name)
+        arn = row.arn or self._arn(row.job_name)
+        get = client("bedrock").get_custom_model_deployment
+        deployment = bedrock.find(get, customModelDeploymentIdentifier=arn) if arn else None
         if deployment is None:
             return JobState(status=JobStatus.GONE)
         arn = str(deployment["customModelDeploymentArn"])
@@ -63,7 +65,17 @@ class CustomModelDeployments:
 
     def stop(self, row: JobRow) -> None:
         """Delete the deployment; success if it is gone or cannot be deleted yet."""
-        bedrock.delete(client("bedrock").delete_custom_model_deployment, customModelDeploymentIdentifier=row.job_name)
+        arn = row.arn or self._arn(row.job_name)
+        if arn:
+            bedrock.delete(client("bedrock").delete_custom_model_deployment, customModelDeploymentIdentifier=arn)
 
-    def _find(self, name: str) -> Mapping[str, Any] | None:
-        return bedrock.find(client("bedrock").get_custom_model_deployment, customModelDeploymentIdentifier=name)
+    def _arn(self, name: str) -> str | None:
+        """Return the ARN of the deployment of that name, or None.
+
+        By listing: the policies bind every other call to the deployment's tag, which a free name does not carry.
+        """
+        with service_errors():
+            answer = client("bedrock").list_custom_model_deployments(nameContains=name, maxResults=1000)
+        found = answer["modelDeploymentSummaries"]
+        names = {each["customModelDeploymentName"]: str(each["customModelDeploymentArn"]) for each in found}
+        return names.get(name)

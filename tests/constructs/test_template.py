@@ -8,10 +8,16 @@ from typing import Any
 
 from lambda_handlers.catalog import images
 
+LISTING = {"bedrock:ListCustomModels", "bedrock:ListCustomModelDeployments"}
 Template = dict[str, Any]
 
 STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"}
-NO_RESOURCE_FORM = {"ecr:GetAuthorizationToken"}
+NO_RESOURCE_FORM = {
+    "ecr:GetAuthorizationToken",
+    "bedrock:CreateCustomModel",
+    "bedrock:ListCustomModels",
+    "bedrock:ListCustomModelDeployments",
+}
 
 
 def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -102,9 +108,10 @@ def test_creating_and_using_bedrock_resources_is_bound_to_the_tag(template: Temp
     tag = "nova-constructs:customization"
     for _, found in statements(template):
         actions = as_list(found["Action"])
-        if not any(action.startswith("bedrock:") for action in actions):
+        if not any(action.startswith("bedrock:") for action in actions) or actions[0] in LISTING:
             continue
-        word = "Request" if "bedrock:TagResource" in actions else "Resource"
+        creating = any(action.split(":")[1].startswith(("Create", "Tag")) for action in actions)
+        word = "Request" if creating else "Resource"
         assert found["Condition"]["StringEquals"] == {f"aws:{word}Tag/{tag}": "Nova-Support/Support"}
 
 
