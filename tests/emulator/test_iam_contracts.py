@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 from moto.awslambda.models import LambdaBackend
@@ -19,7 +20,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.sts.models import STSBackend
 
 from nova_constructs.emulator.clock import SimulatedClock
-from nova_constructs.emulator.iam import guard
+from nova_constructs.emulator.iam import NOT_EVALUATED, guard
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators.faults import Faults
 from nova_constructs.emulator.state import EmulatorState
@@ -112,3 +113,9 @@ def test_undoing_gives_moto_back() -> None:
     assert all(old is not new for old, new in zip(before, during, strict=True))
     assert before == (ActionAuthenticatorMixin._authenticate_and_authorize_action, FakeBucket.get_permission)
     assert not hasattr(IamResponse, "simulate_principal_policy")
+
+
+def test_the_docs_list_what_is_not_evaluated() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "emulator-iam.md").read_text(encoding="utf-8")
+
+    assert [f"| {what} | {instead} |" for what, instead in NOT_EVALUATED if f"| {what} | {instead} |" not in text] == []
