@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from typing import Any
@@ -15,6 +14,7 @@ from moto.stepfunctions.parser.api import (
     HistoryEventType,
 )
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
@@ -88,7 +88,9 @@ def _detail(execution: Any) -> dict[str, Any]:
     stopped = execution.stop_date
     sent, sent_details = _carried(execution.execution_input)
     succeeded = execution.exec_status == ExecutionStatus.SUCCEEDED
-    output, output_details = _carried(json.dumps(execution.output)) if succeeded else (None, None)
+    output, output_details = (
+        _carried(to_json_str(execution.output, separators=(",", ":"))) if succeeded else (None, None)
+    )
     return {
         "executionArn": execution.exec_arn,
         "stateMachineArn": execution.state_machine_arn,
@@ -168,6 +170,8 @@ def _patch_api(lifecycle: Lifecycle, patches: Patches) -> None:
         execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
         if execution.stop_date is not None:
             answer.result["stopDate"] = execution.stop_date
+        if execution.exec_status == ExecutionStatus.SUCCEEDED:
+            answer.result["output"] = to_json_str(execution.output, separators=(",", ":"))
         answer.result["redriveCount"] = 0
         return answer
 
