@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_constructs.emulator.iam.actions import ApiCall, Encryption
+from nova_constructs.emulator.iam.actions import ApiCall, Encryption, Need
 from nova_constructs.emulator.iam.context import Context, Lazy, Value
 from nova_constructs.emulator.iam.documents import PolicyKind, parse_document
 from nova_constructs.emulator.iam.evaluator import Decision, Policy, Request, Rule, evaluate
@@ -127,3 +127,8 @@ def api_call(service: str, operation: str, facts: FixedFacts | None = None, **pa
         region=REGION,
         facts=facts or FixedFacts(),
     )
+
+
+def pairs(found: list[Need]) -> list[tuple[str, str]]:
+    """Give action and resource of each need."""
+    return [(need.action, need.resource) for need in found]

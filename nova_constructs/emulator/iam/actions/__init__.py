@@ -10,7 +10,8 @@ from typing import Final
 
 from nova_constructs.emulator.iam.actions import dynamodb, management, messaging, models, workflow
 from nova_constructs.emulator.iam.actions.call import ApiCall, Encryption, Facts, Need, Row
-from nova_constructs.emulator.iam.actions.s3 import S3Request, s3_needs
+from nova_constructs.emulator.iam.actions.s3 import s3_needs
+from nova_constructs.emulator.iam.actions.s3_request import S3Request
 from nova_constructs.emulator.iam.errors import UnknownOperationError
 
 __all__ = ["TABLE", "ApiCall", "Encryption", "Facts", "Need", "S3Request", "needs", "s3_needs"]

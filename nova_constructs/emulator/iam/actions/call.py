@@ -87,11 +87,6 @@ class ApiCall:
             raise EvaluationError(f"{self.service}:{self.operation} without {name}: no resource to evaluate")
         return value
 
-    def named(self, name: str, prefix: str) -> str:
-        """Give the ARN of a resource that a parameter names, by ARN or by name."""
-        value = self.text(name)
-        return value if value.startswith("arn:") else self.arn(f"{prefix}{value}")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:

@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
 
-from nova_constructs.emulator.iam.actions.call import ApiCall, ContextValues, Encryption, Need
+from nova_constructs.emulator.iam.actions.call import Encryption, Need
 from nova_constructs.emulator.iam.actions.keys import object_key_needs
+from nova_constructs.emulator.iam.actions.s3_request import SSE, S3Request
 from nova_constructs.emulator.iam.errors import UnknownOperationError
 
 _WRITE: Final = ("GenerateDataKey",)
 _READ: Final = ("Decrypt",)
 # "Multipart upload API and permissions" in the S3 user guide: parts are decrypted before the object is put together.
 _MULTIPART: Final = ("GenerateDataKey", "Decrypt")
-_SSE = "x-amz-server-side-encryption"
-# Condition keys named after the header that they carry.
-_HEADER_KEYS: Final = (
-    "x-amz-acl", "x-amz-content-sha256", "x-amz-copy-source", "x-amz-metadata-directive", _SSE,
-    f"{_SSE}-aws-kms-key-id", "x-amz-storage-class", "if-match", "if-none-match",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Request:
-    """An S3 request; `query` holds the query string, where a key without a value has the empty string."""
-
-    call: ApiCall
-    method: str
-    bucket: str
-    key: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def bucket_arn(self) -> str:
-        """Give the bucket's ARN."""
-        return f"arn:{self.call.partition}:s3:::{self.bucket}"
-
-    @property
-    def object_arn(self) -> str:
-        """Give the object's ARN."""
-        return f"{self.bucket_arn}/{self.key}"
-
-    @property
-    def context(self) -> ContextValues:
-        """Give the condition keys of the service."""
-        headers = {f"s3:{name}": self.headers.get(name) for name in _HEADER_KEYS}
-        query = {f"s3:{name}": self.query.get(name) for name in ("prefix", "delimiter", "max-keys")}
-        transport = {"s3:TlsVersion": "1.3", "s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256"}
-        return {**headers, **query, **transport, "s3:VersionId": self.query.get("versionId")}
-
-    def on_object(self, action: str) -> Need:
-        """Give the need of an action on this object."""
-        return Need(action=f"s3:{action}", resource=self.object_arn, context=self.context)
-
-    def on_bucket(self, action: str) -> Need:
-        """Give the need of an action on this bucket."""
-        return Need(action=f"s3:{action}", resource=self.bucket_arn, context=self.context)
-
 
 Row = Callable[[S3Request], Iterator[Need]]
 
@@ -179,17 +133,17 @@ def _encryption_of_object(request: S3Request) -> Encryption | None:
 
 
 def _encryption_of_write(request: S3Request) -> Encryption | None:
-    asked = request.headers.get(_SSE)
+    asked = request.headers.get(SSE)
     default = request.call.facts.bucket_encryption(request.bucket)
     if asked is None:
         return default
-    key_id = request.headers.get(f"{_SSE}-aws-kms-key-id")
+    key_id = request.headers.get(f"{SSE}-aws-kms-key-id")
     if not asked.startswith("aws:kms") or (key_id is None and default is None):
         return None
     if key_id is None:
         return default
     key_arn = request.call.facts.key_arn(key_id)
-    with_bucket_key = request.headers.get(f"{_SSE}-bucket-key-enabled", "").lower() == "true"
+    with_bucket_key = request.headers.get(f"{SSE}-bucket-key-enabled", "").lower() == "true"
     return Encryption(key_arn=key_arn, bucket_key=with_bucket_key) if key_arn else None
 
 
