@@ -20,5 +20,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         role_arn=os.environ["TRAINING_ROLE_ARN"],
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         slug=os.environ["SLUG"],
+        key_arn=os.environ["KEY_ARN"],
     )
     return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", request=request)

@@ -17,5 +17,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         s3=client("s3"),
         role_arn=os.environ["TRAINING_ROLE_ARN"],
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
+        key_arn=os.environ["KEY_ARN"],
     )
     return submissions().submit(event, stage="training", kind="TrainingJob", request=request)

@@ -70,7 +70,7 @@ class DataPreparation(Stage):
             },
         )
         datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
-        self.prepare.read_objects("ReadDataset", store.incoming, *datasets, versions=True)
+        self.prepare.read_objects("ReadDataset", store.incoming, *datasets, action="s3:GetObjectVersion")
         self.prepare.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.prepare.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
         workshop.ledger.grant_append(self.prepare)

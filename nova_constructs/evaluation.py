@@ -93,6 +93,7 @@ class Evaluation(Stage):
                 **RUN,
                 "task": settings,
                 "checkpoint_uri.$": "$.checkpoint.uri",
+                "hub_content_version.$": "$.plan.training.hub_content_version",
                 "config": {"model": self._model, "deadline_seconds": task.platform.deadline.to_seconds()},
             },
             result_path="$.submitted",

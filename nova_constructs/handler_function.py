@@ -92,10 +92,9 @@ class HandlerFunction(Construct):
         known = self._key_uses[service].actions
         self._key_uses[service].add_actions(*(action for action in actions if action not in known))
 
-    def read_objects(self, sid: str, bucket: s3.IBucket, *patterns: str, versions: bool = False) -> None:
+    def read_objects(self, sid: str, bucket: s3.IBucket, *patterns: str, action: str = "s3:GetObject") -> None:
         """Let the role read the objects of a bucket that match one of the key patterns."""
-        actions = ["s3:GetObject", *(["s3:GetObjectVersion"] if versions else [])]
-        self.allow(sid, actions, [bucket.arn_for_objects(pattern) for pattern in patterns])
+        self.allow(sid, [action], [bucket.arn_for_objects(pattern) for pattern in patterns])
         if bucket.encryption_key:
             self.use_key(bucket.encryption_key, "s3", "kms:Decrypt")
 

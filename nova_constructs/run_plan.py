@@ -57,7 +57,8 @@ class RunPlan(Stage):
     def _permissions(self, workshop: Workshop) -> None:
         store = workshop.store
         datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
-        self.plan.read_objects("ReadDataset", store.incoming, *datasets, versions=True)
+        self.plan.read_objects("FindDataset", store.incoming, *datasets)
+        self.plan.read_objects("ReadDataset", store.incoming, *datasets, action="s3:GetObjectVersion")
         self.plan.allow(
             "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
         )

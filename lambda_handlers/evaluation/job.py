@@ -14,7 +14,7 @@ from lambda_handlers.training.recipe import RECIPE_FILE, Recipes, ResolvedRecipe
 
 
 def request(
-    event: Mapping[str, Any], *, s3: Any, sagemaker: Any, role_arn: str, artifacts_bucket: str, slug: str
+    event: Mapping[str, Any], *, s3: Any, sagemaker: Any, role_arn: str, artifacts_bucket: str, slug: str, key_arn: str
 ) -> dict[str, Any]:
     """Write the recipe of an evaluation and return the CreateTrainingJob request that uses it.
 
@@ -31,27 +31,27 @@ def request(
     folder = f"runs/{run_id}/{stage_name(settings)}/recipe"
     with service_errors():
         s3.put_object(Bucket=artifacts_bucket, Key=f"{folder}/{RECIPE_FILE}", Body=resolved.recipe.yaml_text.encode())
-    return _request(
-        settings, resolved, f"s3://{artifacts_bucket}/{folder}/", output_uri(artifacts_bucket, run_id), role_arn
-    )
+    places = {
+        "recipe_prefix_uri": f"s3://{artifacts_bucket}/{folder}/",
+        "output_uri": output_uri(artifacts_bucket, run_id),
+        "role_arn": role_arn,
+        "kms_key_id": key_arn,
+    }
+    return _request(settings, resolved, places)
 
 
-def _request(
-    settings: Mapping[str, Any], resolved: ResolvedRecipe, recipe_prefix_uri: str, output: str, role_arn: str
-) -> dict[str, Any]:
+def _request(settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapping[str, str]) -> dict[str, Any]:
     return training_request(
         image_uri=resolved.image_uri,
-        role_arn=role_arn,
         instance_type=settings["instance_type"],
         instance_count=settings.get("instance_count") or 1,
         volume_size_gb=settings.get("volume_size_gb") or DEFAULT_VOLUME_GB,
         max_runtime_seconds=settings["max_runtime_seconds"],
         max_pending_seconds=settings.get("max_pending_seconds"),
-        output_uri=output,
-        recipe_prefix_uri=recipe_prefix_uri,
         recipe_file=RECIPE_FILE,
         recipe=resolved.recipe.values,
         # Benchmarks bring their data: a train channel would make their container fail.
         data_uri=settings.get("dataset_uri"),
         data_type="S3Prefix",
+        **places,
     )

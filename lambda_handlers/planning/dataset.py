@@ -44,7 +44,7 @@ class PinnedDataset:
 def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
     """Fix the version of a dataset and hash it; raise InvalidRequest if it is missing, unreadable or empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    version = _head(s3, uri, version_id)
+    version = find(s3, uri, version_id)
     try:
         with service_errors():
             digest = hashlib.sha256()
@@ -57,22 +57,23 @@ def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
     return PinnedDataset(uri=uri, bucket=bucket, key=key, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 
-def _head(s3: Any, uri: str, version_id: str | None) -> str | None:
+def find(s3: Any, uri: str, version_id: str | None = None, *, what: str = "dataset") -> str | None:
+    """Return the version of an object to read; raise InvalidRequest if it is missing, unreadable or empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     version = {"VersionId": version_id} if version_id else {}
     try:
         with service_errors():
             found = s3.head_object(Bucket=bucket, Key=key, **version)
     except Exception as error:
-        raise _unreadable(uri, version_id, error) from error
+        raise _unreadable(uri, version_id, error, what) from error
     if not found["ContentLength"]:
-        raise InvalidRequest(f"The dataset {uri} is empty (0 bytes).")
+        raise InvalidRequest(f"The {what} {uri} is empty (0 bytes).")
     return version_id or found.get("VersionId")
 
 
-def _unreadable(uri: str, version_id: str | None, error: Exception) -> Exception:
+def _unreadable(uri: str, version_id: str | None, error: Exception, what: str = "dataset") -> Exception:
     reason = _REASONS.get(error_code(error))
     if reason is None:
         return error
     version = f" (version {version_id})" if version_id else ""
-    return InvalidRequest(f"The dataset {uri}{version} cannot be read: {reason}.")
+    return InvalidRequest(f"The {what} {uri}{version} cannot be read: {reason}.")

@@ -96,6 +96,8 @@ class Planner:
         )
         for settings in config.get("evaluation", ()):
             recipes.evaluation(settings=settings, name=self._places.slug, model_path=_CHECKPOINT_TO_COME)
+            if settings.get("dataset_uri"):
+                datasets.find(self._s3, settings["dataset_uri"], what=f"dataset of evaluation {settings['task']}")
         return _Checked(asked=asked, dataset=dataset, recipes=recipes, training=training, overrides=overrides)
 
     def _locations(self, run_id: str) -> Locations:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -44,11 +44,11 @@ class LedgerEvent:
 
     def digest(self) -> str:
         """Return the SHA-256 of everything but the hash itself."""
-        return sha256({name: value for name, value in asdict(self).items() if name != "hash"})
+        return sha256({name: value for name, value in self.as_dict().items() if name != "hash"})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the event as it is written to objects."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Mirror(Protocol):
@@ -172,7 +172,7 @@ def _following(
 
 def _put(store: ItemStore, event: LedgerEvent) -> bool:
     try:
-        store.put({**asdict(event), "detail": canonical(event.detail)}, replacing=None)
+        store.put({**event.as_dict(), "detail": canonical(event.detail)}, replacing=None)
     except ConditionFailed:
         return False
     return True

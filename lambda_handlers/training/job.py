@@ -15,7 +15,7 @@ DEFAULT_VOLUME_GB: Final = 30
 """What the SageMaker SDK asks for; instances with local storage ignore it."""
 
 
-def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str) -> dict[str, Any]:
+def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str, key_arn: str) -> dict[str, Any]:
     """Return the CreateTrainingJob request for the planned recipe and the prepared data.
 
     Raises RecipeInvalid if the recipe is not the one that was planned.
@@ -35,6 +35,7 @@ def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
         recipe=_planned_recipe(s3, planned),
         data_uri=event["train_uri"],
         data_type=catalog.method(event["config"]["method"]).data_type,
+        kms_key_id=key_arn,
     )
 
 

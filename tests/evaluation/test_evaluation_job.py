@@ -34,9 +34,8 @@ class Hub:
 def request(**task: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     s3 = MemoryS3({f"s3://{hub.bucket('us-east-1')}/{key}": content for key, content in hub.objects().items()})
     event = {"run": RUN, "task": {**TASK, **task}, "checkpoint_uri": CHECKPOINT, "config": {"model": "NOVA_LITE_2"}}
-    made = job.request(
-        event, s3=s3, sagemaker=Hub(), role_arn="arn:role", artifacts_bucket="artifacts-bucket", slug="demo"
-    )
+    places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "slug": "demo", "key_arn": "arn:key"}
+    made = job.request(event, s3=s3, sagemaker=Hub(), **places)
     stage = stage_name(event["task"])
     return made, yaml.safe_load(s3.objects[f"s3://artifacts-bucket/runs/run-1/{stage}/recipe/recipe.yaml"])
 
@@ -45,7 +44,8 @@ def test_a_benchmark_brings_its_own_data() -> None:
     made, recipe = request()
     assert [channel["ChannelName"] for channel in made["InputDataConfig"]] == ["recipe"]
     assert made["HyperParameters"]["base_model_location"] == CHECKPOINT
-    assert made["OutputDataConfig"]["S3OutputPath"] == "s3://artifacts-bucket/runs/run-1/jobs"
+    output = {"S3OutputPath": "s3://artifacts-bucket/runs/run-1/jobs", "KmsKeyId": "arn:key"}
+    assert made["OutputDataConfig"] == output
     assert recipe["run"]["model_name_or_path"] == CHECKPOINT
     assert recipe["evaluation"] == {"task": "mmlu", "strategy": "zs_cot", "metric": "accuracy", "subtask": ""}
     assert (recipe["run"]["data_s3_path"], recipe["run"]["output_s3_path"]) == ("", "")

@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "RUN_CONTROL_TABLE": "control",
     "APPEND_LEDGER_FUNCTION": "append-ledger",
     "TRAINING_ROLE_ARN": "arn:aws:iam::123456789012:role/training",
+    "KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/1234",
 }
 RUN = {
     "id": "run-1",

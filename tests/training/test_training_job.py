@@ -39,14 +39,16 @@ EVENT: dict[str, Any] = {
 
 
 def request(objects: dict[str, bytes]) -> dict[str, Any]:
-    return job.request(EVENT, s3=MemoryS3(objects), role_arn="arn:role", artifacts_bucket="artifacts-bucket")
+    places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
+    return job.request(EVENT, s3=MemoryS3(objects), **places)
 
 
 def test_the_request_follows_from_the_plan() -> None:
     made = request({RECIPE_URI: RECIPE})
     assert made["ResourceConfig"] == {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 4, "VolumeSizeInGB": 30}
     assert made["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400, "MaxPendingTimeInSeconds": 7200}
-    assert made["OutputDataConfig"] == {"S3OutputPath": "s3://artifacts-bucket/runs/run-1/jobs"}
+    output = {"S3OutputPath": "s3://artifacts-bucket/runs/run-1/jobs", "KmsKeyId": "arn:key"}
+    assert made["OutputDataConfig"] == output
     assert made["RoleArn"] == "arn:role"
     channels = {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in made["InputDataConfig"]}
     assert (channels["train"]["S3Uri"], channels["train"]["S3DataType"]) == (EVENT["train_uri"], "Converse")

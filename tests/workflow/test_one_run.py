@@ -75,7 +75,7 @@ def test_the_record_tells_the_run_and_its_chain_holds(workflow: Workflow, ended:
     assert types[0] == "run_started"
     assert types[-1] == "run_closed"
     assert {"data_prepared", "checkpoint_resolved", "evaluation_read", "gate_decided", "pointer_moved"} <= set(types)
-    assert ledger.verify(record["ledger"]) == []
+    assert ledger.verify([ledger.LedgerEvent(**event) for event in record["ledger"]]) == []
 
 
 def test_task_tokens_are_nowhere_but_in_the_registry(workflow: Workflow, ended: dict[str, Any]) -> None:
