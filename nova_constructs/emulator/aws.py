@@ -18,7 +18,6 @@ _CONFIG = Config(
     s3={"addressing_style": "path"},
     max_pool_connections=50,
 )
-_RAW = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
 _lock = threading.Lock()
 _clients: dict[tuple[str, ...], Any] = {}
 
@@ -28,12 +27,14 @@ def operator_client(state: EmulatorState, service: str) -> Any:
     return client_as(state, service, (OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, ""))
 
 
-def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *, raw: bool = False) -> Any:
+def client_as(
+    state: EmulatorState, service: str, keys: tuple[str, str, str], *, retries: bool = True, checks: bool = True
+) -> Any:
     """Return a client with an access key, secret key and session token (empty: none).
 
-    A `raw` client neither retries nor checks parameters: the caller does.
+    Without `retries` every call is made once; without `checks` parameters go to the server as they are.
     """
-    key = (state.endpoint, state.region, service, *keys, str(raw))
+    key = (state.endpoint, state.region, service, *keys, str(retries), str(checks))
     with _lock:
         if key not in _clients:
             _clients[key] = _session().client(
@@ -43,9 +44,14 @@ def client_as(state: EmulatorState, service: str, keys: tuple[str, str, str], *,
                 aws_access_key_id=keys[0],
                 aws_secret_access_key=keys[1],
                 aws_session_token=keys[2] or None,
-                config=_CONFIG.merge(_RAW) if raw else _CONFIG,
+                config=_config(retries, checks),
             )
         return _clients[key]
+
+
+def _config(retries: bool, checks: bool) -> Config:
+    attempts = {} if retries else {"retries": {"total_max_attempts": 1}}
+    return _CONFIG.merge(Config(parameter_validation=checks, **attempts))
 
 
 @cache

@@ -76,13 +76,16 @@ class EmulatorState:
     def boto_client_as(self, role_arn: str, service_principal: str, service: str, source_arn: str) -> Any:
         """Return a client that acts under a role which a service has assumed; refused as the role's trust says.
 
-        The session is kept, as services do, until something is deployed.
+        It makes every call once. The session is kept, as services do, until something is deployed.
         """
+        from nova_constructs.emulator.aws import client_as
         from nova_constructs.emulator.iam import credentials
 
         key = (role_arn, service_principal, service, source_arn)
         if key not in self._clients:
-            self._clients[key] = credentials.boto_client_as(role_arn, service_principal, service, source_arn)
+            session = service_principal.split(".")[0].title()
+            keys = credentials.for_role(role_arn, service_principal, session, source_arn)
+            self._clients[key] = client_as(self, service, keys, retries=False)
         return self._clients[key]
 
     def forget_sessions(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_constructs.emulator.aws import operator_client
+from nova_constructs.emulator.aws import client_as, operator_client
+from nova_constructs.emulator.iam import credentials
 from nova_constructs.emulator.iam.delivery import check_resource_policy_delivery
 from nova_constructs.emulator.state import EmulatorState
 
@@ -49,7 +50,7 @@ def _client(state: EmulatorState, sender: Sender, service: str, target: Mapping[
     if role:
         return state.boto_client_as(role, sender.principal, service, sender.source_arn)
     check_resource_policy_delivery(sender.principal, target["Arn"], sender.source_arn)
-    return operator_client(state, service)
+    return client_as(state, service, credentials.operator, retries=False)
 
 
 def dead_letter_client(state: EmulatorState, sender: Sender, target: Mapping[str, Any], queue_arn: str) -> Any:

@@ -58,7 +58,7 @@ class RoleSessions:
                 session = execution.rsplit(":", 1)[-1][:64] or "states"
                 keys = credentials.for_role(role_arn, "states.amazonaws.com", session, source_arn=state_machine)
                 self._keys[role_arn, execution] = keys
-        return client_as(self._state, service, keys, raw=True)
+        return client_as(self._state, service, keys, retries=False, checks=False)
 
     def forget(self) -> None:
         """Forget every session."""
