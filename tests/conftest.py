@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 # No test may reach AWS by accident: these are not credentials of any account.
 os.environ.update(
     AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
@@ -14,3 +16,7 @@ os.environ.update(
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-evidence", action="store_true", help="rewrite nova_constructs/iam_evidence.json")

@@ -1,0 +1,120 @@
+"""What every statement is good for: used on a tested path, or required by AWS with its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
+from tests.workflow import paths
+from tests.workflow.harness import SPEED, Workflow, synthesize
+
+STACK = "Nova-Demo"
+
+
+def test_every_permission_of_the_template_is_accounted_for(assembly: Path) -> None:
+    """The fast half: the checked-in table names every permission, and nothing that is not in the template."""
+    evidence = Evidence.load()
+    granted = granted_in(assembly, STACK)
+    names = {str(permission) for permission in granted}
+    assert [name for name in sorted(names) if name not in {**evidence.proven, **evidence.required_by_aws}] == []
+    assert sorted({*evidence.proven, *evidence.required_by_aws} - names) == []
+    assert sorted(set(evidence.proven) & set(evidence.required_by_aws)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_table_is_what_the_paths_use(
+    workflow: Workflow, assembly: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The slow half: take every path, see which statement allowed what, and compare with the table."""
+    granted = granted_in(assembly, STACK)
+    proven: dict[str, str] = {}
+    for name, take in paths.PATHS.items():
+        workflow.emulator.calls.clear()
+        take(workflow)
+        for permission in _used(workflow, granted):
+            proven.setdefault(str(permission), name)
+        workflow.emulator.faults.clear()
+    table = json.loads(EVIDENCE_FILE.read_text())
+    if request.config.getoption("--write-evidence"):
+        table["proven"] = dict(sorted(proven.items()))
+        EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
+    unused = [str(p) for p in granted if str(p) not in proven and str(p) not in table["required_by_aws"]]
+    assert unused == []
+    assert sorted(set(table["proven"]) - set(proven)) == []
+
+
+def _used(workflow: Workflow, granted: tuple[Permission, ...]) -> tuple[Permission, ...]:
+    used = workflow.emulator.calls.used()
+    return account(granted, used=used, physical_ids=workflow.stack.resources, evidence=Evidence()).used
+
+
+REMOVALS = [
+    ("Demo/Plan/Plan", "ReadDataset", "s3:GetObjectVersion"),
+    ("Demo/Training/Submit", "CreateTrainingJobs", "sagemaker:CreateTrainingJob"),
+    ("Demo/Training/Submit", "PassRole", "iam:PassRole"),
+    ("Demo/Ledger/Append", "AppendEvents", "dynamodb:PutItem"),
+    ("Demo/Deployment/Import", "CreateCustomModels", "bedrock:CreateCustomModel"),
+    ("Demo/Data/Prepare", "UseKeyThroughS3", "kms:GenerateDataKey"),
+    ("Demo/Deployment/Promote", "ProjectPointer", "ssm:PutParameter"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("role", "sid", "action"), REMOVALS)
+def test_a_run_without_a_permission_is_denied_that_action(
+    workflow: Workflow, assembly: Path, role: str, sid: str, action: str
+) -> None:
+    permission = next(p for p in granted_in(assembly, STACK) if (p.role, p.sid, p.action) == (role, sid, action))
+    iam = workflow.emulator.client("iam")
+    name = workflow.stack.resources[permission.role_logical_id]
+    changed = [_without(iam, name, policy, sid) for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]]
+    assert any(changed)
+    try:
+        workflow.emulator.calls.clear()
+        ended = workflow.run()
+        assert ended["status"] == "FAILED"
+        denied = {(call.role_name, call.action) for call in workflow.emulator.calls.denied()}
+        assert (name, action) in denied, (ended.get("error"), ended.get("cause"), denied)
+    finally:
+        for restore in filter(None, changed):
+            restore()
+
+
+def _without(iam: Any, role: str, policy: str, sid: str) -> Callable[[], object] | None:
+    """Take a statement out of an inline policy; return what puts it back, or None where it is not in there."""
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    kept = [statement for statement in document["Statement"] if statement.get("Sid") != sid]
+    if len(kept) == len(document["Statement"]):
+        return None
+    put = {"RoleName": role, "PolicyName": policy}
+    iam.put_role_policy(**put, PolicyDocument=json.dumps({**document, "Statement": kept}))
+    return lambda: iam.put_role_policy(**put, PolicyDocument=json.dumps(document))
+
+
+@pytest.mark.slow
+def test_history_and_transitions_do_not_grow_with_the_length_of_a_job(workflow: Workflow, tmp_path: Path) -> None:
+    """One hour and five days of training leave the same history."""
+    simulation = workflow.emulator.state.simulation
+    settings = {"platform": {**paths.PLATFORM, "max_runtime_hours": 24 * 7}, "reconcile_interval_minutes": 60}
+    workflow.emulator.deploy(synthesize(tmp_path, **settings))
+    found = {}
+    try:
+        for name, seconds in (("one hour", 3600.0), ("five days", 5 * 86400.0)):
+            paths.set_training_seconds(workflow, seconds)
+            ended = workflow.run()
+            assert ended["status"] == "SUCCEEDED", ended.get("cause")
+            arn = ended["executionArn"]
+            found[name] = (len(workflow.path(arn)), len(workflow.history(arn)))
+            assert (ended["stopDate"] - ended["startDate"]).total_seconds() >= seconds
+    finally:
+        workflow.emulator.state.simulation = simulation
+        workflow.emulator.deploy(workflow.assembly)
+    assert found["one hour"] == found["five days"]
+    assert found["five days"][0] <= 40
+    assert SPEED > 0
