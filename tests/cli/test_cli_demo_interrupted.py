@@ -70,18 +70,19 @@ class Demo:
                 continue
 
 
-@pytest.mark.parametrize("delay", [0.0, 1.5])
 @pytest.mark.parametrize(
-    ("moment", "number", "code"),
+    ("moment", "delay", "number", "code"),
     [
-        ("Synthesizing", signal.SIGINT, 130),
-        ("Starting", signal.SIGTERM, 143),
-        ("Deploying", signal.SIGINT, 130),
-        ("Run ", signal.SIGTERM, 143),
-        ("training:", signal.SIGINT, 130),
+        ("Synthesizing", 0.0, signal.SIGINT, 130),
+        ("Synthesizing", 2.5, signal.SIGTERM, 143),
+        ("Starting", 0.0, signal.SIGTERM, 143),
+        ("Starting", 1.0, signal.SIGINT, 130),
+        ("Deploying", 0.5, signal.SIGINT, 130),
+        ("Run ", 0.0, signal.SIGTERM, 143),
+        ("training:", 0.0, signal.SIGINT, 130),
     ],
 )
-def test_a_signal_leaves_nothing(tmp_path: Path, moment: str, number: int, code: int, delay: float) -> None:
+def test_a_signal_leaves_nothing(tmp_path: Path, moment: str, delay: float, number: int, code: int) -> None:
     demo = Demo(tmp_path, "demo", "--json")
     demo.until(moment)
     time.sleep(delay)

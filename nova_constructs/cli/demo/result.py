@@ -59,7 +59,7 @@ class DemoResult:
             "platform": self.platform,
             "model_arn": self.model_arn,
             "deployment_arn": self.deployment_arn,
-            "pointer": self.pointer,
+            "pointer": _pointer(self.pointer),
             "rows": dict(self.rows),
             "jobs": [dict(job) for job in self.details.jobs],
             "transitions": self.details.transitions,
@@ -92,3 +92,7 @@ def build_result(
         seconds=seconds,
         speed=speed,
     )
+
+
+def _pointer(pointer: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {key: pointer.get(key) for key in ("name", "before", "after")} if pointer else None
