@@ -153,6 +153,7 @@ def test_a_variable_may_have_a_default_and_escaped_wildcards() -> None:
         ({"Bool": {"aws:SourceArn": "perhaps"}}, {"aws__SourceArn": "true"}),
         ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, {}),
         ({"StringEqualsIfExists": {"ec2:InstanceType": "x"}}, {}),
+        ({"StringNotEquals": {"aws:SourceAccount": "${aws:username}"}}, {"aws__SourceAccount": "1"}),
     ],
 )
 def test_what_has_no_known_meaning_is_an_error(condition: dict[str, Any], context: dict[str, Any]) -> None:

@@ -184,6 +184,12 @@ def test_variables_are_filled_in_resources() -> None:
     assert not decide(own, resource="arn:aws:s3:::data/other/x", context=own_tag).allowed
     assert not decide(own, resource="arn:aws:s3:::data/other/x", context=wild_tag).allowed
     assert not decide(own, resource="arn:aws:s3:::data/nova/x").allowed
+    assert not decide(policy(statement(Resource="arn:aws:s3:::data/*${aws:username}"))).allowed
+
+
+def test_a_variable_without_a_value_in_not_resource_is_an_error() -> None:
+    with pytest.raises(EvaluationError, match="NotResource"):
+        decide(policy(statement(NotResource="arn:aws:s3:::${aws:username}/*")))
 
 
 def test_old_policy_versions_have_no_variables() -> None:

@@ -59,6 +59,8 @@ class ConditionTest:
             filled = substitute(value, context.text) if self.substitutes and operator.takes_variables else value
             if filled is not None:
                 yield filled
+            elif operator.negated:
+                raise EvaluationError(f"{operator.name} on {self.key} has a variable without a value: {value}")
 
 
 def parse_conditions(block: Any, *, substitutes: bool) -> tuple[ConditionTest, ...]:

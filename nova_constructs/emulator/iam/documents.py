@@ -58,7 +58,9 @@ class Statement:
     def _covers_resource(self, resource: str, context: Context) -> bool:
         if not self.resources:
             return True
-        patterns = (substitute(text, context.text) if self.substitutes else text for text in self.resources)
+        patterns = [substitute(text, context.text) if self.substitutes else text for text in self.resources]
+        if self.except_resources and None in patterns:
+            raise EvaluationError(f"statement {self.sid!r} has a variable without a value in NotResource")
         found = any(pattern is not None and matches_resource(pattern, resource) for pattern in patterns)
         return found != self.except_resources
 

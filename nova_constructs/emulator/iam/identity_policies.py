@@ -28,7 +28,7 @@ def identity_policies(principal: Principal) -> list[Policy]:
     holder = find_role(principal.issuer_arn) if principal.kind is Kind.ROLE else backend.users.get(principal.name)
     if holder is None:
         return []
-    if getattr(holder, "permissions_boundary_arn", None) or getattr(holder, "permissions_boundary", None):
+    if getattr(holder, "permissions_boundary", None):
         raise EvaluationError(f"{principal.issuer_arn} has a permissions boundary, which is not evaluated")
     holders = [holder]
     if principal.kind is Kind.USER:

@@ -6,7 +6,7 @@ from typing import Final
 
 NOT_EVALUATED: Final[tuple[tuple[str, str], ...]] = (
     ("service control and resource control policies", "ignored: the emulator has no organization"),
-    ("permissions boundaries", "a call by a role or user that has one fails"),
+    ("permissions boundaries", "a call by a role that has one fails; those of users are ignored"),
     ("session policies", "a call by a session that was given one fails"),
     ("session tags, source identity, MFA, federation", "sts:AssumeRole with tags fails; other operations are unknown"),
     ("condition keys that the emulator does not fill", "a call whose decision needs one fails"),
