@@ -76,15 +76,17 @@ class _Exceptions:
 
 
 class _Paginator:
-    def __init__(self, page: Mapping[str, Any]) -> None:
+    def __init__(self, page: Mapping[str, Any], requests: list[dict[str, Any]]) -> None:
         self._page = page
+        self._requests = requests
 
-    def paginate(self, **_: Any) -> Sequence[Mapping[str, Any]]:
+    def paginate(self, **request: Any) -> Sequence[Mapping[str, Any]]:
+        self._requests.append(request)
         return [self._page]
 
 
 class FakeAws:
-    """An account with stacks, executions and records; every change asked for is in `calls`."""
+    """An account with stacks, executions and records; every change asked for is in `calls`, every list in `reads`."""
 
     exceptions = _Exceptions
 
@@ -95,6 +97,7 @@ class FakeAws:
         self.rows: list[dict[str, Any]] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.reads: dict[str, list[dict[str, Any]]] = {}
 
     def client(self, service: str) -> FakeAws:
         return self
@@ -115,7 +118,7 @@ class FakeAws:
             "get_execution_history": {"events": self.events},
             "query": {"Items": self.rows},
         }
-        return _Paginator(pages[operation])
+        return _Paginator(pages[operation], self.reads.setdefault(operation, []))
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         run_id = executionArn.rsplit(":", 1)[1]

@@ -137,3 +137,15 @@ def test_without_any_node_the_message_says_how_to_get_one(monkeypatch: pytest.Mo
 
 def test_the_node_that_is_installed_with_nova_needs_no_path() -> None:
     assert find_node({"PATH": ""}).name == "node"
+
+
+@pytest.mark.parametrize("command", ["demo", "emulate"])
+def test_without_the_emulator_installed_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, nova: Nova, command: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    ran = nova(command)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "pip install 'nova-constructs[emulator,cli]'" in ran.err

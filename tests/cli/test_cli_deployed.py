@@ -47,7 +47,7 @@ def test_several_stacks_are_listed_and_refused() -> None:
 def test_a_customization_of_a_stack_is_chosen_in_any_case() -> None:
     aws = FakeAws(stack("A", "Support", "Sales"))
 
-    assert find(aws, stack="A", customization="sales").name == "Sales"
+    assert find(aws, stack="A", customization="sALES").name == "Sales"
 
 
 def test_an_unknown_customization_is_refused_with_the_known_ones() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova_constructs.cli.history import stages, transitions
+import pytest
+
+from nova_constructs.cli.history import ended, stages, transitions
 from tests.cli.cli_support import at
 
 
@@ -118,3 +120,13 @@ def test_a_stage_timeout_has_the_error_name_that_a_state_machine_catches() -> No
     history.add("TaskStateExited", name="Train")
 
     assert stages(history.events)[0].error == "States.Timeout"
+
+
+@pytest.mark.parametrize("last", ["ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"])
+def test_an_execution_has_ended_when_its_history_says_so(last: str) -> None:
+    history = Recording()
+    history.add("TaskStateEntered", name="Train")
+    assert not ended(history.events)
+
+    history.add(last)
+    assert ended(history.events)

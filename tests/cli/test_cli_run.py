@@ -225,6 +225,9 @@ def test_show_of_a_running_run_reads_its_jobs_from_the_registry_without_tokens(n
         {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
     ]
     assert "secret" not in ran.out
+    (request,) = aws.reads["query"]
+    asked = {request["ExpressionAttributeNames"][alias] for alias in request["ProjectionExpression"].split(", ")}
+    assert "token" not in asked
 
 
 def test_show_of_an_unknown_run_exits_2(nova: Nova, aws: FakeAws) -> None:
