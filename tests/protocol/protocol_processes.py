@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from enum import Enum
-from queue import SimpleQueue
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 from lambda_handlers.protocol.errors import TransientServiceError
 
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 class Process:
-    """Run `work` on a thread of its own that moves only when told to."""
+    """Run `work` as a coroutine that moves only when told to, though it is ordinary code all the way down."""
 
     def __init__(self, scheduler: Scheduler, label: str, work: Callable[[], Any], on_end: Callable[[Process], None]):
         self.label, self.at, self.born = label, "start", scheduler.epoch()
@@ -35,36 +35,32 @@ class Process:
         self.error: BaseException | None = None
         self.ended = False
         self._work, self._on_end, self._scheduler = work, on_end, scheduler
-        self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._signals: SimpleQueue[None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._main, daemon=True)
-        self._thread.start()
+        self._outside: greenlet = getcurrent()
+        self._inside = greenlet(self._main)
 
     def advance(self, command: Command = Command.GO) -> None:
         """Let the process go on to its next step or its end."""
         self._scheduler.current = self
-        self._commands.put(command)
-        self._signals.get()
+        self._outside = getcurrent()
+        self._inside.switch(command)
         self._scheduler.current = None
         if self.ended:
-            self._thread.join()
             self._scheduler.processes.remove(self)
             self._on_end(self)
 
     def pause(self, label: str) -> Command:
         self.at = label
-        self._signals.put(None)
-        return self._commands.get()
+        return self._outside.switch()  # type: ignore[no-any-return]
 
-    def _main(self) -> None:
+    def _main(self, command: Command) -> None:
         try:
-            if self._commands.get() in (Command.KILL, Command.KILL_AFTER):
+            if command in (Command.KILL, Command.KILL_AFTER):
                 raise Killed
             self.result = self._work()
         except BaseException as error:
             self.error = error
         self.ended = True
-        self._signals.put(None)
+        self._outside.switch()
 
 
 class Scheduler:
@@ -73,6 +69,9 @@ class Scheduler:
     def __init__(self) -> None:
         self.processes: list[Process] = []
         self.current: Process | None = None
+        self.steps = 0
+        self.planned: dict[int, Command | Callable[[], None]] = {}
+        """What becomes of the n-th step of all, whichever process comes to it: a fault, or something that happens."""
 
     def epoch(self) -> int:
         raise NotImplementedError
@@ -87,7 +86,7 @@ class Scheduler:
         process = self.current
         if process is None:
             return act()
-        command = process.pause(label)
+        command = self._planned(process.pause(label))
         if command is Command.KILL:
             raise Killed
         if command is Command.FAIL:
@@ -98,6 +97,16 @@ class Scheduler:
         if command is Command.LOSE:
             raise TransientServiceError(f"{label}: answer lost")
         return act() if command is Command.REPEAT else result
+
+    def _planned(self, command: Command) -> Command:
+        self.steps += 1
+        planned = self.planned.pop(self.steps, command)
+        if isinstance(planned, Command):
+            return planned
+        process, self.current = self.current, None
+        planned()
+        self.current = process
+        return command
 
     def kill_all(self) -> None:
         while self.processes:

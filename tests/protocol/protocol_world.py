@@ -159,6 +159,7 @@ class World(Scheduler):
         self.ended_events: list[Ending] = []
         self.sent: dict[str, set[str]] = {}
         self.entered: set[str] = set()
+        self.events_verified = 0
         self._tokens = 0
 
     # Ports of the protocol
@@ -212,7 +213,7 @@ class World(Scheduler):
     def abort(self, execution: Execution) -> None:
         self._end(execution, "ABORTED")
 
-    def time_out_state(self, execution: Execution, stage: str) -> None:
+    def time_out_state(self, execution: Execution) -> None:
         self._fail_run(execution, "States.Timeout", "")
 
     def lose_invocation(self, execution: Execution, stage: str) -> None:

@@ -6,9 +6,9 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lambda_handlers.jobs.driver import JobStatus
 from tests.protocol.protocol_processes import Command
@@ -27,15 +27,18 @@ class ProtocolModel(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
 
-    @initialize(fingerprint=st.sampled_from("AB"))
-    def first_run(self, fingerprint: str) -> None:
+    @initialize(fingerprint=st.sampled_from("AB"), groups=st.integers(0, 3))
+    def first_run(self, fingerprint: str, groups: int) -> None:
         self.world.start_execution(fingerprint)
+        self.proceed(groups)
+        self._finish_all()
 
+    @precondition(lambda self: len(self.world.executions) < 3)
     @rule(fingerprint=st.sampled_from("AB"))
     def another_run(self, fingerprint: str) -> None:
-        assume(len(self.world.executions) < 3)
         self.world.start_execution(fingerprint)
 
+    @precondition(lambda self: self.world.processes)
     @rule(data=st.data(), steps=st.integers(1, 6))
     def work(self, data: st.DataObject, steps: int) -> None:
         process = self._pick(data, self.world.processes)
@@ -44,6 +47,12 @@ class ProtocolModel(RuleBasedStateMachine):
                 process.advance()
                 check_always(self.world)
 
+    @precondition(lambda self: self.world.processes)
+    @rule(data=st.data(), fault=_FAULTS)
+    def interrupt(self, data: st.DataObject, fault: Command) -> None:
+        self._pick(data, self.world.processes).advance(fault)
+
+    @precondition(lambda self: self.world.processes)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         process = self._pick(data, self.world.processes)
@@ -51,16 +60,24 @@ class ProtocolModel(RuleBasedStateMachine):
             process.advance()
             check_always(self.world)
 
-    @rule(data=st.data(), fault=_FAULTS)
-    def interrupt(self, data: st.DataObject, fault: Command) -> None:
-        self._pick(data, self.world.processes).advance(fault)
+    @rule(groups=st.integers(1, 3))
+    def proceed(self, groups: int) -> None:
+        """Bring the runs on by whole stages, so that examples reach the later ones."""
+        for _ in range(groups):
+            self._finish_all()
+            for job in self._live():
+                self.world.end_job(job, JobStatus.COMPLETED)
+            self.world.start_reconciler()
+            self._finish_all()
 
+    @precondition(lambda self: self._live())
     @rule(data=st.data(), how=st.sampled_from(["COMPLETED", "COMPLETED", "FAILED", "CAPACITY", "STOPPED"]))
     def end_job(self, data: st.DataObject, how: str) -> None:
-        job: Job = self._pick(data, [job for job in self.world.jobs.values() if job.status is JobStatus.RUNNING])
         failed = how == "CAPACITY"
-        self.world.end_job(job, JobStatus.FAILED if failed else JobStatus(how), "CapacityUnavailable" if failed else "")
+        status = JobStatus.FAILED if failed else JobStatus(how)
+        self.world.end_job(self._pick(data, self._live()), status, "CapacityUnavailable" if failed else "")
 
+    @precondition(lambda self: self.world.job_events)
     @rule(data=st.data(), lost=st.booleans())
     def job_event(self, data: st.DataObject, lost: bool) -> None:
         # Events stay in the list, so that each may come again.
@@ -70,6 +87,7 @@ class ProtocolModel(RuleBasedStateMachine):
         else:
             self.world.tell_job_event(name)
 
+    @precondition(lambda self: self.world.ended_events)
     @rule(data=st.data(), lost=st.booleans())
     def ended_event(self, data: st.DataObject, lost: bool) -> None:
         ending = self._pick(data, self.world.ended_events)
@@ -78,27 +96,31 @@ class ProtocolModel(RuleBasedStateMachine):
         else:
             self.world.tell_ended(ending)
 
+    @precondition(lambda self: sum(process.label == "reconcile" for process in self.world.processes) < 2)
     @rule()
     def reconcile(self) -> None:
-        assume(sum(process.label == "reconcile" for process in self.world.processes) < 2)
         self.world.start_reconciler()
 
     @rule(seconds=st.sampled_from([1, 60, 300, 1200, 7 * 3600]))
     def pass_time(self, seconds: int) -> None:
         self.world.pass_time(seconds)
 
-    @rule(data=st.data())
-    def abort(self, data: st.DataObject) -> None:
-        self.world.abort(self._pick(data, self._running()))
-
-    @rule(data=st.data())
-    def state_times_out(self, data: st.DataObject) -> None:
+    @precondition(lambda self: self._waiting())
+    @rule(data=st.data(), trouble=st.sampled_from(["lost", "lost", "time-out", "abort"]))
+    def trouble(self, data: st.DataObject, trouble: str) -> None:
         execution, stage = self._pick(data, self._waiting())
-        self.world.time_out_state(execution, stage)
+        if trouble == "lost":
+            self.world.lose_invocation(execution, stage)
+        elif trouble == "time-out":
+            self.world.time_out_state(execution)
+        else:
+            self.world.abort(execution)
 
-    @rule(data=st.data())
-    def lose_invocation(self, data: st.DataObject) -> None:
-        self.world.lose_invocation(*self._pick(data, self._waiting()))
+    @precondition(lambda self: self._running())
+    @rule(data=st.data(), certain=st.integers(0, 3))
+    def abort(self, data: st.DataObject, certain: int) -> None:
+        if not certain:
+            self.world.abort(self._pick(data, self._running()))
 
     @rule(lagging=st.booleans())
     def index(self, lagging: bool) -> None:
@@ -128,15 +150,22 @@ class ProtocolModel(RuleBasedStateMachine):
             if not waiting.done
         ]
 
+    def _live(self) -> list[Job]:
+        return [job for job in self.world.jobs.values() if job.status is JobStatus.RUNNING]
+
+    def _finish_all(self) -> None:
+        while self.world.processes:
+            self.world.processes[0].advance()
+            check_always(self.world)
+
     @staticmethod
     def _pick(data: st.DataObject, choices: list[Any]) -> Any:
-        assume(choices)
         return choices[data.draw(st.integers(0, len(choices) - 1))]
 
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 TestProtocol = ProtocolModel.TestCase
-TestProtocol.settings = settings(max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
+TestProtocol.settings = settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=_QUIET)
 
 
 class _LongModel(ProtocolModel):

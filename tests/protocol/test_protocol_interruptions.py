@@ -1,0 +1,130 @@
+"""Every step of a whole run is interrupted once in every way; the run still ends well, with a whole record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from lambda_handlers.jobs.driver import JobStatus
+from tests.protocol.protocol_processes import Command, Process
+from tests.protocol.protocol_rules import check_always, check_at_rest, come_to_rest
+from tests.protocol.protocol_world import World
+
+logging.disable(logging.CRITICAL)
+
+_FAULTS = [command for command in Command if command is not Command.GO]
+
+
+def _finish(world: World) -> None:
+    while world.processes:
+        world.processes[0].advance()
+
+
+def _advance(process: Process) -> None:
+    while not process.ended:
+        process.advance()
+
+
+def _run(world: World) -> None:
+    """Bring one run to its end by events alone, as far as it gets."""
+    world.start_execution("A")
+    for _ in range(12):
+        _finish(world)
+        for job in list(world.jobs.values()):
+            world.end_job(job, JobStatus.COMPLETED)
+        while world.job_events:
+            world.tell_job_event(world.job_events.pop())
+        world.start_reconciler()
+        _finish(world)
+        check_always(world)
+
+
+def _steps_of_a_run() -> int:
+    world = World()
+    _run(world)
+    assert world.executions["run-1"].status == "SUCCEEDED"
+    return world.steps
+
+
+def _interrupted_runs(plan: Callable[[World], Command | Callable[[], None]]) -> list[World]:
+    """Return one world for each interrupted step, come to rest and checked."""
+    worlds = []
+    for step in range(1, _steps_of_a_run() + 1):
+        world = World()
+        world.planned[step] = plan(world)
+        try:
+            _run(world)
+            come_to_rest(world)
+            check_at_rest(world)
+        except Exception as error:
+            error.add_note(f"interrupted at step {step}")
+            raise
+        worlds.append(world)
+    return worlds
+
+
+def _abort(world: World) -> Callable[[], None]:
+    def act() -> None:
+        execution = world.executions["run-1"]
+        if execution.status == "RUNNING":
+            world.abort(execution)
+            _advance(world.tell_ended(world.ended_events[-1]))
+
+    return act
+
+
+def _submit_again(world: World) -> Callable[[], None]:
+    def act() -> None:
+        for execution in world.executions.values():
+            for stage, waiting in list(execution.waiting.items()):
+                if not waiting.done:
+                    world.lose_invocation(execution, stage)
+                    _advance(world.processes[-1])
+                    return
+
+    return act
+
+
+def _jobs_end(status: JobStatus) -> Callable[[World], Callable[[], None]]:
+    def plan(world: World) -> Callable[[], None]:
+        def act() -> None:
+            for job in list(world.jobs.values()):
+                world.end_job(job, status)
+            for name in world.job_events:
+                _advance(world.tell_job_event(name))
+
+        return act
+
+    return plan
+
+
+def _reconcile(world: World) -> Callable[[], None]:
+    def act() -> None:
+        _advance(world.start_reconciler())
+
+    return act
+
+
+_HAPPENINGS = {
+    "abort and close": _abort,
+    "submit again": _submit_again,
+    "jobs complete": _jobs_end(JobStatus.COMPLETED),
+    "jobs fail": _jobs_end(JobStatus.FAILED),
+    "reconcile": _reconcile,
+}
+
+
+@pytest.mark.parametrize("fault", _FAULTS, ids=lambda fault: fault.name)
+def test_a_run_survives_a_fault_at_any_step(fault: Command) -> None:
+    for world in _interrupted_runs(lambda _: fault):
+        assert world.executions["run-1"].status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("happening", _HAPPENINGS)
+def test_a_run_survives_what_happens_at_any_step(happening: str) -> None:
+    ends = {world.executions["run-1"].status for world in _interrupted_runs(_HAPPENINGS[happening])}
+    assert ends == {"abort and close": {"ABORTED", "SUCCEEDED"}, "jobs fail": {"FAILED", "SUCCEEDED"}}.get(
+        happening, {"SUCCEEDED"}
+    )
