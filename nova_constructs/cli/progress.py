@@ -37,7 +37,11 @@ def open_progress() -> Iterator[Progress]:
     from rich.live import Live
 
     with Live(console=console, refresh_per_second=8, transient=False) as live:
-        yield LiveProgress(live)
+        progress = LiveProgress(live)
+        try:
+            yield progress
+        finally:
+            progress.finish()
 
 
 class LineProgress:
@@ -70,6 +74,7 @@ class LiveProgress:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._said: list[str] = []
+        self._finished = False
         self._stages: Sequence[Stage] = ()
         self._jobs: Mapping[str, str] = {}
 
@@ -83,6 +88,11 @@ class LiveProgress:
         self._stages, self._jobs = stages, jobs
         self._draw()
 
+    def finish(self) -> None:
+        """Let the last step stand still: whether it went well is for whoever ends the display to say."""
+        self._finished = True
+        self._draw()
+
     def _draw(self) -> None:
         self._live.update(self._rendered())
 
@@ -92,7 +102,10 @@ class LiveProgress:
         from rich.text import Text
 
         done = [Text(f"✓ {text}", style="green") for text in self._said[:-1]]
-        now: list[RenderableType] = [Spinner("dots", text=Text(self._said[-1], style="bold"))] if self._said else []
+        now: list[RenderableType] = []
+        for text in self._said[-1:]:
+            step = Text(text, style="bold")
+            now.append(Text("• ").append_text(step) if self._finished else Spinner("dots", text=step))
         stages = [Text(f"  {stage_line(stage)}", style=_STYLES[stage.status]) for stage in self._stages]
         jobs = [Text(f"    {name}: {doing}", style="dim") for name, doing in self._jobs.items()]
         return Group(*done, *now, *stages, *jobs)

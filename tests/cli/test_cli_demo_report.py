@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from nova_constructs.cli.demo.report import print_report
 from nova_constructs.cli.demo.result import COUNTS, DemoResult, IamUse, build_result
 from nova_constructs.cli.history import Stage
-from nova_constructs.cli.progress import LineProgress
+from nova_constructs.cli.progress import LineProgress, LiveProgress
 from nova_constructs.cli.run.details import RunDetails
 from nova_constructs.iam_evidence import Permission, PermissionUse
 from tests.cli.cli_support import EXECUTION, START, at
@@ -151,4 +152,24 @@ def test_in_a_pipe_each_stage_is_one_line_when_it_ends_and_each_job_one_line_whe
         ["training:", "Starting"],
         ["training:", "Training"],
         ["✗", "Train", "1", "h", "00", "min", "JobFailed"],
+    ]
+
+
+def test_on_a_terminal_the_last_frame_holds_every_step_and_stage_and_nothing_that_turns() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system=None)
+    with Live(console=console, auto_refresh=False) as live:
+        progress = LiveProgress(live)
+        progress.say("Deploying the stack")
+        progress.say("Run r1")
+        progress.show(
+            [Stage(name="PlanRun", entered=START, exited=at(3), status="SUCCEEDED")], {"training": "Training"}
+        )
+        progress.finish()
+    last = stream.getvalue().split("✓ Deploying the stack")[-1]
+
+    assert [line.split() for line in last.splitlines()[1:4]] == [
+        ["•", "Run", "r1"],
+        ["✓", "PlanRun", "3", "s"],
+        ["training:", "Training"],
     ]
