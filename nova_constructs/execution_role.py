@@ -82,4 +82,4 @@ class ExecutionRole(Construct):
     def _write_logs(self) -> None:
         group = f"arn:{self._stack.partition}:logs:{self._stack.region}:{self._stack.account}:log-group:{TRAINING_LOGS}"
         write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        self._allow("WriteLogs", write, [group, f"{group}:*"])
+        self._allow("WriteLogs", write, [f"{group}:*"])
