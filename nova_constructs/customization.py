@@ -193,7 +193,9 @@ class NovaCustomization(Construct):
         machines = stack.format_arn(
             service="states", resource="stateMachine", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
         )
-        role = iam.Role(self, "Role", assumed_by=service_of_this_account(stack, "states.amazonaws.com", machines))
+        role = iam.Role(
+            self, "StateMachineRole", assumed_by=service_of_this_account(stack, "states.amazonaws.com", machines)
+        )
         machine = sfn.StateMachine(
             self,
             "StateMachine",

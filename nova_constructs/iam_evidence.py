@@ -1,9 +1,9 @@
 """Which granted permissions were used, and which of the rest are accounted for.
 
-A permission is named `<role construct>#<Sid>:<action>`, for example `Demo/PlanRun#ReadDataset:s3:GetObject`: the role's
-construct path below its stack, the statement's Sid and the action as the template grants it. `iam_evidence.json` lists
-the permissions that another tested path uses (`proven`) and those that AWS requires and the emulator does not model
-(`required_by_aws`, each with its reason and source).
+A permission is named `<role construct>#<Sid>:<action>`, for example `Plan/Plan#ReadDataset:s3:GetObjectVersion`: the
+role's construct path below its customization, the statement's Sid and the action as the template grants it.
+`iam_evidence.json` lists the permissions that another tested path uses (`proven`) and those that AWS requires and the
+emulator does not model (`required_by_aws`, each with its reason and source).
 """
 
 from __future__ import annotations
@@ -137,8 +137,11 @@ def account(
 
 
 def construct_path(cdk_path: str) -> str:
-    """Return the path of the construct that owns a role: no stack name, no trailing role, policy or resource id."""
-    parts = cdk_path.split("/")[1:]
+    """Return the path of the construct that owns a role, below its stack and customization: `Plan/Plan`.
+
+    The same in every app, so that one table serves all. Trailing role, policy and resource ids are left out.
+    """
+    parts = cdk_path.split("/")[2:]
     while len(parts) > 1 and (parts[-1] in {"Resource", "DefaultPolicy", "Policy"} or parts[-1].startswith("Role")):
         parts.pop()
     return "/".join(parts)

@@ -34,30 +34,31 @@ PLAN = template(PlanRole=role("Nova-demo/demo/Plan/Role/Resource"), PlanPolicy=p
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("Nova-demo/demo/Plan/Role/Resource", "demo/Plan"),
-        ("Nova-demo/demo/Plan/Role/DefaultPolicy/Resource", "demo/Plan"),
-        ("Nova-demo/demo/Plan/RoleForLogs/Resource", "demo/Plan"),
-        ("Nova-demo/demo/Deployment/ImportRole/Resource", "demo/Deployment/ImportRole"),
-        ("Nova-demo/demo/Role/Resource", "demo"),
-        ("Nova-demo/Role/Resource", "Role"),
+        ("Nova-demo/demo/Plan/Role/Resource", "Plan"),
+        ("Nova-demo/demo/Plan/Role/DefaultPolicy/Resource", "Plan"),
+        ("Nova-demo/demo/Plan/RoleForLogs/Resource", "Plan"),
+        ("Nova-demo/demo/Deployment/ImportRole/Resource", "Deployment/ImportRole"),
+        ("Nova-demo/demo/StateMachineRole/Resource", "StateMachineRole"),
     ],
 )
-def test_a_role_goes_by_the_path_of_its_construct_below_the_stack(path: str, expected: str) -> None:
+def test_a_role_goes_by_the_path_of_its_construct_below_its_customization(path: str, expected: str) -> None:
     assert construct_path(path) == expected
 
 
 def test_each_allowed_action_of_each_statement_is_one_permission_and_denials_are_none() -> None:
     assert [str(permission) for permission in granted(PLAN)] == [
-        "demo/Plan#ReadDataset:s3:GetObject",
-        "demo/Plan#ReadDataset:s3:GetObjectVersion",
-        "demo/Plan#UseKey:kms:GenerateDataKey*",
+        "Plan#ReadDataset:s3:GetObject",
+        "Plan#ReadDataset:s3:GetObjectVersion",
+        "Plan#UseKey:kms:GenerateDataKey*",
     ]
 
 
 def test_a_policy_of_two_roles_grants_to_both_and_inline_policies_count() -> None:
     inline = [{"PolicyName": "p", "PolicyDocument": {"Statement": STATEMENTS[1]}}]
     found = granted(
-        template(A=role("S/A/Role/Resource", Policies=inline), B=role("S/B/Role/Resource"), P=policy("A", "B"))
+        template(
+            A=role("S/demo/A/Role/Resource", Policies=inline), B=role("S/demo/B/Role/Resource"), P=policy("A", "B")
+        )
     )
 
     assert {(permission.role, permission.sid) for permission in found} == {
@@ -76,11 +77,11 @@ def test_paths_come_from_the_cloud_assembly_where_the_template_has_none(tmp_path
     (tmp_path / "Nova-demo.metadata.json").write_text(json.dumps(metadata))
 
     assert construct_paths(tmp_path, "Nova-demo") == {"PlanRole": "Nova-demo/demo/Plan/Role/Resource"}
-    assert {permission.role for permission in granted_in(tmp_path, "Nova-demo")} == {"demo/Plan"}
+    assert {permission.role for permission in granted_in(tmp_path, "Nova-demo")} == {"Plan"}
 
 
 def test_permissions_are_split_by_who_accounts_for_them() -> None:
-    evidence = Evidence(proven={"demo/Plan#ReadDataset:s3:GetObjectVersion": "a pinned version"})
+    evidence = Evidence(proven={"Plan#ReadDataset:s3:GetObjectVersion": "a pinned version"})
 
     use = account(
         granted(PLAN),
@@ -89,9 +90,9 @@ def test_permissions_are_split_by_who_accounts_for_them() -> None:
         evidence=evidence,
     )
 
-    assert [str(permission) for permission in use.used] == ["demo/Plan#ReadDataset:s3:GetObject"]
-    assert [str(permission) for permission in use.proven] == ["demo/Plan#ReadDataset:s3:GetObjectVersion"]
-    assert [str(permission) for permission in use.unused] == ["demo/Plan#UseKey:kms:GenerateDataKey*"]
+    assert [str(permission) for permission in use.used] == ["Plan#ReadDataset:s3:GetObject"]
+    assert [str(permission) for permission in use.proven] == ["Plan#ReadDataset:s3:GetObjectVersion"]
+    assert [str(permission) for permission in use.unused] == ["Plan#UseKey:kms:GenerateDataKey*"]
 
 
 def test_a_granted_wildcard_is_used_by_an_action_that_it_covers_in_any_case() -> None:
@@ -107,9 +108,9 @@ def test_a_granted_wildcard_is_used_by_an_action_that_it_covers_in_any_case() ->
 
 def test_evidence_needs_a_reason_and_a_source_for_what_aws_requires(tmp_path: Path) -> None:
     file = tmp_path / "iam_evidence.json"
-    file.write_text('{"required_by_aws": {"demo/Plan#UseKey:kms:Decrypt": {"reason": "documented"}}}')
+    file.write_text('{"required_by_aws": {"Plan#UseKey:kms:Decrypt": {"reason": "documented"}}}')
 
-    with pytest.raises(ValueError, match="demo/Plan#UseKey:kms:Decrypt needs a reason and a source"):
+    with pytest.raises(ValueError, match="Plan#UseKey:kms:Decrypt needs a reason and a source"):
         Evidence.load(file)
 
 

@@ -55,13 +55,13 @@ def _used(workflow: Workflow, granted: tuple[Permission, ...]) -> tuple[Permissi
 
 
 REMOVALS = [
-    ("Demo/Plan/Plan", "ReadDataset", "s3:GetObjectVersion"),
-    ("Demo/Training/Submit", "CreateTrainingJobs", "sagemaker:CreateTrainingJob"),
-    ("Demo/Training/Submit", "PassRole", "iam:PassRole"),
-    ("Demo/Ledger/Append", "AppendEvents", "dynamodb:PutItem"),
-    ("Demo/Deployment/Import", "CreateCustomModels", "bedrock:CreateCustomModel"),
-    ("Demo/Data/Prepare", "UseKeyThroughS3", "kms:GenerateDataKey"),
-    ("Demo/Deployment/Promote", "ProjectPointer", "ssm:PutParameter"),
+    ("Plan/Plan", "ReadDataset", "s3:GetObjectVersion"),
+    ("Training/Submit", "CreateTrainingJobs", "sagemaker:CreateTrainingJob"),
+    ("Training/Submit", "PassRole", "iam:PassRole"),
+    ("Ledger/Append", "AppendEvents", "dynamodb:PutItem"),
+    ("Deployment/Import", "CreateCustomModels", "bedrock:CreateCustomModel"),
+    ("Data/Prepare", "UseKeyThroughS3", "kms:GenerateDataKey"),
+    ("Deployment/Promote", "ProjectPointer", "ssm:PutParameter"),
 ]
 
 
