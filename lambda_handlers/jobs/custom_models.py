@@ -52,8 +52,11 @@ class CustomModels:
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's model, GONE if there is none."""
-        arn = row.arn or self._arn(row.job_name)
-        model = bedrock.find(client("bedrock").get_custom_model, modelIdentifier=arn) if arn else None
+        model = bedrock.find(
+            lambda arn: dict(client("bedrock").get_custom_model(modelIdentifier=arn)),
+            row.arn,
+            lambda: self._arn(row.job_name),
+        )
         if model is None:
             return JobState(status=JobStatus.GONE)
         # A model made before statuses were introduced has none and is ready to use (API reference).
@@ -63,9 +66,11 @@ class CustomModels:
 
     def stop(self, row: JobRow) -> None:
         """Delete the model; success if it is gone or cannot be deleted yet."""
-        arn = row.arn or self._arn(row.job_name)
-        if arn:
-            bedrock.delete(client("bedrock").delete_custom_model, modelIdentifier=arn)
+        bedrock.delete(
+            lambda arn: client("bedrock").delete_custom_model(modelIdentifier=arn),
+            row.arn,
+            lambda: self._arn(row.job_name),
+        )
 
     def _arn(self, name: str) -> str | None:
         """Return the ARN of the model of that name, or None.

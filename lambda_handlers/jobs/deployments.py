@@ -53,9 +53,11 @@ class CustomModelDeployments:
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's deployment, GONE if there is none."""
-        arn = row.arn or self._arn(row.job_name)
-        get = client("bedrock").get_custom_model_deployment
-        deployment = bedrock.find(get, customModelDeploymentIdentifier=arn) if arn else None
+        deployment = bedrock.find(
+            lambda arn: dict(client("bedrock").get_custom_model_deployment(customModelDeploymentIdentifier=arn)),
+            row.arn,
+            lambda: self._arn(row.job_name),
+        )
         if deployment is None:
             return JobState(status=JobStatus.GONE)
         arn = str(deployment["customModelDeploymentArn"])
@@ -65,9 +67,11 @@ class CustomModelDeployments:
 
     def stop(self, row: JobRow) -> None:
         """Delete the deployment; success if it is gone or cannot be deleted yet."""
-        arn = row.arn or self._arn(row.job_name)
-        if arn:
-            bedrock.delete(client("bedrock").delete_custom_model_deployment, customModelDeploymentIdentifier=arn)
+        bedrock.delete(
+            lambda arn: client("bedrock").delete_custom_model_deployment(customModelDeploymentIdentifier=arn),
+            row.arn,
+            lambda: self._arn(row.job_name),
+        )
 
     def _arn(self, name: str) -> str | None:
         """Return the ARN of the deployment of that name, or None.
