@@ -133,10 +133,11 @@ def install(state: EmulatorState, listener: socket.socket) -> Undo:
     thread.start()
 
     def undo() -> None:
+        # What is being answered may call the server itself, so it goes on serving until then.
+        application.drain(_DRAIN_SECONDS)
         server.shutdown()
         thread.join()
         server.server_close()
-        application.drain(_DRAIN_SECONDS)
         restore()
         patches.undo()
 

@@ -212,7 +212,16 @@ def install(state: EmulatorState) -> Undo:
     patches = Patches()
     patches.replace(stacks, "ResourceMap", type("EmulatedResources", (Resources,), {"aws": Aws(state)}))
     patches.replace(stacks.Stack, "parse_template", staticmethod(lambda text: _parsed(text, parse)))
+    patches.replace(stacks.ChangeSet, "apply", _apply_change_set)
     return patches.undo
+
+
+def _apply_change_set(change_set: Any) -> None:
+    """Apply a change set and let its stack show the new template's outputs, which moto forgets."""
+    stack = change_set.stack
+    stack.resource_map.update(change_set.template_dict, change_set.parameters)
+    stack.template, stack.template_dict = change_set.template, change_set.template_dict
+    stack.output_map = stack._create_output_map()
 
 
 def _parsed(text: str, parse_yaml: Any) -> dict[str, Any]:

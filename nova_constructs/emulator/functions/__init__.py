@@ -9,7 +9,8 @@ from typing import Any
 from moto.awslambda.models import LambdaFunction, LambdaStorage
 
 from nova_constructs.emulator.functions.asynchronous import AsyncInvocations
-from nova_constructs.emulator.functions.runtime import Runtime, log_group
+from nova_constructs.emulator.functions.logs import log_group
+from nova_constructs.emulator.functions.runtime import Runtime
 from nova_constructs.emulator.functions.worker import Outcome
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.state import EmulatorState, Undo
@@ -26,6 +27,7 @@ def install(state: EmulatorState) -> Undo:
     _patch_configuration(patches)
     _patch_versions(patches)
     state.on_halt(runtime.stop)
+    state.on_reset(runtime.resume)
 
     def undo() -> None:
         runtime.stop()

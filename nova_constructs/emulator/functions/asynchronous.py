@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nova_constructs.emulator.events.targets import queue_url
-from nova_constructs.emulator.functions.runtime import Runtime, TooManyRequestsError
+from nova_constructs.emulator.functions.runtime import HaltedError, Runtime, TooManyRequestsError
 from nova_constructs.emulator.functions.worker import Outcome
 from nova_constructs.emulator.state import EmulatorState
 
@@ -78,6 +78,8 @@ class AsyncInvocations:
             outcome = self._runtime.invoke(job.function, job.event)
         except TooManyRequestsError:
             self._again(job, _THROTTLED_PAUSE, Outcome(error={"errorType": "TooManyRequestsException"}))
+            return
+        except HaltedError:
             return
         if outcome.error is None:
             self._report(job, "OnSuccess", outcome)

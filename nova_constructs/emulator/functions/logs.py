@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from nova_constructs.emulator.aws import client_as
+from nova_constructs.emulator.functions.worker import Worker
 from nova_constructs.emulator.state import EmulatorState
 
-
-class FunctionLogs:
-    """Writes logs with the session of a function's role."""
-
-    def __init__(self, state: EmulatorState, keys: tuple[str, str, str]) -> None:
-        self._state = state
-        self._client = client_as(state, "logs", keys)
-
-    def write(self, function: Any, stream: str, request_id: str, printed: str) -> None:
-        """Write the lines of one invocation."""
-        from nova_constructs.emulator.functions.runtime import log_group
-
-        lines = [
-            f"START RequestId: {request_id} Version: {function.version}",
-            *printed.splitlines(),
-            f"END RequestId: {request_id}",
-        ]
-        now = int(self._state.clock.now().timestamp() * 1000)
-        place = {"logGroupName": log_group(function), "logStreamName": stream}
-        events = [{"timestamp": now, "message": line} for line in lines if line]
-        try:
-            self._put(place, events)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"AccessDeniedException", "ResourceNotFoundException"}:
-                raise
-
-    def _put(self, place: dict[str, str], events: list[dict[str, Any]]) -> None:
-        if place["logStreamName"] not in _written:
-            self._create(place)
-            _written.add(place["logStreamName"])
-        self._client.put_log_events(**place, logEvents=events)
-
-    def _create(self, place: dict[str, str]) -> None:
-        try:
-            self._client.create_log_stream(**place)
-        except self._client.exceptions.ResourceNotFoundException:
-            self._client.create_log_group(logGroupName=place["logGroupName"])
-            self._client.create_log_stream(**place)
+_LOST = frozenset({"AccessDeniedException", "ResourceNotFoundException"})
 
 
-_written: set[str] = set()
+def log_group(function: Any) -> str:
+    """Return the log group of a function."""
+    configured: Mapping[str, str] = getattr(function, "logging_config", None) or {}
+    return configured.get("LogGroup") or f"/aws/lambda/{function.function_name}"
+
+
+def write_logs(
+    state: EmulatorState, keys: tuple[str, str, str], function: Any, worker: Worker, request_id: str, printed: str
+) -> None:
+    """Write the lines of one invocation to the log stream of its process."""
+    lines = [
+        f"START RequestId: {request_id} Version: {function.version}",
+        *printed.splitlines(),
+        f"END RequestId: {request_id}",
+    ]
+    now = int(state.clock.now().timestamp() * 1000)
+    client = client_as(state, "logs", keys)
+    place = {"logGroupName": log_group(function), "logStreamName": worker.stream}
+    try:
+        if not worker.stream_exists:
+            _create_stream(client, place)
+            worker.stream_exists = True
+        client.put_log_events(**place, logEvents=[{"timestamp": now, "message": line} for line in lines if line])
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _LOST:
+            raise
+
+
+def _create_stream(client: Any, place: Mapping[str, str]) -> None:
+    try:
+        client.create_log_stream(**place)
+    except client.exceptions.ResourceNotFoundException:
+        # Another process of the function may be making the group at the same time.
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_group(logGroupName=place["logGroupName"])
+        client.create_log_stream(**place)

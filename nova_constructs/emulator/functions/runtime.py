@@ -6,14 +6,13 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from moto.core.exceptions import ServiceException
 
 from nova_constructs.emulator.functions.code import CodeStore
-from nova_constructs.emulator.functions.logs import FunctionLogs
+from nova_constructs.emulator.functions.logs import log_group, write_logs
 from nova_constructs.emulator.functions.worker import Outcome, Worker
 from nova_constructs.emulator.iam import AccessDeniedError, credentials
 from nova_constructs.emulator.state import EmulatorState
@@ -27,6 +26,10 @@ class TooManyRequestsError(ServiceException):
 
     def __init__(self) -> None:
         super().__init__("Rate Exceeded.")
+
+
+class HaltedError(ServiceException):
+    code = "ServiceException"
 
 
 class RoleNotAssumableError(ServiceException):
@@ -43,9 +46,12 @@ class Runtime:
         self._idle: dict[str, list[Worker]] = defaultdict(list)
         self._busy: dict[str, list[Worker]] = defaultdict(list)
         self._sessions: dict[tuple[str, str], _Keys] = {}
+        self._halted = False
 
     def invoke(self, function: Any, event: Any) -> Outcome:
         """Run a function once; raises TooManyRequestsError over its reserved concurrency."""
+        if self._halted:
+            raise HaltedError("the emulator stops")
         request_id = str(uuid.uuid4())
         keys = self._keys(function)
         worker = self._take(function, keys)
@@ -53,12 +59,13 @@ class Runtime:
             outcome = worker.invoke(self._request(function, event, request_id, worker), float(function.timeout))
         finally:
             self._give_back(function, worker)
-        FunctionLogs(self._state, keys).write(function, worker.stream, request_id, outcome.printed)
+        write_logs(self._state, keys, function, worker, request_id, outcome.printed)
         return _limited(outcome)
 
     def stop(self) -> None:
-        """Kill every process and remove the code."""
+        """Kill every process, remove the code, and refuse invocations until `resume`."""
         with self._lock:
+            self._halted = True
             idle = [worker for group in self._idle.values() for worker in group]
             busy = [worker for group in self._busy.values() for worker in group]
             self._idle.clear()
@@ -70,6 +77,10 @@ class Runtime:
             worker.kill()
         self._code.clear()
 
+    def resume(self) -> None:
+        """Take invocations again."""
+        self._halted = False
+
     def _take(self, function: Any, keys: _Keys) -> Worker:
         pool = _pool(function)
         with self._lock:
@@ -79,10 +90,13 @@ class Runtime:
             worker = next((found for found in self._idle[pool] if found.alive), None)
             self._idle[pool] = [found for found in self._idle[pool] if found.alive and found is not worker]
         if worker is None:
-            worker = self._start(function, keys)
+            worker = self._started(function, keys)
         with self._lock:
-            self._busy[function.function_name].append(worker)
-        return worker
+            if not self._halted:
+                self._busy[function.function_name].append(worker)
+                return worker
+        worker.kill()
+        raise HaltedError("the emulator stops")
 
     def _give_back(self, function: Any, worker: Worker) -> None:
         with self._lock:
@@ -93,6 +107,14 @@ class Runtime:
                     self._idle[_pool(function)].append(worker)
                     return
         worker.kill()
+
+    def _started(self, function: Any, keys: _Keys) -> Worker:
+        try:
+            return self._start(function, keys)
+        except OSError as error:
+            if self._halted:  # its code was removed under it
+                raise HaltedError("the emulator stops") from error
+            raise
 
     def _start(self, function: Any, keys: _Keys) -> Worker:
         stream = f"{self._state.clock.now():%Y/%m/%d}/[{_version(function)}]{uuid.uuid4().hex}"
@@ -166,12 +188,6 @@ class Runtime:
             "timeout": float(function.timeout),
         }
         return {"event": event, "context": context, "offset": self._state.clock.offset()}
-
-
-def log_group(function: Any) -> str:
-    """Return the log group of a function."""
-    configured: Mapping[str, str] = getattr(function, "logging_config", None) or {}
-    return configured.get("LogGroup") or f"/aws/lambda/{function.function_name}"
 
 
 def _version(function: Any) -> str:

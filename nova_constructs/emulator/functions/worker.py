@@ -37,6 +37,7 @@ class Worker:
         self, *, code: Path, layers: Sequence[Path], environment: Mapping[str, str], offset: float, stream: str
     ) -> None:
         self.stream = stream
+        self.stream_exists = False
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         read_request, self._requests = os.pipe()
         self._answers, write_answer = os.pipe()
@@ -47,18 +48,23 @@ class Worker:
             "site": _host_packages(),
             "offset": offset,
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_BOOTSTRAP), json.dumps(options)],
-            pass_fds=(read_request, write_answer),
-            env=dict(environment),
-            cwd=code,
-            stdin=subprocess.DEVNULL,
-            stdout=self._printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        os.close(read_request)
-        os.close(write_answer)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_BOOTSTRAP), json.dumps(options)],
+                pass_fds=(read_request, write_answer),
+                env=dict(environment),
+                cwd=code,
+                stdin=subprocess.DEVNULL,
+                stdout=self._printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            self._close()
+            raise
+        finally:
+            os.close(read_request)
+            os.close(write_answer)
 
     @property
     def alive(self) -> bool:
@@ -92,6 +98,9 @@ class Worker:
         """End the process and give its files back; nobody may wait for its answer."""
         self.signal()
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
         for descriptor in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
