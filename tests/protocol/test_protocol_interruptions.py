@@ -128,3 +128,21 @@ def test_a_run_survives_what_happens_at_any_step(happening: str) -> None:
     assert ends == {"abort and close": {"ABORTED", "SUCCEEDED"}, "jobs fail": {"FAILED", "SUCCEEDED"}}.get(
         happening, {"SUCCEEDED"}
     )
+
+
+def test_an_abort_at_any_step_is_cleaned_up_without_the_reconciler() -> None:
+    for step in range(1, _steps_of_a_run() + 1):
+        world = World()
+        world.planned[step] = _abort(world)
+        world.start_execution("A")
+        for _ in range(4):
+            _finish(world)
+            if world.executions["run-1"].status == "ABORTED":
+                break
+            for job in list(world.jobs.values()):
+                world.end_job(job, JobStatus.COMPLETED)
+            while world.job_events:
+                world.tell_job_event(world.job_events.pop())
+        live = [job.name for job in world.jobs.values() if job.status is JobStatus.RUNNING and not job.stopping]
+        aborted = world.executions["run-1"].status == "ABORTED"
+        assert not (aborted and live), f"aborted at step {step}: {live}"

@@ -20,6 +20,13 @@ from lambda_handlers.protocol.store import (
 from tests.protocol import protocol_memory as memory
 
 
+def create_tables() -> None:
+    """Create the three tables as the stack has them."""
+    _table("registry", "run_id", ("stage", "S"), {"by-name": ("job_name",), "open": ("open_marker", "deadline")})
+    _table("ledger", "run_id", ("seq", "N"), {})
+    _table("control", "item", None, {})
+
+
 def _table(name: str, partition: str, sort: tuple[str, str] | None, indexes: dict[str, tuple[str, ...]]) -> None:
     attributes = {partition: "S"} | ({sort[0]: sort[1]} if sort else {})
     attributes |= {"job_name": "S", "open_marker": "S", "deadline": "N"} if indexes else {}
@@ -53,9 +60,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, ItemStore]]:
         return
     with mock_aws():
         aws.client.cache_clear()
-        _table("registry", "run_id", ("stage", "S"), {"by-name": ("job_name",), "open": ("open_marker", "deadline")})
-        _table("ledger", "run_id", ("seq", "N"), {})
-        _table("control", "item", None, {})
+        create_tables()
         yield {
             "registry": job_registry_store("registry"),
             "ledger": run_ledger_store("ledger"),
