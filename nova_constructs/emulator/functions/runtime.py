@@ -173,7 +173,6 @@ class Runtime:
             "AWS_LAMBDA_LOG_STREAM_NAME": stream,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self._state.endpoint,
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def _request(self, function: Any, event: Any, request_id: str, worker: Worker) -> dict[str, Any]:
