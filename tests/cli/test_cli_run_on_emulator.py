@@ -11,7 +11,7 @@ import pytest
 
 from nova_constructs.cli.demo.checks import check
 from nova_constructs.cli.demo.dataset import EXAMPLE
-from nova_constructs.cli.demo.synth import synthesize
+from nova_constructs.cli.demo.synth import synthesis
 from nova_constructs.cli.interrupts import Interrupts
 from nova_constructs.cli.run import waiting
 from tests.cli.cli_support import Nova
@@ -25,7 +25,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
     folder = tmp_path_factory.mktemp("synth")
     request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA")
-    assembly = synthesize(request, folder, Interrupts())
+    with synthesis(request, folder, Interrupts()) as synthesized:
+        assembly = synthesized()
     with Emulator() as emulator:
         deployment = emulator.deploy(assembly)
         bucket = deployment.outputs["demoIncomingBucketName"]

@@ -66,12 +66,12 @@ def events_lost(workflow: Workflow) -> None:
     success(workflow)
 
 
-def import_never_ends(workflow: Workflow) -> None:
-    _slow_bedrock(workflow, import_seconds=7 * 86400.0)
+def import_outlasts_its_deadline(workflow: Workflow) -> None:
+    _slow_bedrock(workflow, import_seconds=8 * 3600.0)
 
 
-def deployment_never_ends(workflow: Workflow) -> None:
-    _slow_bedrock(workflow, deployment_seconds=7 * 86400.0)
+def deployment_outlasts_its_deadline(workflow: Workflow) -> None:
+    _slow_bedrock(workflow, deployment_seconds=8 * 3600.0)
 
 
 def _slow_bedrock(workflow: Workflow, **seconds: float) -> None:
@@ -120,8 +120,8 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "training fails": training_fails,
     "training never ends": deadline,
     "events lost": events_lost,
-    "import never ends": import_never_ends,
-    "deployment never ends": deployment_never_ends,
+    "import outlasts its deadline": import_outlasts_its_deadline,
+    "deployment outlasts its deadline": deployment_outlasts_its_deadline,
     "aborted while training": abort_in("Train", "TrainingJob"),
     "aborted while importing": abort_in("ImportModel", "CustomModel"),
     "aborted while deploying": abort_in("DeployModel", "CustomModelDeployment"),

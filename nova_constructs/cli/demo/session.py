@@ -10,7 +10,7 @@ from pathlib import Path
 from nova_constructs.cli.demo.checks import DemoRequest
 from nova_constructs.cli.demo.dataset import first_rows
 from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
-from nova_constructs.cli.demo.synth import synthesize
+from nova_constructs.cli.demo.synth import synthesis
 from nova_constructs.cli.demo.watch import watch
 from nova_constructs.cli.demo.workplace import workplace
 from nova_constructs.cli.deployed import Customization, customizations_of
@@ -43,10 +43,10 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
     `began` is the monotonic instant from which the demo's seconds count.
     """
     with workplace(interrupts) as folder, open_progress() as progress:
-        progress.say("Synthesizing the stack")
-        assembly = synthesize(request, folder, interrupts)
-        progress.say("Starting the emulator")
-        with running_emulator(interrupts) as emulator:
+        progress.say("Synthesizing the stack and starting the emulator")
+        # Side by side, since each takes seconds and neither needs the other.
+        with synthesis(request, folder, interrupts) as synthesized, running_emulator(interrupts) as emulator:
+            assembly = synthesized()
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
             interrupts.check()

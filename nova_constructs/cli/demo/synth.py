@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nova_constructs.cli.demo.checks import DemoRequest
@@ -19,16 +20,17 @@ _GRACE_SECONDS = 3.0
 _TAIL_LINES = 20
 
 
-def synthesize(request: DemoRequest, folder: Path, interrupts: Interrupts) -> Path:
-    """Write the demo's `customizations.yaml`, synthesize it and return the cloud assembly's folder.
+@contextmanager
+def synthesis(request: DemoRequest, folder: Path, interrupts: Interrupts) -> Iterator[Callable[[], Path]]:
+    """Write the demo's `customizations.yaml` and synthesize it beside what the block does.
 
-    Raises CommandError with the end of the process's stderr if it fails, InterruptError on a signal.
+    The value is a function that waits for the cloud assembly and returns its folder; it raises CommandError with the
+    end of the process's stderr if synthesis fails, InterruptError on a signal. No process is left after the block.
     """
     settings = folder / "customizations.yaml"
     # JSON is YAML, and needs no library to write.
     settings.write_text(json.dumps(request.customizations(), indent=2), encoding="utf-8")
-    assembly = folder / "assembly"
-    log = folder / "synth.log"
+    assembly, log = folder / "assembly", folder / "synth.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", _APP, str(settings), "--output", str(assembly)],
@@ -39,17 +41,21 @@ def synthesize(request: DemoRequest, folder: Path, interrupts: Interrupts) -> Pa
             # A group of its own: a Ctrl-C of the terminal reaches only nova, which then ends the whole group.
             start_new_session=True,
         )
-        try:
-            while process.poll() is None:
-                interrupts.wait(0.05)
-        except BaseException:
-            interrupts.end()
-            raise
-        finally:
-            _end_group(process)
-    if process.returncode != 0:
-        raise CommandError(f"synthesis failed with exit code {process.returncode}:\n{_tail(log)}")
-    return assembly
+
+    def wait() -> Path:
+        while process.poll() is None:
+            interrupts.wait(0.05)
+        if process.returncode != 0:
+            raise CommandError(f"synthesis failed with exit code {process.returncode}:\n{_tail(log)}")
+        return assembly
+
+    try:
+        yield wait
+    except BaseException:
+        interrupts.end()
+        raise
+    finally:
+        _end_group(process)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
