@@ -45,13 +45,13 @@ def check_customization(
         *data.problems(),
         *_evaluation_problems(evaluation),
         *gate.problems([(task.task, task.subtask) for task in evaluation]),
+        *_gate_metric_problems(gate),
     ]
     if problems:
         raise ConfigurationError(scope.node.path, problems)
-    _warn(scope, "training", instances.check(Work.TRAINING, model, method, platform.kind, **_instances(platform)))
+    _warn_of_instances(scope, "training", Work.TRAINING, model, method, platform)
     for task in evaluation:
-        found = instances.check(Work.EVALUATION, model, "EVALUATION", platform.kind, **_instances(task.platform))
-        _warn(scope, f"evaluation-{task.task}", found)
+        _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.platform)
 
 
 BUILT_METHODS = ("SFT_LORA",)
@@ -62,6 +62,16 @@ def _built(method: str) -> list[str]:
     if method.upper() in BUILT_METHODS:
         return []
     return [f"method {method!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"]
+
+
+def _gate_metric_problems(gate: GateCriteria) -> Iterable[str]:
+    for criterion in gate.criteria:
+        try:
+            known = evaluation_task(criterion.task)
+        except UnknownNameError:
+            continue  # told as a task that is not evaluated
+        if known.metric == "all" and not criterion.metric:
+            yield f"gate names task {criterion.task!r}, which has several metrics: name one, for instance metric: f1"
 
 
 def _evaluation_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
@@ -88,10 +98,16 @@ def _evaluation_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
             yield f"evaluation task {task.task!r} takes no dataset, got {task.dataset!r}: leave it out"
 
 
-def _instances(platform: TrainingJobs) -> dict[str, object]:
-    return {"instance_type": platform.instance_type, "instance_count": platform.instance_count}
-
-
-def _warn(scope: Construct, subject: str, messages: Iterable[str]) -> None:
-    for number, message in enumerate(messages):
+def _warn_of_instances(
+    scope: Construct, subject: str, work: Work, model: str, method: str, platform: TrainingJobs
+) -> None:
+    found = instances.check(
+        work,
+        model,
+        method,
+        platform.kind,
+        instance_type=platform.instance_type,
+        instance_count=platform.instance_count,
+    )
+    for number, message in enumerate(found):
         Annotations.of(scope).add_warning_v2(f"nova-constructs:instances-{subject}-{number}", message)

@@ -74,7 +74,7 @@ class JobWaiting(Construct):
         """Two reconciler rounds and a quarter of an hour: by then a job past its deadline has been ended."""
         return Duration.seconds(2 * self.reconcile_interval.to_seconds() + 900)
 
-    def answer_to(self, state_machine: sfn.IStateMachine, *submitters: HandlerFunction) -> None:
+    def answer_to(self, state_machine: sfn.StateMachine, *submitters: HandlerFunction) -> None:
         """Let the functions send task tokens back to a state machine, and the reconciler look at its executions.
 
         Policies of their own, since the state machine depends on the functions and so on their roles.

@@ -71,13 +71,13 @@ class RunPlan(Stage):
 def read_recipes(function: HandlerFunction) -> None:
     """Let a function read the public hub's Nova models and their recipe templates."""
     stack = Stack.of(function)
-    hub = {"service": "sagemaker", "account": "aws"}
+    content = f"{PUBLIC_HUB}/Model/nova-textgeneration-*"
     function.allow(
         "ReadHub",
         ["sagemaker:DescribeHubContent"],
         [
-            stack.format_arn(**hub, resource="hub", resource_name=PUBLIC_HUB),
-            stack.format_arn(**hub, resource="hub-content", resource_name=f"{PUBLIC_HUB}/Model/nova-textgeneration-*"),
+            stack.format_arn(service="sagemaker", account="aws", resource="hub", resource_name=PUBLIC_HUB),
+            stack.format_arn(service="sagemaker", account="aws", resource="hub-content", resource_name=content),
         ],
     )
     templates = f"arn:{stack.partition}:s3:::jumpstart-cache-prod-{stack.region}/recipes/*"
