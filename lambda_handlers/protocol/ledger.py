@@ -125,7 +125,11 @@ class LedgerClient:
     function_name: str
 
     def append(self, *, run_id: str, event_id: str, type: str, detail: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Record the event; raise LedgerSealed if the run is closed, TransientServiceError if the function fails."""
+        """Record the event.
+
+        Raise LedgerSealed if the run is closed, InvalidRequest for a detail that cannot be recorded and
+        TransientServiceError if the function fails otherwise.
+        """
         request = {"run_id": run_id, "event_id": event_id, "type": type, "detail": dict(detail)}
         with service_errors():
             answer = client("lambda").invoke(FunctionName=self.function_name, Payload=canonical(request).encode())
@@ -202,6 +206,7 @@ def _check_detail(detail: Mapping[str, Any]) -> None:
 
 def _error(payload: Mapping[str, Any]) -> WorkflowError:
     message = str(payload.get("errorMessage", payload))
-    if payload.get("errorType") == LedgerSealed.__name__:
-        return LedgerSealed(message)
+    for known in (LedgerSealed, InvalidRequest):
+        if payload.get("errorType") == known.__name__:
+            return known(message)
     return TransientServiceError(f"The ledger did not take the event: {message}")

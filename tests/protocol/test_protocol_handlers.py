@@ -16,6 +16,7 @@ from moto import mock_aws
 from lambda_handlers import append_ledger, close_run, complete_job, reconcile_jobs
 from lambda_handlers.jobs import driver_for
 from lambda_handlers.protocol import aws, clock
+from lambda_handlers.protocol.errors import InvalidRequest, LedgerSealed, TransientServiceError
 from lambda_handlers.protocol.fingerprint import claim
 from lambda_handlers.protocol.ledger import LedgerClient, S3Mirror, append, read, verify
 from lambda_handlers.protocol.lock import RunLock
@@ -135,6 +136,18 @@ def test_an_event_is_recorded_once_and_mirrored(step_functions: StepFunctions) -
     assert first["seq"] == 1
     assert _object("runs/r1/ledger/000001.json")["hash"] == first["hash"]
     assert _object("runs/r1/ledger/000001.json")["detail"] == {"score": 0.5}
+
+
+def test_a_client_is_told_why_an_event_was_not_taken(step_functions: StepFunctions) -> None:
+    ledger = LedgerClient("append")
+    with pytest.raises(InvalidRequest, match="characters"):
+        ledger.append(run_id="r1", event_id="e", type="t", detail={"text": "x" * 140_000})
+    ledger.append(run_id="r1", event_id="run_closed", type="run_closed", detail={})
+    with pytest.raises(LedgerSealed, match="r1 is closed"):
+        ledger.append(run_id="r1", event_id="e", type="t", detail={})
+    boto3.client("dynamodb").delete_table(TableName="ledger")
+    with pytest.raises(TransientServiceError, match="did not take the event"):
+        ledger.append(run_id="r1", event_id="e", type="t", detail={})
 
 
 def test_a_mirrored_event_is_never_overwritten(step_functions: StepFunctions) -> None:
