@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from tests.workflow.harness import ENTRY, Workflow, until
 
 EVENT = "SageMaker Training Job State Change"
 PLATFORM = ENTRY["platform"]
-
-
-def set_training_seconds(workflow: Workflow, seconds: float) -> None:
-    """Let training take this many simulated seconds."""
-    state = workflow.emulator.state
-    state.simulation = replace(state.simulation, training_seconds=seconds)
 
 
 def success(workflow: Workflow) -> None:
@@ -36,16 +32,27 @@ def dataset_of(salt: str) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def large_dataset(workflow: Workflow) -> None:
-    """Output of several parts, so that multipart uploads happen."""
-    text = "word " * 400
-    rows = (json.dumps({"question": f"Number {n}? {text}", "answer": text}) for n in range(6000))
-    ended = workflow.run("\n".join(rows).encode())
+def large_dataset() -> bytes:
+    """Return a dataset whose training file and quarantine both take several parts: 24 MB good, 18 MB faulty."""
+    text, filler = "word " * 400, "x" * 900_000
+    good = [json.dumps({"question": f"Number {n}? {text}", "answer": text}) for n in range(6000)]
+    faulty = [json.dumps({"question": "", "answer": filler}) for _ in range(20)]
+    return "\n".join(good[:3000] + faulty + good[3000:]).encode()
+
+
+def large(workflow: Workflow) -> None:
+    ended = workflow.run(large_dataset())
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
 
 
-def failed(workflow: Workflow) -> None:
-    ended = workflow.run()
+def large_and_interrupted(workflow: Workflow) -> None:
+    """The first upload cannot be completed: both are given up."""
+    workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=1)
+    failed(workflow, large_dataset())
+
+
+def failed(workflow: Workflow, body: bytes | None = None) -> None:
+    ended = workflow.run(body)
     assert ended["status"] == "FAILED", ended.get("output")
     workflow.record(ended["name"])
     workflow.nothing_left_running()
@@ -75,13 +82,34 @@ def deployment_outlasts_its_deadline(workflow: Workflow) -> None:
 
 
 def _slow_bedrock(workflow: Workflow, **seconds: float) -> None:
+    with lasting(workflow, **seconds):
+        failed(workflow)
+
+
+@contextmanager
+def lasting(workflow: Workflow, **seconds: float) -> Iterator[None]:
+    """Let simulated work last this long in the block."""
     state = workflow.emulator.state
     before = state.simulation
     state.simulation = replace(before, **seconds)
     try:
-        failed(workflow)
+        yield
     finally:
         state.simulation = before
+
+
+CREATES = {
+    "training": ("sagemaker", "CreateTrainingJob"),
+    "evaluation": ("sagemaker", "CreateTrainingJob"),
+    "import": ("bedrock", "CreateCustomModel"),
+    "deployment": ("bedrock", "CreateCustomModelDeployment"),
+}
+STAGE_BEFORE = {
+    "training": "PlanRun",
+    "evaluation": "FindCheckpoint",
+    "import": "DecideGate",
+    "deployment": "ImportModel",
+}
 
 
 def abort_in(state: str, kind: str) -> Callable[[Workflow], None]:
@@ -90,33 +118,178 @@ def abort_in(state: str, kind: str) -> Callable[[Workflow], None]:
     def take(workflow: Workflow) -> None:
         arn = workflow.upload()
         workflow.reach(arn, state)
-        until(lambda: kind in json.dumps(_rows(workflow, arn)) or None, f"the {kind} of {state}")
+        until(lambda: kind in json.dumps(rows_of(workflow, arn)) or None, f"the {kind} of {state}")
         workflow.states.stop_execution(executionArn=arn)
-        workflow.record(arn.rsplit(":", 1)[1])
-        workflow.nothing_left_running()
+        closed(workflow, arn)
 
     return take
 
 
-def _rows(workflow: Workflow, arn: str) -> list[dict[str, object]]:
+def closed(workflow: Workflow, arn: str) -> None:
+    """Wait until an ended execution has its record and has left nothing running."""
+    workflow.record(arn.rsplit(":", 1)[1])
+    workflow.nothing_left_running()
+
+
+def rows_of(workflow: Workflow, arn: str) -> list[dict[str, Any]]:
     found = workflow.emulator.client("dynamodb").scan(TableName=workflow["JobRegistryTableName"])["Items"]
     return [row for row in found if row["execution_arn"]["S"] == arn]
 
 
-def response_lost(service: str, operation: str) -> Callable[[Workflow], None]:
+def abort_before_create(stage: str) -> Callable[[Workflow], None]:
+    """Return the path of an abort that lands between the intent to create a stage's job and its creation."""
+
+    def take(workflow: Workflow) -> None:
+        arn = workflow.upload()
+        workflow.reach(arn, STAGE_BEFORE[stage])
+
+        def abort() -> None:
+            workflow.states.stop_execution(executionArn=arn)
+            workflow.record(arn.rsplit(":", 1)[1])
+
+        workflow.emulator.faults.before(*CREATES[stage], abort)
+        closed(workflow, arn)
+
+    return take
+
+
+def abort_without_stop(workflow: Workflow) -> str:
+    """Abort a run whose job cannot be stopped at first, and return its execution."""
+    workflow.emulator.faults.never_finish("training")
+    arn = workflow.upload()
+    until(lambda: workflow.live_jobs() or None, "the training job")
+    workflow.emulator.faults.error("sagemaker", "StopTrainingJob", "ValidationException", "not now", times=1)
+    workflow.states.stop_execution(executionArn=arn)
+    workflow.record(arn.rsplit(":", 1)[1])
+    return arn
+
+
+def stopped_by_the_reconciler(workflow: Workflow) -> None:
+    closed(workflow, abort_without_stop(workflow))
+
+
+def stopped_by_an_early_event(workflow: Workflow) -> None:
+    """An event about the end comes for a job that still runs and that nobody wants any more."""
+    with workflow.emulator.clock.busy():  # no simulated time for the reconciler to be first
+        arn = abort_without_stop(workflow)
+        name = rows_of(workflow, arn)[0]["job_name"]["S"]
+        detail = {"TrainingJobName": name, "TrainingJobStatus": "Stopped"}
+        workflow.emulator.state.put_service_event("aws.sagemaker", EVENT, detail)
+        until(lambda: not workflow.live_jobs() or workflow.jobs()[name] == "Stopping" or None, "the stop")
+    closed(workflow, arn)
+
+
+def status_event_lost(workflow: Workflow) -> None:
+    """The abort is told to nobody: the reconciler finds out and closes the run."""
+    workflow.emulator.faults.lose_event("Step Functions Execution Status Change", times=None)
+    workflow.emulator.faults.never_finish("training")
+    arn = workflow.upload()
+    until(lambda: workflow.live_jobs() or None, "the training job")
+    workflow.states.stop_execution(executionArn=arn)
+    closed(workflow, arn)
+
+
+def pointer_tampered(workflow: Workflow) -> None:
+    """Somebody overwrites the parameter: the reconciler puts back what the pointer shows."""
+    name, truth = workflow["PointerParameterName"], workflow.pointer()
+    assert truth
+    workflow.emulator.client("ssm").put_parameter(Name=name, Value="arn:of:nothing", Overwrite=True)
+    until(lambda: workflow.pointer() == truth or None, "the repair of the pointer")
+
+
+def ends_before_it_is_open(workflow: Workflow) -> None:
+    """Every job ends while its create call is answered, and no event tells so."""
+    workflow.emulator.faults.lose_event(EVENT, times=None)
+    for service, operation in set(CREATES.values()):
+        workflow.emulator.faults.after(service, operation, lambda: pause(workflow), times=None)
+    with lasting(workflow, training_seconds=0.2, evaluation_seconds=0.2, import_seconds=0.2, deployment_seconds=0.2):
+        success(workflow)
+
+
+def pause(workflow: Workflow) -> None:
+    """Let simulated time pass within a call, at the speed of real time."""
+    end = workflow.emulator.clock.monotonic() + 1.0
+    until(lambda: workflow.emulator.clock.monotonic() > end or None, "a second")
+
+
+def fails_before_it_is_open(stage: str) -> Callable[[Workflow], None]:
+    """Return the path of a job that fails while its create call is answered, told by no event."""
+
+    def take(workflow: Workflow) -> None:
+        faults = workflow.emulator.faults
+        faults.lose_event(EVENT, times=None)
+        arn = workflow.upload()
+        workflow.reach(arn, STAGE_BEFORE[stage])
+        faults.after(*CREATES[stage], lambda: pause(workflow), times=None)
+        inject = {"import": faults.fail_import, "deployment": faults.fail_deployment}.get(stage, faults.fail_job)
+        inject(lambda name, tags: tags.get("nova-constructs:stage", "").startswith(stage))
+        seconds = dict.fromkeys(("training_seconds", "evaluation_seconds"), 0.2)
+        with lasting(workflow, **seconds, import_seconds=0.2, deployment_seconds=0.2):
+            assert workflow.finish(arn)["status"] == "FAILED"
+        closed(workflow, arn)
+
+    return take
+
+
+def response_lost(stage: str) -> Callable[[Workflow], None]:
     """Return the path of a create call whose response is lost."""
 
     def take(workflow: Workflow) -> None:
-        workflow.emulator.faults.lose_response(service, operation)
-        success(workflow)
+        arn = workflow.upload()
+        workflow.reach(arn, STAGE_BEFORE[stage])
+        workflow.emulator.faults.lose_response(*CREATES[stage])
+        assert workflow.finish(arn)["status"] == "SUCCEEDED"
 
     return take
+
+
+def name_taken(stage: str) -> Callable[[Workflow], None]:
+    """Return the path on which the name of a model or deployment is in use by another request of the customization."""
+
+    def take(workflow: Workflow) -> None:
+        arn = workflow.upload()
+        workflow.reach(arn, STAGE_BEFORE[stage])
+        workflow.emulator.faults.before(*CREATES[stage], lambda: _squat(workflow, arn, stage))
+        assert workflow.finish(arn)["status"] == "SUCCEEDED"
+
+    return take
+
+
+def _squat(workflow: Workflow, arn: str, stage: str) -> None:
+    bedrock = workflow.emulator.client("bedrock")
+    name = next(row["job_name"]["S"] for row in rows_of(workflow, arn) if row["stage"]["S"] == stage)
+    tags = [{"key": "nova-constructs:customization", "value": "Nova-Demo/Demo"}]
+    source = bedrock.list_custom_models()["modelSummaries"][0]["modelArn"]
+    if stage == "deployment":
+        bedrock.create_custom_model_deployment(modelDeploymentName=name, modelArn=source, tags=tags)
+        return
+    role = workflow.stack.resources[
+        next(n for n in workflow.stack.resources if "ImportRole" in n and "Policy" not in n)
+    ]
+    checkpoint = checkpoint_of(workflow)
+    bedrock.create_custom_model(
+        modelName=name,
+        modelSourceConfig={"s3DataSource": {"s3Uri": checkpoint}},
+        roleArn=f"arn:aws:iam::123456789012:role/{role}",
+        modelTags=tags,
+    )
+
+
+def checkpoint_of(workflow: Workflow) -> str:
+    """Return the checkpoint of some run that has ended."""
+    runs = workflow.states.list_executions(stateMachineArn=workflow["StateMachineArn"], statusFilter="SUCCEEDED")
+    for run in runs["executions"]:
+        for event in workflow.record(run["name"])["ledger"]:
+            if event["type"] == "checkpoint_resolved":
+                return str(event["detail"]["uri"])
+    raise AssertionError("no run has a checkpoint")
 
 
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
-    "large dataset": large_dataset,
+    "large dataset": large,
+    "large dataset, upload interrupted": large_and_interrupted,
     "training fails": training_fails,
     "training never ends": deadline,
     "events lost": events_lost,
@@ -125,7 +298,14 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "aborted while training": abort_in("Train", "TrainingJob"),
     "aborted while importing": abort_in("ImportModel", "CustomModel"),
     "aborted while deploying": abort_in("DeployModel", "CustomModelDeployment"),
-    "create response of training lost": response_lost("sagemaker", "CreateTrainingJob"),
-    "create response of import lost": response_lost("bedrock", "CreateCustomModel"),
-    "create response of deployment lost": response_lost("bedrock", "CreateCustomModelDeployment"),
+    **{f"aborted before the create of {stage}": abort_before_create(stage) for stage in CREATES},
+    **{f"create response of {stage} lost": response_lost(stage) for stage in CREATES},
+    "name of the model taken": name_taken("import"),
+    "name of the deployment taken": name_taken("deployment"),
+    "jobs end before they are open": ends_before_it_is_open,
+    **{f"{stage} fails before it is open": fails_before_it_is_open(stage) for stage in CREATES},
+    "stopped by the reconciler": stopped_by_the_reconciler,
+    "stopped by an early event": stopped_by_an_early_event,
+    "status event lost": status_event_lost,
+    "pointer tampered with": pointer_tampered,
 }
