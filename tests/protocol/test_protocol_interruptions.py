@@ -146,3 +146,29 @@ def test_an_abort_at_any_step_is_cleaned_up_without_the_reconciler() -> None:
         live = [job.name for job in world.jobs.values() if job.status is JobStatus.RUNNING and not job.stopping]
         aborted = world.executions["run-1"].status == "ABORTED"
         assert not (aborted and live), f"aborted at step {step}: {live}"
+
+
+def test_a_submission_at_any_step_of_closing_leaves_no_job_running() -> None:
+    outcomes = set()
+    for step in range(60):
+        world = World()
+        execution = world.start_execution("A")
+        _finish_plan(world)
+        (submission,) = world.processes
+        submission.advance()
+        world.abort(execution)
+        closing = world.tell_ended(world.ended_events[-1])
+        for _ in range(step):
+            if not closing.ended:
+                closing.advance()
+        _advance(submission)
+        outcomes.add(type(submission.error).__name__)
+        if not closing.ended:
+            _advance(closing)
+        assert not [job.name for job in world.jobs.values() if not job.stopping], f"submitted at step {step} of closing"
+    assert outcomes == {"NoneType", "LockLost"}
+
+
+def _finish_plan(world: World) -> None:
+    while world.processes[0].label.startswith("plan"):
+        world.processes[0].advance()
