@@ -150,11 +150,11 @@ def test_the_package_of_the_asset_wins_over_the_checkout(emulator):
 
 
 def test_handlers_follow_the_clock_of_the_emulator(emulator):
-    emulator.clock.sleep(86_400)
+    emulator.clock.sleep(7200)
     _, seen = invoke(emulator, "Own")
     told = datetime.fromisoformat(seen["now"])
     assert abs((told - emulator.clock.now()).total_seconds()) < 3600
-    assert (told - datetime.now(UTC)).total_seconds() > 80_000
+    assert (told - datetime.now(UTC)).total_seconds() > 7000
 
 
 def test_nothing_in_the_environment_names_an_emulator(emulator):

@@ -275,7 +275,7 @@ def test_input_over_256_kib_is_refused(emulator):
 
 
 def test_times_in_the_context_are_texts_on_the_simulated_clock(emulator):
-    emulator.clock.sleep(864_000)
+    emulator.clock.sleep(86_400)
     ended = run(emulator, _arn(emulator, "Context"))
     started = datetime.fromisoformat(json.loads(ended["output"])["started"])
     assert abs((emulator.clock.now() - started).total_seconds()) < 40_000

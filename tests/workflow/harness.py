@@ -18,7 +18,14 @@ ENTRY: dict[str, Any] = {
     "name": "Demo",
     "model": "NOVA_LITE_2",
     "method": "SFT_LORA",
-    "platform": {"type": "SMTJ", "instance_type": "ml.p5.48xlarge", "instance_count": 4},
+    "platform": {
+        "type": "SMTJ",
+        "instance_type": "ml.p5.48xlarge",
+        "instance_count": 4,
+        # Short, so that a job that never ends costs a test seconds.
+        "max_runtime_hours": 6,
+        "max_pending_hours": 1,
+    },
     "data": {"columns": {"question": "question", "answer": "answer"}},
     "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"}],
     "gate": {"criteria": [{"task": "mmlu", "floor": 0.2}]},

@@ -32,23 +32,23 @@ def dataset_of(salt: str) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def large_dataset() -> bytes:
+def large_dataset(salt: str) -> bytes:
     """Return a dataset whose training file and quarantine both take several parts: 24 MB good, 18 MB faulty."""
     text, filler = "word " * 400, "x" * 900_000
-    good = [json.dumps({"question": f"Number {n}? {text}", "answer": text}) for n in range(6000)]
+    good = [json.dumps({"question": f"{salt} {n}? {text}", "answer": text}) for n in range(6000)]
     faulty = [json.dumps({"question": "", "answer": filler}) for _ in range(20)]
     return "\n".join(good[:3000] + faulty + good[3000:]).encode()
 
 
 def large(workflow: Workflow) -> None:
-    ended = workflow.run(large_dataset())
+    ended = workflow.run(large_dataset("Number"))
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
 
 
 def large_and_interrupted(workflow: Workflow) -> None:
     """The first upload cannot be completed: both are given up."""
     workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=1)
-    failed(workflow, large_dataset())
+    failed(workflow, large_dataset("Digit"))
 
 
 def failed(workflow: Workflow, body: bytes | None = None) -> None:
@@ -158,7 +158,7 @@ def abort_without_stop(workflow: Workflow) -> str:
     workflow.emulator.faults.never_finish("training")
     arn = workflow.upload()
     until(lambda: workflow.live_jobs() or None, "the training job")
-    workflow.emulator.faults.error("sagemaker", "StopTrainingJob", "ValidationException", "not now", times=1)
+    workflow.emulator.faults.error("sagemaker", "StopTrainingJob", "AccessDeniedException", "not now", times=1)
     workflow.states.stop_execution(executionArn=arn)
     workflow.record(arn.rsplit(":", 1)[1])
     return arn
