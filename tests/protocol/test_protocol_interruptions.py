@@ -169,6 +169,23 @@ def test_a_submission_at_any_step_of_closing_leaves_no_job_running() -> None:
     assert outcomes == {"NoneType", "LockLost"}
 
 
+@pytest.mark.parametrize("fault", _FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_at_any_step_of_closing_is_made_good_by_one_pass_of_the_reconciler(fault: Command) -> None:
+    for step in range(60):
+        world = World()
+        execution = world.start_execution("A")
+        _finish(world)
+        world.abort(execution)
+        closing = world.tell_ended(world.ended_events[-1])
+        for position in range(60):
+            if not closing.ended:
+                closing.advance(fault if position == step else Command.GO)
+        _advance(world.start_reconciler())
+        assert [job.stopping for job in world.jobs.values()] == [True], f"interrupted at step {step} of closing"
+        come_to_rest(world)
+        check_at_rest(world)
+
+
 def _finish_plan(world: World) -> None:
     while world.processes[0].label.startswith("plan"):
         world.processes[0].advance()

@@ -232,6 +232,13 @@ def test_a_ledger_replays_an_event_it_knows_and_takes_none_after_the_end() -> No
     assert json.loads(objects["runs/r/ledger/000001.json"])["hash"] == first.hash == events[1].previous
 
 
+def test_the_last_event_fills_the_gaps_that_interruptions_left_in_the_mirror() -> None:
+    store, objects = run_ledger(), Objects()
+    append(store, Objects(), "r", "a", "started", {}, NOW)
+    append(store, objects, "r", "run_closed", "run_closed", {}, NOW)
+    assert sorted(objects) == ["runs/r/ledger/000001.json", "runs/r/ledger/000002.json"]
+
+
 def test_any_change_to_a_chain_is_found() -> None:
     store, objects = run_ledger(), Objects()
     for name in ("a", "b", "run_closed"):
