@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,7 @@ from lambda_handlers.protocol.registry import JobRow, RowStatus
 from lambda_handlers.protocol.resume import completed_stages, stage_completed
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.runs import close_run
+from lambda_handlers.protocol.stepfunctions import StepFunctions
 from lambda_handlers.protocol.summary import reason, summarize
 from tests.protocol.protocol_memory import run_control, run_ledger
 
@@ -216,6 +219,52 @@ def test_the_pointer_moves_once_and_only_under_the_lock() -> None:
     target = pointer.read()
     assert target is not None
     assert (target.arn, target.model_arn, target.previous, target.previous_model_arn) == ("d2", "m2", "d1", "m1")
+
+
+def test_a_run_that_is_being_closed_does_not_move_the_pointer() -> None:
+    store = run_control()
+    generation = RunLock(store).acquire("r1", "e1", NOW)
+    RunLock(store).fence("r1")
+    with pytest.raises(LockLost):
+        Pointer(store).move("r1", generation, "d1", now=NOW)
+    assert Pointer(store).read() is None
+
+
+def _step_functions(monkeypatch: pytest.MonkeyPatch) -> Stubber:
+    client = boto3.client("stepfunctions")
+    monkeypatch.setattr("lambda_handlers.protocol.stepfunctions.client", lambda _: client)
+    stubber = Stubber(client)
+    stubber.activate()
+    return stubber
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
+def test_a_token_that_nobody_waits_with_is_closed_not_an_error(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    stub = _step_functions(monkeypatch)
+    stub.add_client_error("send_task_success", code)
+    stub.add_client_error("send_task_failure", code)
+    assert StepFunctions().succeed("t", {"a": 1}) is False
+    assert StepFunctions().fail("t", "JobFailed", "why") is False
+
+
+def test_what_is_sent_keeps_to_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = _step_functions(monkeypatch)
+    stub.add_response("send_task_success", {}, {"taskToken": "t", "output": '{"a":1}'})
+    sent = {"taskToken": "t", "error": "JobFailed", "cause": "x" * 32_768}
+    stub.add_response("send_task_failure", {}, sent)
+    stub.add_client_error("send_task_failure", "AccessDeniedException")
+    assert StepFunctions().succeed("t", {"a": 1}) is True
+    assert StepFunctions().fail("t", "JobFailed", "x" * 40_000) is True
+    with pytest.raises(ClientError):
+        StepFunctions().fail("t", "JobFailed", "why")
+
+
+def test_an_execution_that_is_no_longer_known_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = _step_functions(monkeypatch)
+    stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    arn = "arn:aws:states:us-east-1:123456789012:execution:demo:r1"
+    state = StepFunctions().describe(arn)
+    assert (state.ended, state.status) == (True, "ABORTED")
 
 
 def test_a_ledger_replays_an_event_it_knows_and_takes_none_after_the_end() -> None:
