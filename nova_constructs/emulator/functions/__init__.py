@@ -24,7 +24,7 @@ def install(state: EmulatorState) -> Undo:
     runtime = Runtime(state)
     background = AsyncInvocations(state, runtime)
     patches.replace(LambdaFunction, "invoke", _invoker(runtime, background))
-    _patch_configuration(patches)
+    _patch_configuration(patches, runtime)
     _patch_versions(patches)
     state.on_halt(runtime.stop)
     state.on_reset(runtime.resume)
@@ -63,8 +63,8 @@ def _body(outcome: Outcome, response_headers: Any) -> bytes:
     return json.dumps(outcome.error).encode()
 
 
-def _patch_configuration(patches: Patches) -> None:
-    """Keep the settings that moto drops: logging and the dead-letter queue."""
+def _patch_configuration(patches: Patches, runtime: Runtime) -> None:
+    """Keep the settings that moto drops, logging and the dead-letter queue; the first function readies the runtime."""
     made, update, describe = (
         LambdaFunction.__init__,
         LambdaFunction.update_configuration,
@@ -73,6 +73,7 @@ def _patch_configuration(patches: Patches) -> None:
 
     def make(function: Any, account_id: str, spec: dict[str, Any], region: str, version: Any = 1) -> None:
         made(function, account_id, spec, region, version)
+        runtime.prepare()
         function.logging_config = spec.get("LoggingConfig")
         function.dead_letter_config = spec.get("DeadLetterConfig")
         function.logs_group_name = log_group(function)

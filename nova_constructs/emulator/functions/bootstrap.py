@@ -35,18 +35,23 @@ class FollowedClock:
 def main(arguments: list[str]) -> None:
     """Serve invocations until the host closes the pipe; `arguments` is one JSON object."""
     options = json.loads(arguments[1])
+    with os.fdopen(options["read"]) as requests, os.fdopen(options["write"], "w") as answers:
+        serve(options, requests, answers)
+
+
+def serve(options: Mapping[str, Any], requests: TextIO, answers: TextIO) -> None:
+    """Import the handler that the environment names, then answer invocations until the requests end."""
     sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], *options["layers"]]
     sys.path += options["site"]
     clock = FollowedClock()
     clock.offset = options["offset"]
-    with os.fdopen(options["read"]) as requests, os.fdopen(options["write"], "w") as answers:
-        handler, failure = _load(os.environ["_HANDLER"], clock)
-        for line in requests:
-            request = json.loads(line)
-            clock.offset = request["offset"]
-            _answer(answers, {"error": failure} if handler is None else _invoke(handler, request))
-            if handler is None:
-                sys.exit(1)
+    handler, failure = _load(os.environ["_HANDLER"], clock)
+    for line in requests:
+        request = json.loads(line)
+        clock.offset = request["offset"]
+        _answer(answers, {"error": failure} if handler is None else _invoke(handler, request))
+        if handler is None:
+            sys.exit(1)
 
 
 def _answer(answers: TextIO, answer: Mapping[str, Any]) -> None:

@@ -13,11 +13,13 @@ from moto.core.exceptions import ServiceException
 
 from nova_constructs.emulator.functions.code import CodeStore
 from nova_constructs.emulator.functions.logs import log_group, write_logs
+from nova_constructs.emulator.functions.processes import Processes, Start
 from nova_constructs.emulator.functions.worker import Outcome, Worker
 from nova_constructs.emulator.iam import AccessDeniedError, credentials
 from nova_constructs.emulator.state import EmulatorState
 
 _LARGEST_RESPONSE = 6_291_556
+_SHARED_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
 _Keys = tuple[str, str, str]
 
 
@@ -42,6 +44,7 @@ class Runtime:
     def __init__(self, state: EmulatorState) -> None:
         self._state = state
         self._code = CodeStore()
+        self._processes = Processes()
         self._lock = threading.Lock()
         self._idle: dict[str, list[Worker]] = defaultdict(list)
         self._busy: dict[str, list[Worker]] = defaultdict(list)
@@ -75,7 +78,14 @@ class Runtime:
             worker.signal()  # whoever waits for its answer cleans up
         for worker in idle:
             worker.kill()
+        self._processes.stop()
         self._code.clear()
+
+    def prepare(self) -> None:
+        """Get ready, in the background, to start processes."""
+        with self._lock:
+            if not self._halted:
+                self._processes.prepare(_SHARED_ENVIRONMENT)
 
     def resume(self) -> None:
         """Take invocations again."""
@@ -119,13 +129,13 @@ class Runtime:
     def _start(self, function: Any, keys: _Keys) -> Worker:
         stream = f"{self._state.clock.now():%Y/%m/%d}/[{_version(function)}]{uuid.uuid4().hex}"
         code = self._code.folder(function.code_sha_256, function.code_bytes)
-        return Worker(
+        start = Start(
             code=code,
             layers=self._layers(function),
             environment=self._environment(function, code, keys, stream),
             offset=self._state.clock.offset(),
-            stream=stream,
         )
+        return Worker(self._processes, start, stream)
 
     def _layers(self, function: Any) -> list[Path]:
         from moto.awslambda.models import lambda_backends
@@ -154,9 +164,7 @@ class Runtime:
         region = self._state.region
         return {
             **{name: str(value) for name, value in (function.environment_vars or {}).items()},
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
+            **_SHARED_ENVIRONMENT,
             "LAMBDA_TASK_ROOT": str(code),
             "_HANDLER": function.handler,
             "AWS_REGION": region,

@@ -7,17 +7,14 @@ import json
 import os
 import select
 import signal
-import site
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-_BOOTSTRAP = Path(__file__).parent / "bootstrap.py"
+from nova_constructs.emulator.functions.processes import Processes, Start, write_all
+
 _CHUNK = 1 << 16
 
 
@@ -33,38 +30,16 @@ class Outcome:
 class Worker:
     """A process that has imported a handler and takes invocations one after the other."""
 
-    def __init__(
-        self, *, code: Path, layers: Sequence[Path], environment: Mapping[str, str], offset: float, stream: str
-    ) -> None:
+    def __init__(self, processes: Processes, start: Start, stream: str) -> None:
         self.stream = stream
         self.stream_exists = False
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
-        read_request, self._requests = os.pipe()
-        self._answers, write_answer = os.pipe()
-        options = {
-            "read": read_request,
-            "write": write_answer,
-            "layers": [str(layer) for layer in layers],
-            "site": _host_packages(),
-            "offset": offset,
-        }
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_BOOTSTRAP), json.dumps(options)],
-                pass_fds=(read_request, write_answer),
-                env=dict(environment),
-                cwd=code,
-                stdin=subprocess.DEVNULL,
-                stdout=self._printed,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process, pipes = processes.start(start, self._printed)
         except OSError:
-            self._close()
+            self._printed.close()
             raise
-        finally:
-            os.close(read_request)
-            os.close(write_answer)
+        self._requests, self._answers = pipes.requests, pipes.answers
 
     @property
     def alive(self) -> bool:
@@ -76,7 +51,7 @@ class Worker:
         begin = self._printed.seek(0, os.SEEK_END)
         request_id = request["context"]["aws_request_id"]
         try:
-            _write_all(self._requests, json.dumps(request).encode() + b"\n")
+            write_all(self._requests, json.dumps(request).encode() + b"\n")
             answer = self._read_answer(time.monotonic() + timeout)
         except BrokenPipeError:
             answer = b""
@@ -129,14 +104,3 @@ class Worker:
         how = f"exit status {status}" if status >= 0 else f"signal: {signal.Signals(-status).name.lower()[3:]}"
         message = f"RequestId: {request_id} Error: Runtime exited with error: {how}"
         return {"errorType": "Runtime.ExitError", "errorMessage": message}
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _host_packages() -> list[str]:
-    """Return where the host keeps third-party packages; they come after the function's own code."""
-    return [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
