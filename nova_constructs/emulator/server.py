@@ -9,16 +9,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
-import moto.core.utils as core_utils
 from moto.core.config import default_user_config
-from moto.core.loaders import create_loader
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wsgi import get_input_stream
 
+from nova_constructs.emulator import caches
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.requests import ApiRequest, error_response, identify, problems
 from nova_constructs.emulator.state import EmulatorState, InjectedResponse, Undo
@@ -120,8 +118,7 @@ def install(state: EmulatorState, listener: socket.socket) -> Undo:
     port = listener.getsockname()[1]
     state.endpoint = f"http://localhost:{port}"
     patches = Patches()
-    # moto makes a loader for each service model, and each loader scans the folders of botocore anew.
-    patches.replace(core_utils, "create_loader", cache(create_loader))
+    caches.install(patches)
     restore = _configure_moto(state, port)
     application = Application(state)
     # The descriptor is duplicated by the server, so ours is closed here.
