@@ -25,6 +25,8 @@ from nova_constructs.iam_evidence import Evidence, Permission, account, granted_
 
 _START_LIMIT_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_SPEED = 3600.0
+"""Simulated seconds per idle second: an hour of training is a second to look at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +47,10 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
     with workplace(interrupts) as folder, open_progress() as progress:
         progress.say("Synthesizing the stack and starting the emulator")
         # Side by side, since each takes seconds and neither needs the other.
-        with synthesis(request, folder, interrupts) as synthesized, running_emulator(interrupts) as emulator:
+        with (
+            synthesis(request, folder, interrupts) as synthesized,
+            running_emulator(interrupts, speed=_SPEED) as emulator,
+        ):
             assembly = synthesized()
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
