@@ -173,5 +173,6 @@ class _LongModel(ProtocolModel):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 class TestProtocolAtLength(_LongModel.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(max_examples=4000, stateful_step_count=120, deadline=None, suppress_health_check=_QUIET)
+    settings = settings(max_examples=2000, stateful_step_count=80, deadline=None, suppress_health_check=_QUIET)
