@@ -24,6 +24,9 @@ def install(patches: Patches) -> None:
     """Put the caches in front of moto's own functions."""
     # moto makes a loader for each service model, and each loader scans the folders of botocore anew.
     patches.replace(core_utils, "create_loader", cache(create_loader))
+    names = core_utils.method_names_from_class
+    # moto asks for each request, and looks at every attribute of the class that answers it.
+    patches.replace_everywhere("method_names_from_class", names, cache(names))
     _patch_dispatcher(patches)
     _patch_serializer(patches)
     _patch_parser(patches)

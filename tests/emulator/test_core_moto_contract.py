@@ -28,6 +28,10 @@ SIGNATURES = {
     "moto.cloudformation.models:Stack._create_output_map": "self",
     "moto.cloudformation.models:ChangeSet.apply": "self",
     "moto.core.loaders:create_loader": "",
+    "moto.core.serialize:AttributePicker.__call__": "self context",
+    "moto.core.serialize:XFormedAttributePicker.get_possible_keys": "self context",
+    "moto.core.utils:method_names_from_class": "clazz",
+    "moto.moto_server.werkzeug_app:DomainDispatcherApplication.get_backend_for_host": "self host",
     "moto.core.routing:get_service_router": "service_name",
     "moto.core.utils:get_service_model": "service_name",
     "moto.core.base_backend:BackendDict.reset": "",
@@ -44,6 +48,8 @@ SIGNATURES = {
     "moto.s3.notifications:_detail_type": "event_name",
     "moto.scheduler.models:EventBridgeSchedulerBackend.delete_schedule": "self group_name name",
     "moto.scheduler.models:EventBridgeSchedulerBackend.get_schedule": "self group_name name",
+    f"{PARSER}.asl.parse.asl_parser:AmazonStateLanguageParser.parse": "definition",
+    f"{PARSER}.asl.parse.preprocessor:Preprocessor.visit": "self tree",
     f"{PARSER}.models:StepFunctionsParserBackend.start_execution": (
         "self state_machine_arn name execution_input trace_header"
     ),
@@ -83,6 +89,7 @@ SIGNATURES = {
     "moto.stepfunctions.responses:StepFunctionResponse.stop_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.describe_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.send_task_failure": "self",
+    "botocore.loaders:JSONFileLoader.load_file": "self file_path",
 }
 
 
