@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nova_constructs.cli.demo.checks import DemoRequest
 from nova_constructs.cli.demo.dataset import first_rows
@@ -20,8 +21,10 @@ from nova_constructs.cli.interrupts import Interrupts
 from nova_constructs.cli.progress import Progress, open_progress
 from nova_constructs.cli.run.details import RunDetails, read_details
 from nova_constructs.cli.runs import Runs
-from nova_constructs.emulator import Emulator
 from nova_constructs.iam_evidence import Evidence, Permission, account, granted_in
+
+if TYPE_CHECKING:
+    from nova_constructs.emulator import Emulator
 
 _START_LIMIT_SECONDS = 30.0
 _POLL_SECONDS = 0.1
