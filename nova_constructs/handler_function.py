@@ -19,6 +19,10 @@ from constructs import Construct
 
 from nova_constructs.handler_assets import handler_code, third_party_code
 
+# What DynamoDB asks of its callers on a customer managed key (DynamoDB guide, "Encryption at rest: usage notes").
+TABLE_KEY_ACTIONS = (
+    *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+)
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64
 
@@ -110,8 +114,7 @@ class HandlerFunction(Construct):
         arns = [table.table_arn, *(f"{table.table_arn}/index/{name}" for name in indexes)]
         self.allow(sid, [f"dynamodb:{action}" for action in actions], arns)
         if table.encryption_key:
-            # DynamoDB opens the table's key with its caller's permissions (its guide, "Encryption at rest").
-            self.use_key(table.encryption_key, "dynamodb", "kms:Decrypt")
+            self.use_key(table.encryption_key, "dynamodb", *TABLE_KEY_ACTIONS)
 
 
 def statement(

@@ -57,10 +57,9 @@ class Evidence:
                 raise ValueError(f"{path.name}: {name} needs a reason and a source")
         return cls(proven=document.get("proven", {}), required_by_aws=required)
 
-    def accounts_for(self, permission: Permission) -> bool:
-        """Tell whether another path, or AWS itself, is why the permission is granted."""
-        name = str(permission)
-        return name in self.proven or name in self.required_by_aws
+    def requires(self, name: str) -> bool:
+        """Tell whether AWS requires a permission; the table's names may hold wildcards."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.required_by_aws)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +123,7 @@ def account(
             split["used"].append(permission)
         elif str(permission) in evidence.proven:
             split["proven"].append(permission)
-        elif str(permission) in evidence.required_by_aws:
+        elif evidence.requires(str(permission)):
             split["required"].append(permission)
         else:
             split["unused"].append(permission)

@@ -10,7 +10,6 @@ from lambda_handlers import catalog
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning.dataset import PinnedDataset
 from lambda_handlers.planning.execution_input import ExecutionInput
-from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.clock import Clock
 from lambda_handlers.protocol.errors import DuplicateRun, RunLocked, service_errors
 from lambda_handlers.protocol.fingerprint import claim, fingerprint, settle
@@ -123,7 +122,6 @@ class Planner:
             return None, RunLock(self._control).acquire(run_id, execution_arn, now)
         except (DuplicateRun, RunLocked) as refusal:
             settle(self._control, run_id, "SKIPPED")
-            runs.close_run(self._control, run_id)
             return refusal.message, 0
 
     def _plan_document(self, checked: _Checked, run_id: str, reason: str | None) -> dict[str, Any]:

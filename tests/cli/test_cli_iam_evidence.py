@@ -117,4 +117,12 @@ def test_evidence_needs_a_reason_and_a_source_for_what_aws_requires(tmp_path: Pa
 def test_a_table_that_does_not_exist_yet_accounts_for_nothing(tmp_path: Path) -> None:
     evidence = Evidence.load(tmp_path / "none.json")
 
-    assert not any(evidence.accounts_for(permission) for permission in granted(PLAN))
+    assert not any(evidence.requires(str(permission)) for permission in granted(PLAN))
+    assert not evidence.proven
+
+
+def test_a_requirement_of_aws_may_hold_for_every_role() -> None:
+    entry = {"reason": "documented", "source": "a guide"}
+    evidence = Evidence(required_by_aws={"*#UseKey:kms:Encrypt": entry})
+    assert evidence.requires("Plan/Plan#UseKey:kms:Encrypt")
+    assert not evidence.requires("Plan/Plan#UseKey:kms:Decrypt")
