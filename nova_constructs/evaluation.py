@@ -15,12 +15,11 @@ from constructs import Construct
 
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
 from nova_constructs.execution_role import ExecutionRole
-from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.run_plan import read_recipes
 from nova_constructs.stage import Stage, Workshop
-from nova_constructs.training import job_submitter
+from nova_constructs.training import job_submitter, output_reader
 
 
 def _one_p5() -> TrainingJobs:
@@ -72,11 +71,7 @@ class Evaluation(Stage):
         self.submit = job_submitter(self, "Submit", "submit_evaluation", workshop, execution_role)
         self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/evaluation-*/recipe/*")
         read_recipes(self.submit)
-        self.read = HandlerFunction(
-            self, "Read", handler="read_evaluation", environment={**workshop.ledger.environment}
-        )
-        self.read.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
-        workshop.ledger.grant_append(self.read)
+        self.read = output_reader(self, "Read", "read_evaluation", workshop)
         side_by_side = sfn.Parallel(self, "Evaluate", result_path="$.evaluations")
         for task in tasks:
             side_by_side.branch(self._branch(task))

@@ -6,6 +6,7 @@ Errors: `JobFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, `QuotaE
 
 from __future__ import annotations
 
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from nova_constructs.execution_role import ExecutionRole
@@ -30,40 +31,45 @@ class Training(Stage):
         platform: TrainingJobs,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._workshop = workshop
         self.submit = job_submitter(self, "Submit", "submit_training", workshop, execution_role)
         self.submit.read_objects("ReadRecipe", workshop.store.artifacts, "runs/*/training/recipe/*")
-        self.resolve_checkpoint = HandlerFunction(
-            self,
-            "ResolveCheckpoint",
-            handler="resolve_checkpoint",
-            environment={**workshop.ledger.environment},
-        )
-        self.resolve_checkpoint.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
-        workshop.ledger.grant_append(self.resolve_checkpoint)
+        self.resolve_checkpoint = output_reader(self, "ResolveCheckpoint", "resolve_checkpoint", workshop)
+        self.run_in_order(self._train(model, method, platform), self._find_checkpoint())
+
+    def _train(self, model: str, method: str, platform: TrainingJobs) -> sfn.CustomState:
         config = {
             "model": model,
             "method": method,
             "training": platform.config(),
             "deadline_seconds": platform.deadline.to_seconds(),
         }
-        self.run_in_order(
-            job_task(
-                self,
-                "Train",
-                function=self.submit,
-                payload={**RUN, "recipe.$": "$.plan.training", "train_uri.$": "$.data.train.uri", "config": config},
-                result_path="$.training",
-                deadline=platform.deadline,
-                grace=workshop.grace,
-            ),
-            lambda_task(
-                self,
-                "FindCheckpoint",
-                function=self.resolve_checkpoint,
-                payload={**RUN, "training.$": "$.training"},
-                result_path="$.checkpoint",
-            ),
+        return job_task(
+            self,
+            "Train",
+            function=self.submit,
+            payload={**RUN, "recipe.$": "$.plan.training", "train_uri.$": "$.data.train.uri", "config": config},
+            result_path="$.training",
+            deadline=platform.deadline,
+            grace=self._workshop.grace,
         )
+
+    def _find_checkpoint(self) -> sfn.CustomState:
+        return lambda_task(
+            self,
+            "FindCheckpoint",
+            function=self.resolve_checkpoint,
+            payload={**RUN, "training.$": "$.training"},
+            result_path="$.checkpoint",
+        )
+
+
+def output_reader(scope: Construct, construct_id: str, handler: str, workshop: Workshop) -> HandlerFunction:
+    """Return a function that reads what a job has written."""
+    function = HandlerFunction(scope, construct_id, handler=handler, environment=workshop.ledger.environment)
+    function.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
+    workshop.ledger.grant_append(function)
+    return function
 
 
 def job_submitter(
