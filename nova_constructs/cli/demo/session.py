@@ -32,6 +32,25 @@ _SPEED = 3600.0
 """Simulated seconds per idle second: an hour of training is a second to look at."""
 
 
+_FIRST_LOOKS: Mapping[str, str] = {
+    "cloudformation": "list_stacks",
+    "s3": "list_buckets",
+    "ssm": "describe_parameters",
+    "iam": "list_roles",
+    "kms": "list_keys",
+    "dynamodb": "list_tables",
+    "lambda": "list_functions",
+    "logs": "describe_log_groups",
+    "sqs": "list_queues",
+    "events": "list_rules",
+    "scheduler": "list_schedules",
+    "stepfunctions": "list_state_machines",
+    "sagemaker": "list_training_jobs",
+    "bedrock": "list_custom_models",
+}
+"""For each service that the stack uses, an operation that only looks."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployed:
     """Hold what the steps after the deployment need."""
@@ -54,11 +73,19 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
             synthesis(request, folder, interrupts) as synthesized,
             running_emulator(interrupts, speed=_SPEED) as emulator,
         ):
+            _look_around(emulator, interrupts)
             assembly = synthesized()
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
             interrupts.check()
             return _run(deployed, request, interrupts, progress, began)
+
+
+def _look_around(emulator: Emulator, interrupts: Interrupts) -> None:
+    """Use each service once: whatever loads with its first request loads while synthesis takes its time."""
+    for service, operation in _FIRST_LOOKS.items():
+        interrupts.check()
+        getattr(emulator.client(service), operation)()
 
 
 def _deploy(emulator: Emulator, assembly: Path) -> Deployed:
