@@ -75,8 +75,7 @@ class Demo:
     [
         ("Synthesizing", 0.0, signal.SIGINT, 130),
         ("Synthesizing", 2.5, signal.SIGTERM, 143),
-        ("Starting", 0.0, signal.SIGTERM, 143),
-        ("Starting", 1.0, signal.SIGINT, 130),
+        ("Synthesizing", 1.0, signal.SIGINT, 130),
         ("Deploying", 0.5, signal.SIGINT, 130),
         ("Run ", 0.0, signal.SIGTERM, 143),
         ("training:", 0.0, signal.SIGINT, 130),
