@@ -85,7 +85,7 @@ def zipped(folder: Path) -> int:
 
 def demo() -> list[tuple[str, str, str]]:
     """Measure the demo as a user sees it, after installation."""
-    command = [sys.executable, "-m", "nova_constructs.cli", "demo", "--json"]
+    command = [sys.executable, "-c", "from nova_constructs.cli import main; main()", "demo", "--json"]
     times = []
     for _ in range(3):
         start = time.perf_counter()
