@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Annotations
 from constructs import Construct
@@ -36,6 +37,7 @@ def check_customization(
     evaluation: Sequence[EvaluationTask],
     gate: GateCriteria,
     deployment: OnDemand,
+    overrides: Mapping[str, Any],
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     problems = [
@@ -46,6 +48,8 @@ def check_customization(
         *_evaluation_problems(evaluation),
         *gate.problems([(task.task, task.subtask) for task in evaluation]),
         *_gate_metric_problems(gate),
+        *_null_overrides("overrides", overrides),
+        *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
     if problems:
         raise ConfigurationError(scope.node.path, problems)
@@ -62,6 +66,12 @@ def _built(method: str) -> list[str]:
     if method.upper() in BUILT_METHODS:
         return []
     return [f"method {method!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"]
+
+
+def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in overrides.items():
+        if value is None:
+            yield f"{where}: {name} is null, which would be dropped on the way: give a value, or leave it out"
 
 
 def _gate_metric_problems(gate: GateCriteria) -> Iterable[str]:

@@ -67,15 +67,13 @@ class NovaCustomization(Construct):
         data, deployment = data or DataFormat(), deployment or OnDemand()
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
-            deployment=deployment,
+            deployment=deployment, overrides=overrides or {},
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, method.upper()
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
         self.workshop = self._shared(reconcile_interval, removal_policy)
-        self.execution_role = ExecutionRole(
-            self, "ExecutionRole", store=self.store, training_jobs=self.waiting.permissions.training_jobs
-        )
+        self.execution_role = ExecutionRole(self, "ExecutionRole", store=self.store)
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
         config = self._config(platform, data, evaluation, gate, deployment, overrides or {})
         self._create_stages(config, platform, data, evaluation, gate, deployment)

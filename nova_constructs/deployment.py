@@ -46,8 +46,7 @@ class Deployment(Stage):
 
     def _create_import_role(self) -> iam.Role:
         stack = Stack.of(self)
-        models = self._workshop.waiting.permissions.custom_models
-        role = iam.Role(self, "ImportRole", assumed_by=service_of_this_account(stack, "bedrock.amazonaws.com", models))
+        role = iam.Role(self, "ImportRole", assumed_by=service_of_this_account(stack, "bedrock.amazonaws.com"))
         escrow = f"arn:{stack.partition}:s3:::customer-escrow-{stack.account}-smtj-*"
         role.add_to_policy(statement("ReadCheckpoint", ["s3:GetObject", "s3:ListBucket"], [escrow, f"{escrow}/*"]))
         return role

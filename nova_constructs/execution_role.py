@@ -1,4 +1,4 @@
-"""The role that training and evaluation jobs run under, with exactly what SageMaker documents for it.
+"""The role that training and evaluation jobs run under, with what SageMaker documents for it and this workflow uses.
 
 Source: SageMaker guide, "SageMaker AI roles", CreateTrainingJob; registry accounts from the catalog.
 """
@@ -16,27 +16,24 @@ from nova_constructs.handler_function import statement
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 
 
-def service_of_this_account(stack: Stack, service: str, source: str) -> iam.ServicePrincipal:
-    """Return a service principal that may act only for this account and for sources of the given ARN pattern."""
-    return iam.ServicePrincipal(
-        service,
-        conditions={
-            "StringEquals": {"aws:SourceAccount": stack.account},
-            "ArnLike": {"aws:SourceArn": source},
-        },
-    )
+def service_of_this_account(stack: Stack, service: str, source: str | None = None) -> iam.ServicePrincipal:
+    """Return a service principal that may act only for this account.
+
+    `source` narrows that to sources of an ARN pattern, where the service documents which ARN it gives.
+    """
+    conditions: dict[str, object] = {"StringEquals": {"aws:SourceAccount": stack.account}}
+    if source:
+        conditions["ArnLike"] = {"aws:SourceArn": source}
+    return iam.ServicePrincipal(service, conditions=conditions)
 
 
 class ExecutionRole(Construct):
     """The role of training and evaluation jobs. Attribute: `role`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, store: ArtifactStore, training_jobs: str) -> None:
-        """Create the role; `training_jobs` is the ARN pattern of the jobs that may use it."""
+    def __init__(self, scope: Construct, construct_id: str, *, store: ArtifactStore) -> None:
         super().__init__(scope, construct_id)
         self._stack = Stack.of(self)
-        self.role = iam.Role(
-            self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com", training_jobs)
-        )
+        self.role = iam.Role(self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com"))
         self._read_inputs(store)
         self._write_output(store)
         self._pull_images()
@@ -61,7 +58,7 @@ class ExecutionRole(Construct):
             buckets,
             {"StringLike": {"s3:prefix": ["runs/*", f"{EVALUATION_PREFIX}*"]}},
         )
-        self._allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [store.key.key_arn])
+        self._allow("UseKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], [store.key.key_arn])
 
     def _write_output(self, store: ArtifactStore) -> None:
         self._allow("WriteOutput", ["s3:PutObject"], [store.artifacts.arn_for_objects("runs/*/jobs/*")])
@@ -83,3 +80,6 @@ class ExecutionRole(Construct):
         group = f"arn:{self._stack.partition}:logs:{self._stack.region}:{self._stack.account}:log-group:{TRAINING_LOGS}"
         write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
         self._allow("WriteLogs", write, [f"{group}:*"])
+        # The action has no resource form; its namespaces are those of training jobs.
+        metrics: dict[str, object] = {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"]}}
+        self._allow("PublishMetrics", ["cloudwatch:PutMetricData"], ["*"], metrics)

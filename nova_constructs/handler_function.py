@@ -43,12 +43,12 @@ class HandlerFunction(Construct):
     ) -> None:
         """Create the function.
 
-        `handler` is a module name of `lambda_handlers`. `timeout` defaults to one minute. `third_party` adds the layer
+        `handler` is a module name of `lambda_handlers`. `timeout` defaults to two minutes. `third_party` adds the layer
         with orjson and PyYAML. Versions that executions may still name are kept when the code changes.
         """
         super().__init__(scope, construct_id)
         self._key_uses: dict[str, iam.PolicyStatement] = {}
-        self.timeout = timeout or Duration.minutes(1)
+        self.timeout = timeout or Duration.minutes(2)
         self.log_group = logs.LogGroup(
             self, "Logs", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY
         )

@@ -16,7 +16,7 @@ from constructs import Construct
 from nova_constructs.handler_function import HandlerFunction
 
 # Never retried: bad data, failed jobs, denied calls. Retried: what passes by itself. Lambda's own errors are those a
-# function can show in a state machine; a function that ran out of time is safe to run again, since creates are adopted.
+# function can show in a state machine.
 TRANSIENT_ERRORS = [
     "TransientServiceError",
     "Lambda.ServiceException",
@@ -24,9 +24,9 @@ TRANSIENT_ERRORS = [
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
-    "Lambda.Unknown",
-    "Sandbox.Timedout",
 ]
+# Safe to run again, since creates are adopted; but what ran out of time or memory once mostly does so again.
+EXHAUSTED_RETRY = {"ErrorEquals": ["Sandbox.Timedout", "Lambda.Unknown"], "IntervalSeconds": 2, "MaxAttempts": 1}
 RETRY = {
     "ErrorEquals": TRANSIENT_ERRORS,
     "IntervalSeconds": 2,
@@ -64,7 +64,7 @@ def lambda_task(
             "ResultPath": result_path,
             # Longer than the function may take, so that the function's own error is the one that is seen.
             "TimeoutSeconds": function.timeout.to_seconds() + 30,
-            "Retry": [RETRY],
+            "Retry": [RETRY, EXHAUSTED_RETRY],
         },
     )
 
@@ -95,6 +95,6 @@ def job_task(
             },
             "ResultPath": result_path,
             "TimeoutSeconds": deadline.plus(grace).to_seconds(),
-            "Retry": [RETRY, CAPACITY_RETRY],
+            "Retry": [RETRY, EXHAUSTED_RETRY, CAPACITY_RETRY],
         },
     )

@@ -43,7 +43,10 @@ class DatasetTrigger(Construct):
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
-                detail={"bucket": {"name": [bucket.bucket_name]}, "object": {"key": [{"prefix": DATASETS_PREFIX}]}},
+                detail={
+                    "bucket": {"name": [bucket.bucket_name]},  # A folder made in the console is an object of no bytes.
+                    "object": {"key": [{"prefix": DATASETS_PREFIX}], "size": [{"numeric": [">", 0]}]},
+                },
             ),
         )
         self.rule.add_target(

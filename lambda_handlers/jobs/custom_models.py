@@ -60,7 +60,7 @@ class CustomModels:
         if model is None:
             return JobState(status=JobStatus.GONE)
         # A model made before statuses were introduced has none and is ready to use (API reference).
-        status = _STATUS[model.get("modelStatus", "Active")]
+        status = _STATUS.get(model.get("modelStatus", "Active"), JobStatus.RUNNING)
         output = {"model_arn": model["modelArn"]} if status is JobStatus.COMPLETED else {}
         return JobState(status=status, arn=model["modelArn"], output=output, cause=model.get("failureMessage", ""))
 

@@ -61,7 +61,7 @@ class CustomModelDeployments:
         if deployment is None:
             return JobState(status=JobStatus.GONE)
         arn = str(deployment["customModelDeploymentArn"])
-        status = _STATUS[deployment["status"]]
+        status = _STATUS.get(deployment["status"], JobStatus.RUNNING)
         output = {"deployment_arn": arn} if status is JobStatus.COMPLETED else {}
         return JobState(status=status, arn=arn, output=output, cause=deployment.get("failureMessage", ""))
 

@@ -62,7 +62,7 @@ class TrainingJobs:
         job = self._describe(row.job_name)
         if job is None:
             return JobState(status=JobStatus.GONE)
-        status = _STATUS[job["TrainingJobStatus"]]
+        status = _STATUS.get(job["TrainingJobStatus"], JobStatus.RUNNING)
         return JobState(
             status=status,
             arn=job["TrainingJobArn"],

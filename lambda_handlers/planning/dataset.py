@@ -25,6 +25,10 @@ _REASONS: Final = {
 }
 
 
+MOST_BYTES: Final = 8 * 2**30
+"""What one function reads, transforms and writes in its 15 minutes, with room to spare."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PinnedDataset:
     """One version of one object; size in bytes, SHA-256 of the content in hexadecimal."""
@@ -44,7 +48,7 @@ class PinnedDataset:
 def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
     """Fix the version of a dataset and hash it; raise InvalidRequest if it is missing, unreadable or empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    version = find(s3, uri, version_id)
+    version = find(s3, uri, version_id, most=MOST_BYTES)
     try:
         with service_errors():
             digest = hashlib.sha256()
@@ -57,7 +61,9 @@ def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
     return PinnedDataset(uri=uri, bucket=bucket, key=key, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 
-def find(s3: Any, uri: str, version_id: str | None = None, *, what: str = "dataset") -> str | None:
+def find(
+    s3: Any, uri: str, version_id: str | None = None, *, what: str = "dataset", most: int | None = None
+) -> str | None:
     """Return the version of an object to read; raise InvalidRequest if it is missing, unreadable or empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     version = {"VersionId": version_id} if version_id else {}
@@ -68,6 +74,9 @@ def find(s3: Any, uri: str, version_id: str | None = None, *, what: str = "datas
         raise _unreadable(uri, version_id, error, what) from error
     if not found["ContentLength"]:
         raise InvalidRequest(f"The {what} {uri} is empty (0 bytes).")
+    if most and found["ContentLength"] > most:
+        size = f"{found['ContentLength'] / 2**30:.1f} GiB"
+        raise InvalidRequest(f"The {what} {uri} has {size}; at most {most / 2**30:.0f} GiB can be prepared: split it.")
     return version_id or found.get("VersionId")
 
 

@@ -68,6 +68,7 @@ def test_the_same_name_twice_in_one_stack_is_refused(tmp_path: Path, entry: dict
         ({"evaluation": [{"task": "gen_qa"}]}, "'gen_qa' needs a dataset"),
         ({"evaluation": [{"task": "mmlu", "dataset": "x.jsonl"}]}, "takes no dataset, got 'x.jsonl'"),
         ({"gate": {"criteria": []}}, "gate has no criteria"),
+        ({"overrides": {"max_steps": None}}, "overrides: max_steps is null"),
         ({"gate": {"criteria": [{"task": "gen_qa", "floor": 0.1}]}}, "'gen_qa', which has several metrics: name one"),
         ({"gate": {"criteria": [{"task": "bbh", "floor": 0.1}]}}, "gate names task 'bbh'"),
     ],

@@ -14,6 +14,7 @@ Template = dict[str, Any]
 STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"}
 NO_RESOURCE_FORM = {
     "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
     "bedrock:CreateCustomModel",
     "bedrock:ListCustomModels",
     "bedrock:ListCustomModelDeployments",

@@ -30,6 +30,7 @@ def test_a_port_in_use_is_a_clear_error():
 
 def test_stopping_leaves_no_thread_process_file_or_variable(tmp_path):
     threads, files, variables = set(threading.enumerate()), _leftovers(), dict(os.environ)
+    children = _children()  # another test of this process may have started some
     assembly = Assembly(tmp_path)
     assembly.function("Slow", "import time\ndef handler(event, context): time.sleep(60)", Timeout=100)
     assembly.machine(
@@ -57,7 +58,7 @@ def test_stopping_leaves_no_thread_process_file_or_variable(tmp_path):
     assert {thread for thread in threading.enumerate() if thread.is_alive()} <= threads
     assert _leftovers() <= files
     assert dict(os.environ) == variables
-    assert not _children()
+    assert set(_children()) <= set(children)
 
 
 def _function(emulator) -> str:

@@ -128,6 +128,7 @@ def test_a_completed_training_job_leaves_its_archive(sagemaker: Stubber) -> None
     [
         ({"TrainingJobStatus": "InProgress"}, (JobStatus.RUNNING, "")),
         ({"TrainingJobStatus": "Stopping"}, (JobStatus.RUNNING, "")),
+        ({"TrainingJobStatus": "SomethingNew"}, (JobStatus.RUNNING, "")),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "Stopped"}, (JobStatus.STOPPED, "")),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}, (JobStatus.STOPPED, "JobTimedOut")),
         ({"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: x"}, (JobStatus.FAILED, "")),

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambda_handlers.planning.dataset import PinnedDataset, pin
+from lambda_handlers.planning.dataset import MOST_BYTES, PinnedDataset, pin
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError
 
 BUCKET = "incoming-bucket"
@@ -86,3 +86,12 @@ def test_an_unreadable_object_is_refused_with_the_reason(code: str, words: str) 
 def test_a_fault_of_the_service_is_not_blamed_on_the_dataset() -> None:
     with pytest.raises(TransientServiceError):
         pin(Refusing("503", 503), URI, None)
+
+
+def test_a_dataset_too_large_for_one_function_is_refused_before_it_is_read() -> None:
+    class Large:
+        def head_object(self, **_: object) -> dict[str, object]:
+            return {"ContentLength": MOST_BYTES + 2**30, "VersionId": "v1"}
+
+    with pytest.raises(InvalidRequest, match=r"has 9\.0 GiB; at most 8 GiB can be prepared: split it"):
+        pin(Large(), "s3://bucket/huge.jsonl", None)

@@ -42,7 +42,7 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 """
 )
 @click.argument("dataset")
-@click.option("--force", is_flag=True, help="Run even if the same input is running or has succeeded before.")
+@click.option("--force", is_flag=True, help="Run even if the same input has already succeeded.")
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value. Repeatable.")
 @click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
