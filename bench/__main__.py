@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures.md"
 PAIRS = 5
 NOTES = """
-Both apps spend about 1.7 s of the synth in CDK's built-in template validation; ours spends about a second more there, and
-the rest in some 1,100 calls from Python to CDK's Node.js process. On a busy machine the ratio was 2.2 to 2.7.
+Both apps spend about 1.7 s of the synth in CDK's built-in template validation; ours spends about a second more there,
+and the rest in some 1,100 calls from Python to CDK's Node.js process. On a busy machine the ratio was 2.2 to 2.7.
 """
 Figure = tuple[str, str, str, bool]
 """What was measured, the figure, the target, and whether it is met."""
