@@ -7,8 +7,6 @@ versioned, encrypted with the key, TLS only and closed to the public. Kept when 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -19,8 +17,6 @@ DATASETS_PREFIX = "datasets/"
 UPLOADS_PREFIX = "uploads/"
 """Where `nova run start FILE` puts a file: unlike a new object under `datasets/`, it starts no run by itself."""
 EVALUATION_PREFIX = "evaluation/"
-
-BucketName = Literal["incoming", "prepared", "quarantine", "artifacts", "audit"]
 
 
 class ArtifactStore(Construct):

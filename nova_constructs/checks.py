@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import Annotations
 from constructs import Construct
 
+from lambda_handlers import catalog
 from lambda_handlers.catalog import combinations, evaluation_task, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
@@ -63,8 +64,11 @@ BUILT_TASKS = ("mmlu", "gen_qa")
 
 
 def _built(method: str) -> list[str]:
-    if method.upper() in BUILT_METHODS:
-        return []
+    try:
+        if catalog.method(method).name in BUILT_METHODS:
+            return []
+    except UnknownNameError:
+        return []  # already told by the combination check, with the nearest name
     return [f"method {method!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"]
 
 

@@ -69,7 +69,7 @@ class NovaCustomization(Construct):
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, overrides=overrides or {},
         )  # fmt: skip
-        self._model, self._method = catalog.model(model).name, method.upper()
+        self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
         self.workshop = self._shared(reconcile_interval, removal_policy)

@@ -64,7 +64,6 @@ class DataPreparation(Stage):
             memory_mib=1769,  # one whole vCPU
             environment={
                 **workshop.ledger.environment,
-                "INCOMING_BUCKET": store.incoming.bucket_name,
                 "PREPARED_BUCKET": store.prepared.bucket_name,
                 "QUARANTINE_BUCKET": store.quarantine.bucket_name,
             },

@@ -1,7 +1,7 @@
 """The deployment stage: the candidate becomes a Bedrock model, is deployed, answers once, and production points to it.
 
 Input: `$.checkpoint.uri`. Output: `$.model`, `$.deployment`, `$.pointer` (`name`, `before`, `after`).
-Errors: `ModelImportFailed`, `DeploymentFailed`, `DeploymentExists`, `JobTimedOut`.
+Errors: `ModelImportFailed`, `DeploymentFailed`, `QuotaExceeded`, `JobTimedOut`.
 """
 
 from __future__ import annotations

@@ -55,10 +55,9 @@ class JobWaiting(Construct):
         self._control, self._ledger = control, ledger
         self.permissions = JobPermissions(Stack.of(self), identity)
         self.table = self._registry(store, removal_policy)
-        shared = {**identity.environment, **ledger.environment, **control.pointer_environment, **self.environment}
-        self.complete = self._function("Complete", "complete_job", shared)
-        reading = {"RUN_LEDGER_TABLE": ledger.table.table_name, "AUDIT_BUCKET": store.audit.bucket_name}
-        self.reconcile = self._function("Reconcile", "reconcile_jobs", {**shared, **reading})
+        self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
+        closing = self.closing_environment(store)
+        self.reconcile = self._function("Reconcile", "reconcile_jobs", {**closing, **control.pointer_environment})
         self._allow_completing()
         self._allow_reconciling(store)
         self._on_training_job_end(identity, undelivered)
@@ -68,6 +67,16 @@ class JobWaiting(Construct):
     def environment(self) -> dict[str, str]:
         """The environment of a function that submits, completes or stops jobs."""
         return {"JOB_REGISTRY_TABLE": self.table.table_name}
+
+    def closing_environment(self, store: ArtifactStore) -> dict[str, str]:
+        """Return the environment of a function that closes runs."""
+        return {
+            **self.environment,
+            **self._control.environment,
+            **self._ledger.environment,
+            "RUN_LEDGER_TABLE": self._ledger.table.table_name,
+            "AUDIT_BUCKET": store.audit.bucket_name,
+        }
 
     @property
     def grace(self) -> Duration:

@@ -23,20 +23,13 @@ class RunClosing(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, workshop: Workshop) -> None:
         super().__init__(scope, construct_id)
-        waiting, control, ledger = workshop.waiting, workshop.control, workshop.ledger
+        waiting = workshop.waiting
         self.close = HandlerFunction(
             self,
             "Close",
             handler="close_run",
             timeout=Duration.minutes(5),
-            environment={
-                **workshop.identity.environment,
-                **waiting.environment,
-                **control.environment,
-                **ledger.environment,
-                "RUN_LEDGER_TABLE": ledger.table.table_name,
-                "AUDIT_BUCKET": workshop.store.audit.bucket_name,
-            },
+            environment=waiting.closing_environment(workshop.store),
         )
         waiting.allow_closing(self.close, store=workshop.store)
 

@@ -38,7 +38,6 @@ class RunPlan(Stage):
                 **workshop.identity.environment,
                 **control.environment,
                 **ledger.environment,
-                "INCOMING_BUCKET": store.incoming.bucket_name,
                 "PREPARED_BUCKET": store.prepared.bucket_name,
                 "ARTIFACTS_BUCKET": store.artifacts.bucket_name,
             },

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import lambda_handlers
 from lambda_handlers.catalog import images
 
 LISTING = {"bedrock:ListCustomModels", "bedrock:ListCustomModelDeployments"}
@@ -153,6 +156,14 @@ def test_functions_share_one_code_asset_and_run_on_arm(template: Template) -> No
     assert {tuple(f["Architectures"]) for f in functions} == {("arm64",)}
     assert {f["Runtime"] for f in functions} == {"python3.13"}
     assert len({f["Handler"] for f in functions}) == len(functions) == 14
+
+
+def test_the_functions_are_given_the_variables_that_the_handlers_read(template: Template) -> None:
+    functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    given = {name for function in functions for name in function["Environment"]["Variables"]}
+    handlers = Path(lambda_handlers.__file__).parent
+    read = {n for path in handlers.rglob("*.py") for n in re.findall(r'environ\["([A-Z_]+)"\]', path.read_text())}
+    assert given == read
 
 
 def test_each_function_has_a_role_of_its_own(template: Template) -> None:
