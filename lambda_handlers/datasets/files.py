@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lambda_handlers.datasets.preparation import Preparation, Prepared, Source, prepare
+from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
 from lambda_handlers.datasets.writers import FileSink, LineWriter
 from lambda_handlers.protocol.errors import InvalidRequest
 

@@ -1,155 +1,61 @@
-"""Prepare one dataset: every row of the source ends in the output or in quarantine, and is counted once."""
+"""What to make of a dataset: the model, the method, the columns, and the operations on all rows together."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Literal
 
-from lambda_handlers.datasets.columns import Columns
-from lambda_handlers.datasets.converse import NovaVersion
-from lambda_handlers.datasets.faults import Fault, RejectedRowError
-from lambda_handlers.datasets.manifest import DatasetManifest, ReadObject, RowCounts
-from lambda_handlers.datasets.quarantine import quarantined
-from lambda_handlers.datasets.readers import MAX_ROW_BYTES, Line, LongLine, json_lines
-from lambda_handlers.datasets.transforms import SftTransform
-from lambda_handlers.datasets.writers import LineWriter
-
-FIRST_REASONS: Final = 5
+from lambda_handlers.datasets.reading.rows import MAX_ROW_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """An object to read: its location, its version where it has one, and its bytes."""
+class Split:
+    """Shares of the rows for training, validation and test; they add up to 1.
 
-    uri: str
-    chunks: Iterable[bytes]
-    version_id: str | None = None
+    By `rows`, the counts are exact and the seed decides who goes where. By `content`, a keyed hash of the row decides:
+    the counts are near the shares, and a row that was once in the test set stays there when data is added.
+    """
+
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+    by: Literal["rows", "content"] = "rows"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operations:
+    """What is done with the good rows of a dataset together, in this order: dedupe, limit, split, no_leak.
+
+    `dedupe` keeps the first of equal rows. `limit` keeps the first so many. `split` assigns rows. `no_leak` takes from
+    the training rows those whose normalized user prompt stands in the test rows or in a given evaluation set.
+    """
+
+    split: Split | None = None
+    seed: int = 42
+    dedupe: bool = False
+    limit: int | None = None
+    no_leak: bool = False
+
+    def any(self) -> bool:
+        """Tell whether rows have to be looked at together."""
+        return bool(self.split or self.dedupe or self.limit is not None or self.no_leak)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preparation:
-    """What to make of a dataset: the model it is for, the method, the columns, and a system prompt where wanted."""
+    """What to make of a dataset.
+
+    `model`, `method` and `eval_task` are names of the catalog; `eval_task` goes with the method EVALUATION (default
+    gen_qa). `columns` maps standard names to those of the data; equal names need no mapping. `system_prompt` is given to
+    rows that bring none; none is invented. `as_is` only validates: rows have to be of the form already.
+    """
 
     model: str
-    nova: NovaVersion
-    method: str = "SFT_LORA"
-    columns: Columns = field(default_factory=Columns)
+    method: str
+    eval_task: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     system_prompt: str | None = None
+    operations: Operations = field(default_factory=Operations)
+    as_is: bool = False
     max_row_bytes: int = MAX_ROW_BYTES
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
-    """The result: the manifest, and the first reasons for rejecting rows, in words."""
-
-    manifest: DatasetManifest
-    first_reasons: tuple[str, ...]
-
-
-class _Measured:
-    """Hash and count the bytes of a source while they go by."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self.digest.update(chunk)
-            self.size += len(chunk)
-            yield chunk
-
-
-class _Quarantine:
-    """Take rejected rows: write them, count their codes, keep the first reasons."""
-
-    def __init__(self, writer: LineWriter, source: str) -> None:
-        self._writer = writer
-        self._source = source
-        self.rows = 0
-        self.codes: Counter[str] = Counter()
-        self.first_reasons: list[str] = []
-
-    def take(self, row: int, line: Line, faults: tuple[Fault, ...]) -> None:
-        self.rows += 1
-        self.codes.update({fault.code for fault in faults})
-        if len(self.first_reasons) < FIRST_REASONS:
-            self.first_reasons.append(f"row {row}: {faults[0].message[:200]} [{faults[0].code}]")
-        self._writer.write(quarantined(row=row, line=line, source=self._source, faults=faults))
-
-
-def prepare(source: Source, preparation: Preparation, *, output: LineWriter, quarantine: LineWriter) -> Prepared:
-    """Read a source once and write its good rows to `output`, the others to `quarantine`; close both."""
-    transform = SftTransform(
-        nova=preparation.nova, columns=preparation.columns, system_prompt=preparation.system_prompt
-    )
-    measured = _Measured(source.chunks)
-    rejected = _Quarantine(quarantine, source.uri)
-    try:
-        lines = json_lines(measured, max_row_bytes=preparation.max_row_bytes)
-        rows = _transform_rows(lines, transform, output, rejected)
-        written = output.close(), quarantine.close()
-    except BaseException:
-        output.abort()
-        quarantine.abort()
-        raise
-    manifest = DatasetManifest(
-        model=preparation.model,
-        method=preparation.method,
-        columns=preparation.columns.named(),
-        rows=RowCounts(rows_in=rows, out=written[0].rows, rejected=written[1].rows),
-        inputs=(_read_object(source, measured),),
-        outputs=written,
-        rules=rejected.codes,
-        errors=transform.seen.absent_columns(preparation.columns),
-        warnings=_warnings(transform, preparation, written[0].rows),
-    )
-    return Prepared(manifest=manifest, first_reasons=tuple(rejected.first_reasons))
-
-
-def _transform_rows(lines: Iterable[Line], transform: SftTransform, output: LineWriter, rejected: _Quarantine) -> int:
-    row = 0
-    write = output.write
-    for line in lines:
-        row += 1
-        data = line[2]
-        if type(data) is bytes:
-            try:
-                write(transform(data))
-            except RejectedRowError as rejection:
-                rejected.take(row, line, rejection.faults)
-        else:
-            rejected.take(row, line, (_too_large(data),))
-    return row
-
-
-def _too_large(data: Any) -> Fault:
-    assert isinstance(data, LongLine)
-    return Fault("row_too_large", f"the row has {data.size} bytes, more than the limit")
-
-
-def _read_object(source: Source, measured: _Measured) -> ReadObject:
-    return ReadObject(
-        uri=source.uri, version_id=source.version_id, sha256=measured.digest.hexdigest(), bytes=measured.size
-    )
-
-
-def _warnings(transform: SftTransform, preparation: Preparation, out: int) -> list[str]:
-    return [*transform.seen.warnings(out), *_ignored_columns(preparation), *_sample_counts(out)]
-
-
-def _ignored_columns(preparation: Preparation) -> Iterator[str]:
-    if preparation.nova == 1 and "reasoning_text" in preparation.columns.mapped:
-        yield "reasoning_text is mapped, but Nova 1 models do not train on reasoning: the column is ignored"
-
-
-def _sample_counts(out: int) -> Iterator[str]:
-    # Documented bounds of supervised fine-tuning (AWS, Nova 2 data preparation page).
-    if 0 < out < 8:
-        yield f"{out} rows are fewer than the documented minimum of 8"
-    if out > 20_000:
-        yield f"{out} rows are more than the documented maximum of 20,000"

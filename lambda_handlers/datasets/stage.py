@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambda_handlers import catalog
-from lambda_handlers.datasets import outcome, s3_objects
-from lambda_handlers.datasets.columns import Columns
-from lambda_handlers.datasets.converse import NovaVersion
-from lambda_handlers.datasets.preparation import Preparation, Prepared, Source, prepare
+from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets.passes import outcome
+from lambda_handlers.datasets.forms.columns import Columns
+from lambda_handlers.datasets.forms.converse import NovaVersion
+from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
 from lambda_handlers.datasets.writers import LineWriter
 from lambda_handlers.protocol.errors import (
     DataPreparationFailed,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.datasets import converse
+from lambda_handlers.datasets.forms import converse
 
 LOCATION = {"s3Location": {"uri": "s3://bucket/a-b_c/i.png", "bucketOwner": "111122223333"}}
 IMAGE = {"image": {"format": "png", "source": LOCATION}}

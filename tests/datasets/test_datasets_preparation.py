@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.datasets import converse, outcome
-from lambda_handlers.datasets.columns import Columns
+from lambda_handlers.datasets.forms import converse
+from lambda_handlers.datasets.passes import outcome
+from lambda_handlers.datasets.forms.columns import Columns
 from lambda_handlers.datasets.files import prepare_file
-from lambda_handlers.datasets.manifest import RowCounts
-from lambda_handlers.datasets.preparation import Preparation, Prepared, Source, prepare
+from lambda_handlers.datasets.passes.manifest import RowCounts
+from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
 from lambda_handlers.datasets.writers import LineWriter
 from lambda_handlers.protocol.errors import DatasetRejected, InvalidRequest
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.datasets.readers import LongLine, json_lines
+from lambda_handlers.datasets.reading.json_lines import LongLine, json_lines
 
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:

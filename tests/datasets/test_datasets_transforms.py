@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.datasets import converse
-from lambda_handlers.datasets.columns import Columns
+from lambda_handlers.datasets.forms import converse
+from lambda_handlers.datasets.forms.columns import Columns
 from lambda_handlers.datasets.faults import CODES, RejectedRowError
-from lambda_handlers.datasets.transforms import SftTransform
+from lambda_handlers.datasets.forms.sft import SftTransform
 
 
 def sft(nova: converse.NovaVersion = 2, system_prompt: str | None = None, **columns: str) -> SftTransform:

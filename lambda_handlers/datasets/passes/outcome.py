@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_handlers.datasets.preparation import Prepared
+from lambda_handlers.datasets.passes.single import Prepared
 from lambda_handlers.protocol.errors import DatasetRejected
 
 

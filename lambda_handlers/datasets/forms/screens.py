@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lambda_handlers.datasets import converse, reserved
+from lambda_handlers.datasets.forms import converse, reserved
 
 # Floats are absent: a fast parser makes one of an integer beyond 64 bits.
 _PLAIN: Final = frozenset({int, bool, type(None)})

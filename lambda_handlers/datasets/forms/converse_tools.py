@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lambda_handlers.datasets.faults import Fault
-from lambda_handlers.datasets.texts import optional_text
+from lambda_handlers.datasets.forms.texts import optional_text
 
 _ROLES: Final = {"toolUse": "assistant", "toolResult": "user"}
 _BLOCK_KEYS: Final = {

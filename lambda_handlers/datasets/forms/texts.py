@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lambda_handlers.datasets import reserved
+from lambda_handlers.datasets.forms import reserved
 from lambda_handlers.datasets.faults import Fault
 
 

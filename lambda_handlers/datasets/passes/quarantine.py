@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from lambda_handlers.datasets.faults import Fault
-from lambda_handlers.datasets.readers import Line, LongLine
+from lambda_handlers.datasets.reading.json_lines import Line, LongLine
 
 _MAX_ORIGINAL: Final = 1024 * 1024
 # A hostile row can break thousands of rules and name them at any length.

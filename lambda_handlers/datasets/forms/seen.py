@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambda_handlers.catalog.lookup import nearest
-from lambda_handlers.datasets.columns import Columns
+from lambda_handlers.datasets.forms.columns import Columns
 
 # Rows of a hostile file could each bring new names; messages need only a few.
 _MAX_NAMES: Final = 200
