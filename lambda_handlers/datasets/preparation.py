@@ -47,7 +47,7 @@ class Preparation:
     """What to make of a dataset.
 
     `model`, `method` and `eval_task` are names of the catalog; `eval_task` goes with the method EVALUATION (default
-    gen_qa). `columns` maps standard names to those of the data; equal names need no mapping. `system_prompt` is given to
+    gen_qa). `columns` maps standard names to those of the data; equal names need no mapping. `system_prompt` goes to
     rows that bring none; none is invented. `as_is` only validates: rows have to be of the form already.
     """
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.datasets import s3_objects
-from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.forms.columns import Columns
 from lambda_handlers.datasets.forms.converse import NovaVersion
+from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
 from lambda_handlers.datasets.writers import LineWriter
 from lambda_handlers.protocol.errors import (

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.datasets.forms import converse
-from lambda_handlers.datasets.passes import outcome
-from lambda_handlers.datasets.forms.columns import Columns
 from lambda_handlers.datasets.files import prepare_file
+from lambda_handlers.datasets.forms import converse
+from lambda_handlers.datasets.forms.columns import Columns
+from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import RowCounts
 from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
 from lambda_handlers.datasets.writers import LineWriter

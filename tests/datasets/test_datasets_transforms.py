@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_handlers.datasets.faults import CODES, RejectedRowError
 from lambda_handlers.datasets.forms import converse
 from lambda_handlers.datasets.forms.columns import Columns
-from lambda_handlers.datasets.faults import CODES, RejectedRowError
 from lambda_handlers.datasets.forms.sft import SftTransform
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
+from lambda_handlers.datasets.faults import Fault
 from lambda_handlers.datasets.forms import converse_media as media
 from lambda_handlers.datasets.forms import converse_tools as tools
-from lambda_handlers.datasets.faults import Fault
 from lambda_handlers.datasets.forms.texts import kind, optional_text, required_text
 
 NovaVersion = Literal[1, 2]

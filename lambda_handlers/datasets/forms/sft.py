@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import orjson
 
+from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.forms import converse, parsing, screens
 from lambda_handlers.datasets.forms.columns import SFT_OPTIONAL, Columns
-from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.forms.seen import RowsSeen
 from lambda_handlers.datasets.forms.texts import optional_text, required_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lambda_handlers.datasets.forms import reserved
 from lambda_handlers.datasets.faults import Fault
+from lambda_handlers.datasets.forms import reserved
 
 
 def kind(value: object) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.forms.columns import Columns
 from lambda_handlers.datasets.forms.converse import NovaVersion
-from lambda_handlers.datasets.faults import Fault, RejectedRowError
+from lambda_handlers.datasets.forms.sft import SftTransform
 from lambda_handlers.datasets.passes.manifest import DatasetManifest, ReadObject, RowCounts
 from lambda_handlers.datasets.passes.quarantine import quarantined
 from lambda_handlers.datasets.reading.json_lines import MAX_ROW_BYTES, Line, LongLine, json_lines
-from lambda_handlers.datasets.forms.sft import SftTransform
 from lambda_handlers.datasets.writers import LineWriter
 
 FIRST_REASONS: Final = 5
