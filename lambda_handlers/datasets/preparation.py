@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from lambda_handlers.datasets.reading.rows import MAX_ROW_BYTES
+
+_TOLERANCE: Final = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +23,18 @@ class Split:
     validation: float = 0.1
     test: float = 0.1
     by: Literal["rows", "content"] = "rows"
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the shares; empty when they can be used."""
+        shares = {"train": self.train, "validation": self.validation, "test": self.test}
+        found = [f"{name} is {share}: use a share from 0 to 1" for name, share in shares.items() if not 0 <= share <= 1]
+        if not found and abs(sum(shares.values()) - 1) > _TOLERANCE:
+            found.append(f"the shares {', '.join(map(str, shares.values()))} add up to {sum(shares.values()):g}, not 1")
+        if not found and not self.train:
+            found.append("train is 0: nothing would be left to train on")
+        if self.by not in ("rows", "content"):
+            found.append(f"by is {self.by!r}: use rows or content")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
