@@ -35,6 +35,12 @@ def check(
     return problems
 
 
+def data_problems(chosen: NovaModel, how: TrainingMethod, task: EvaluationTask | None) -> list[str]:
+    """Return every reason why no dataset can be prepared for a model, a method and (for evaluation) a task."""
+    problems = [*_training(chosen, how, None), *_evaluation(chosen, task)]
+    return problems + (task.problems(has_dataset=True) if task is not None else [])
+
+
 def _find(look_up: Callable[[str], _Found], name: str, problems: list[str]) -> _Found | None:
     try:
         return look_up(name)

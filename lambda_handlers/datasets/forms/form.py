@@ -49,8 +49,9 @@ class Form:
     """A form of rows.
 
     `output` names the object that takes the good rows. `required` and `optional` are the standard names of the columns
-    from which a row is made; with `passes_through`, any other column may be mapped too. `features` are the parts that
-    all rows of a dataset have or none; of `modalities`, which are features too, a dataset has at most one.
+    from which a row is made; with `passes_through`, any other column may be mapped too, except those `reserved` names,
+    which are made here. `features` are the parts that all rows of a dataset have or none; of `modalities`, which are
+    features too, a dataset has at most one.
     """
 
     name: str
@@ -59,5 +60,6 @@ class Form:
     optional: tuple[str, ...]
     make: Callable[[RowSettings], RowTransform]
     passes_through: bool = False
+    reserved: frozenset[str] = frozenset()
     features: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
