@@ -1,75 +1,87 @@
-"""Cut a stream of bytes into rows, one line at a time, in constant memory."""
+"""Cut a stream of bytes into lines, in constant memory."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
 
-MAX_ROW_BYTES: Final = 8 * 1024 * 1024
-_BOM: Final = b"\xef\xbb\xbf"
+from lambda_handlers.datasets.reading.byte_streams import after_bom
+from lambda_handlers.datasets.reading.rows import MAX_ROW_BYTES, Damaged, LineCount
+from lambda_handlers.datasets.reading.too_large import Measure
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LongLine:
-    """A line longer than the limit, known by its size and hash only."""
-
-    size: int
-    sha256: str
+Line = tuple[int, int, bytes | Damaged]
+LongLine = Damaged
 
 
-Line = tuple[int, int, bytes | LongLine]
-"""One physical line: its 1-based number, its byte offset in the source, its bytes without the line end."""
-
-
-def json_lines(chunks: Iterable[bytes], *, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[Line]:
+def json_lines(
+    chunks: Iterable[bytes],
+    *,
+    offset: int = 0,
+    max_row_bytes: int = MAX_ROW_BYTES,
+    lines: LineCount | None = None,
+) -> Iterator[Line]:
     """Yield the lines of a source, blank ones left out; lines end with \\n or \\r\\n, and a leading BOM is skipped.
 
-    Only \\n separates rows: U+2028 and other separators may stand inside a JSON string.
+    `offset` is where the first byte stands in the source. Only \\n separates rows: U+2028 and other separators may
+    stand inside a JSON string. A line longer than `max_row_bytes` is yielded as Damaged (row_too_large).
     """
-    number = offset = 0
-    for data in _lines(chunks, max_row_bytes):
-        number += 1
-        if isinstance(data, LongLine):
-            yield number, offset, data
-            offset += data.size + 1
+    number = 0
+    if offset == 0:
+        offset, chunks = after_bom(chunks)
+    for block in _blocks(chunks, max_row_bytes):
+        if isinstance(block, Damaged):
+            number += 1
+            yield number, offset, block
+            offset += block.size + 1
             continue
-        start = 3 if number == 1 and data.startswith(_BOM) else 0
-        row = data[start:].removesuffix(b"\r")
-        if row and not row.isspace():
-            yield number, offset + start, row
-        offset += len(data) + 1
+        has_returns = b"\r" in block
+        for data in _split(block):
+            number += 1
+            size = len(data)
+            if size > max_row_bytes:
+                yield number, offset, Measure(max_row_bytes, data).damaged()
+            else:
+                row = data.removesuffix(b"\r") if has_returns else data
+                if row and not row.isspace():
+                    yield number, offset, row
+            offset += size + 1
+    if lines is not None:
+        lines.count = number
 
 
-def _lines(chunks: Iterable[bytes], limit: int) -> Iterator[bytes | LongLine]:
-    rest = b""
+def _split(block: bytes) -> list[bytes]:
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _blocks(chunks: Iterable[bytes], limit: int) -> Iterator[bytes | Damaged]:
+    """Yield whole lines, many at a time; a line that is too long to hold is yielded by itself."""
+    held: list[bytes] = []
+    size = 0
     stream = iter(chunks)
     for chunk in stream:
-        block = rest + chunk if rest else chunk
         while True:
-            lines = block.split(b"\n")
-            rest = lines.pop()
-            yield from (line if len(line) <= limit else _long(line) for line in lines)
-            if len(rest) <= limit:
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                yield b"".join((*held, chunk[:end]))
+                held, size = [], 0
+            held.append(chunk[end:])
+            size += len(chunk) - end
+            if size <= limit:
                 break
-            long, block = _skip(rest, stream)
+            long, chunk = _skip(Measure(limit, *held), stream)
+            held, size = [], 0
             yield long
-    if rest:
-        yield rest if len(rest) <= limit else _long(rest)
+    if size:
+        yield b"".join(held)
 
 
-def _long(line: bytes) -> LongLine:
-    return LongLine(size=len(line), sha256=hashlib.sha256(line).hexdigest())
-
-
-def _skip(start: bytes, stream: Iterator[bytes]) -> tuple[LongLine, bytes]:
+def _skip(line: Measure, stream: Iterator[bytes]) -> tuple[Damaged, bytes]:
     """Read to the end of a line that is too long to hold; return it and what follows its line end."""
-    digest, size = hashlib.sha256(start), len(start)
     for chunk in stream:
         head, end, rest = chunk.partition(b"\n")
-        digest.update(head)
-        size += len(head)
+        line.update(head)
         if end:
-            return LongLine(size=size, sha256=digest.hexdigest()), rest
-    return LongLine(size=size, sha256=digest.hexdigest()), b""
+            return line.damaged(), rest
+    return line.damaged(), b""

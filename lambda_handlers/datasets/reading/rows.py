@@ -36,6 +36,13 @@ A row of JSON is given as its bytes, not parsed yet.
 """
 
 
+@dataclass(kw_only=True, slots=True)
+class LineCount:
+    """How many lines begin in what was read, blank ones and those inside a CSV field included; known at its end."""
+
+    count: int = 0
+
+
 class SourceObject(Protocol):
     """One file or S3 object that is read."""
 
