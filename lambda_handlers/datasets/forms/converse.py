@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
+from lambda_handlers.catalog.training_data import SCHEMA_VERSION as SCHEMA_VERSION
 from lambda_handlers.datasets.faults import Fault
 from lambda_handlers.datasets.forms import converse_media as media
 from lambda_handlers.datasets.forms import converse_tools as tools
@@ -15,18 +16,35 @@ from lambda_handlers.datasets.forms.texts import kind, optional_text, required_t
 
 NovaVersion = Literal[1, 2]
 
-SCHEMA_VERSION: Final = "bedrock-conversation-2024"
+FEATURES: Final = ("system", "image", "video", "document", "reasoningContent", "toolUse", "toolResult")
+"""The parts that all rows of a dataset have or none."""
+
+CONTENT: Final = ("text", "image", "video", "document", "reasoningContent", "toolUse", "toolResult")
 _KEYS: Final = {"schemaVersion", "system", "messages", "toolConfig"}
-_CONTENT: Final = ("text", "image", "video", "document", "reasoningContent", "toolUse", "toolResult")
+_BITS: Final = {name: 2 << index for index, name in enumerate(FEATURES)}
+SYSTEM_BIT: Final = _BITS["system"]
 
 
-def faults(row: dict[str, Any], nova: NovaVersion) -> list[Fault]:
-    """List everything that is wrong with a row in Converse form."""
-    return list(_faults(row, nova))
+def faults(row: dict[str, Any], nova: int, *, multimodal: bool = True) -> list[Fault]:
+    """List everything that is wrong with a row in Converse form; `multimodal`: the model reads more than text."""
+    return list(_faults(row, nova, multimodal))
 
 
-def _faults(row: dict[str, Any], nova: NovaVersion) -> Iterator[Fault]:
-    for key in row.keys() - _KEYS:
+def features(row: dict[str, Any]) -> int:
+    """Return the parts that a good row has, as bits: bit n + 1 for the n-th of FEATURES."""
+    names = {name for message in row["messages"] for item in message["content"] for name in item}
+    bits = SYSTEM_BIT if "system" in row else 0
+    return bits | sum(_BITS[name] for name in names if name in _BITS)
+
+
+def user_text(messages: list[dict[str, Any]]) -> str:
+    """Return what the user says in the turns of a good row, joined by line ends."""
+    said = (item for message in messages if message["role"] == "user" for item in message["content"])
+    return "\n".join(item["text"] for item in said if "text" in item)
+
+
+def _faults(row: dict[str, Any], nova: int, multimodal: bool) -> Iterator[Fault]:
+    for key in sorted(row.keys() - _KEYS):
         yield Fault("unknown_key", f'the key "{key}" is not part of a Converse row')
     if row.get("schemaVersion") != SCHEMA_VERSION:
         yield Fault("schema_version", f'schemaVersion is {row.get("schemaVersion")!r}, not "{SCHEMA_VERSION}"')
@@ -39,7 +57,8 @@ def _faults(row: dict[str, Any], nova: NovaVersion) -> Iterator[Fault]:
     yield from _turns(messages)
     for index, message in enumerate(messages):
         yield from _message(message, f"messages[{index}]", nova)
-    yield from tools.config_faults(row.get("toolConfig"), "toolConfig" in row, nova)
+    yield from media.conversation_faults(messages, multimodal=multimodal)
+    yield from tools.config_faults(row, nova)
     yield from tools.linkage_faults(messages, row.get("toolConfig"))
 
 
@@ -56,7 +75,7 @@ def _system(system: Any) -> Iterator[Fault]:
 def _turns(messages: list[dict[str, Any]]) -> Iterator[Fault]:
     roles = [message.get("role") for message in messages]
     if len(roles) < 2:
-        yield Fault("too_few_turns", f"the conversation has {len(roles)} turns; at least 2 are needed")
+        yield Fault("too_few_turns", f"messages has {len(roles)} turns; at least 2 are needed")
         return
     for index, role in enumerate(roles):
         expected = ("user", "assistant")[index % 2]
@@ -64,33 +83,36 @@ def _turns(messages: list[dict[str, Any]]) -> Iterator[Fault]:
             yield Fault("turn_order", f'messages[{index}].role is {role!r}, expected "{expected}"')
             return
     if len(roles) % 2:
-        yield Fault("turn_order", "the last turn is not the assistant's")
+        yield Fault("turn_order", f'messages[{len(roles) - 1}].role is "user"; the last turn is the assistant\'s')
 
 
-def _message(message: dict[str, Any], place: str, nova: NovaVersion) -> Iterator[Fault]:
-    for key in message.keys() - {"role", "content"}:
+def _message(message: dict[str, Any], place: str, nova: int) -> Iterator[Fault]:
+    for key in sorted(message.keys() - {"role", "content"}):
         yield Fault("unknown_key", f'{place} has the unknown key "{key}"')
     content = message.get("content")
     if not isinstance(content, list):
         yield Fault("wrong_type", f"{place}.content is {kind(content)}, not an array")
         return
-    if not content:
-        yield Fault("missing_text", f"{place}.content is empty")
-    kinds: set[str] = set()
-    texts: list[str] = []
     for index, item in enumerate(content):
         yield from _item(item, f"{place}.content[{index}]", message.get("role"), nova)
-        if isinstance(item, dict):
-            kinds.update(item)
-            texts.append(str(item.get("text", "")))
-    if kinds == {"text"} and not "".join(texts).strip():
+    yield from _said(content, place)
+
+
+def _said(content: list[Any], place: str) -> Iterator[Fault]:
+    """Yield a fault for a turn that says nothing: a text may be empty only beside an image or a video."""
+    kinds = {name for item in content if isinstance(item, dict) for name in item}
+    texts = [item["text"] for item in content if isinstance(item, dict) and isinstance(item.get("text"), str)]
+    if not content:
+        yield Fault("missing_text", f"{place}.content is empty")
+    elif kinds == {"reasoningContent"}:
+        yield Fault("missing_text", f"{place} has reasoning, but neither a text nor a tool use")
+    elif texts and not kinds & {"image", "video"} and not "".join(texts).strip():
         yield Fault("missing_text", f"{place} has only empty text")
-    yield from media.message_faults(content, kinds, place)
 
 
-def _item(item: Any, place: str, role: Any, nova: NovaVersion) -> Iterator[Fault]:
-    if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) not in _CONTENT:
-        yield Fault("content", f"{place} is not an object with exactly one of {', '.join(_CONTENT)}")
+def _item(item: Any, place: str, role: Any, nova: int) -> Iterator[Fault]:
+    if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) not in CONTENT:
+        yield Fault("content", f"{place} is not an object with exactly one of {', '.join(CONTENT)}")
         return
     [(name, value)] = item.items()
     if name == "text":
@@ -103,11 +125,11 @@ def _item(item: Any, place: str, role: Any, nova: NovaVersion) -> Iterator[Fault
         yield from media.item_faults(name, value, f"{place}.{name}", role, nova)
 
 
-def _reasoning(value: Any, place: str, role: Any, nova: NovaVersion) -> Iterator[Fault]:
+def _reasoning(value: Any, place: str, role: Any, nova: int) -> Iterator[Fault]:
     if nova == 1:
-        yield Fault("reasoning", f"{place}: reasoning is for Nova 2 only")
+        yield Fault("reasoning_version", f"{place}: reasoning is for Nova 2 only")
     if role != "assistant":
-        yield Fault("reasoning", f"{place}: reasoning belongs to the assistant's turn")
+        yield Fault("reasoning_role", f"{place}: reasoning belongs to the assistant's turn")
     text = value.get("reasoningText") if isinstance(value, dict) and value.keys() == {"reasoningText"} else None
     if not isinstance(text, dict) or text.keys() != {"text"}:
         yield Fault("content", f"{place} is not of the form {{reasoningText: {{text}}}}")

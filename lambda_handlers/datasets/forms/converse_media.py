@@ -1,61 +1,102 @@
-"""Rules for images, videos and documents in a Converse row (AWS, Nova data preparation pages)."""
+"""Rules for images, videos and documents in a Converse row, and how columns become one.
+
+Formats and limits: `catalog.training_data`. Limits are for a whole conversation, which is one sample.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lambda_handlers.catalog.training_data import MEDIA_KINDS, MEDIA_URI
 from lambda_handlers.datasets.faults import Fault
 
-MAX_IMAGES: Final = 10
-MAX_VIDEOS: Final = 1
-_KINDS: Final = frozenset({"image", "video", "document"})
-_FORMATS: Final = {
-    (1, "image"): ("jpeg", "png", "gif", "webp"),
-    (2, "image"): ("jpeg", "png", "gif"),
-    (1, "video"): ("mov", "mkv", "mp4", "webm"),
-    (2, "video"): ("mov", "mkv", "mp4"),
-    (1, "document"): (),
-    (2, "document"): ("pdf",),
-}
-_LOCATION: Final = re.compile(r"s3://[\w\-/.]+", re.ASCII)
+_URI: Final = re.compile(MEDIA_URI, re.ASCII)
+
+
+def item(name: str, kind_of_file: str, uri: str, owner: str) -> dict[str, Any]:
+    """Return the content item of an image or video; `jpg` becomes `jpeg`, as the format is called."""
+    return {
+        name: {
+            "format": written_format(kind_of_file),
+            "source": {"s3Location": {"uri": uri, "bucketOwner": owner}},
+        }
+    }
+
+
+def written_format(name: str) -> str:
+    """Return the name of a file format as rows write it."""
+    folded = name.strip().lower()
+    return "jpeg" if folded == "jpg" else folded
 
 
 def item_faults(name: str, value: Any, place: str, role: Any, nova: int) -> Iterator[Fault]:
     """Yield what is wrong with one image, video or document."""
     if role != "user":
-        yield Fault("media", f"{place}: a {name} belongs to the user's turn")
+        yield Fault("media_role", f"{place}: a {name} belongs to the user's turn")
     if not isinstance(value, dict) or value.keys() != {"format", "source"}:
         yield Fault("content", f"{place} is not of the form {{format, source}}")
         return
-    allowed = _FORMATS[nova, name]
-    if not isinstance(value["format"], str) or value["format"].lower() not in allowed:
-        formats = ", ".join(allowed) or "none on this Nova version"
-        yield Fault("media", f"{place}.format is {value['format']!r}; allowed: {formats}")
-    yield from _location_faults(value["source"], f"{place}.source.s3Location")
+    yield from format_faults(name, value["format"], f"{place}.format", nova)
+    yield from _source_faults(value["source"], f"{place}.source")
 
 
-def message_faults(content: list[Any], kinds: set[str], place: str) -> Iterator[Fault]:
-    """Yield what is wrong with the media of one turn as a whole."""
-    used = sorted(kinds & _KINDS)
-    if len(used) > 1:
-        yield Fault("media", f"{place} mixes {' and '.join(used)}; one kind of media per turn")
-    if used and "reasoningContent" in kinds:
-        yield Fault("media", f"{place} has media and reasoning in one turn")
-    for name, limit in (("image", MAX_IMAGES), ("video", MAX_VIDEOS)):
-        count = sum(isinstance(item, dict) and name in item for item in content)
-        if count > limit:
-            yield Fault("media", f"{place} has {count} {name}s; at most {limit} are allowed")
-
-
-def _location_faults(source: Any, place: str) -> Iterator[Fault]:
-    location = source.get("s3Location") if isinstance(source, dict) else None
-    if not isinstance(location, dict) or not location.keys() <= {"uri", "bucketOwner"}:
-        yield Fault("content", f"{place} is not of the form {{uri, bucketOwner}}")
+def format_faults(name: str, value: Any, place: str, nova: int) -> Iterator[Fault]:
+    """Yield what is wrong with the format of an image, video or document."""
+    allowed = MEDIA_KINDS[name].formats[nova]
+    if isinstance(value, str) and value.lower() in allowed:
         return
-    uri, owner = location.get("uri"), location.get("bucketOwner")
-    if not isinstance(uri, str) or not _LOCATION.fullmatch(uri):
-        yield Fault("media", f"{place}.uri is {uri!r}, not an s3:// address of letters, digits, _ - / and .")
-    if not isinstance(owner, str) or not owner:
-        yield Fault("media", f"{place}.bucketOwner is missing")
+    hint = '; write "jpeg"' if isinstance(value, str) and written_format(value) in allowed else ""
+    formats = ", ".join(allowed) if allowed else f"none, Nova {nova} trains on no {name}s"
+    yield Fault(f"{name}_format", f"{place} is {value!r}; allowed: {formats}{hint}")
+
+
+def uri_faults(value: Any, place: str) -> Iterator[Fault]:
+    """Yield what is wrong with the address of an image, video or document."""
+    if not isinstance(value, str) or not _URI.fullmatch(value):
+        yield Fault("media_location", f"{place} is {value!r}, not an s3:// address of letters, digits, _ - / and .")
+
+
+def owner_faults(value: Any, place: str) -> Iterator[Fault]:
+    """Yield what is wrong with the owner of the bucket of an image, video or document."""
+    if not isinstance(value, str) or not value.strip():
+        yield Fault("media_owner", f"{place} is {value!r}, not the number of an AWS account")
+
+
+def conversation_faults(messages: list[dict[str, Any]], *, multimodal: bool) -> Iterator[Fault]:
+    """Yield what is wrong with the media of a conversation as a whole."""
+    counts: Counter[str] = Counter()
+    for index, message in enumerate(messages):
+        here = _counted(message.get("content"))
+        if here.keys() & MEDIA_KINDS.keys() and here["reasoningContent"]:
+            yield Fault("media_reasoning", f"messages[{index}] has media and reasoning in one turn")
+        counts += here
+    used = [name for name in MEDIA_KINDS if counts[name]]
+    if used and not multimodal:
+        yield Fault(
+            "media_model", f"messages has {' and '.join(f'a {name}' for name in used)}, but the model reads only text"
+        )
+    if len(used) > 1:
+        yield Fault(
+            "media_mixed", f"messages has {' and '.join(f'{name}s' for name in used)}; one kind of media is allowed"
+        )
+    for name in used:
+        limit = MEDIA_KINDS[name].per_sample
+        if counts[name] > limit:
+            yield Fault(f"{name}_count", f"messages has {counts[name]} {name}s; at most {limit} allowed in a sample")
+
+
+def _counted(content: Any) -> Counter[str]:
+    items = content if isinstance(content, list) else ()
+    return Counter(name for item in items if isinstance(item, dict) for name in item)
+
+
+def _source_faults(source: Any, place: str) -> Iterator[Fault]:
+    location = source.get("s3Location") if isinstance(source, dict) and source.keys() == {"s3Location"} else None
+    if not isinstance(location, dict) or not location.keys() <= {"uri", "bucketOwner"}:
+        yield Fault("content", f"{place} is not of the form {{s3Location: {{uri, bucketOwner}}}}")
+        return
+    yield from uri_faults(location.get("uri"), f"{place}.s3Location.uri")
+    yield from owner_faults(location.get("bucketOwner"), f"{place}.s3Location.bucketOwner")

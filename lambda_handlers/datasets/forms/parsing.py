@@ -23,7 +23,7 @@ def parse(line: bytes) -> dict[str, Any]:
     row = _load(_decode(line))
     if type(row) is not dict:
         raise reject("not_an_object", f"the row is {_kind(row)}, not a JSON object")
-    _check_values(row)
+    check(row)
     return row
 
 
@@ -72,7 +72,8 @@ def _float(digits: str) -> float:
     return value
 
 
-def _check_values(row: dict[str, Any]) -> None:
+def check(row: dict[str, Any]) -> None:
+    """Raise RejectedRowError for deep nesting and for lone surrogates anywhere in a row."""
     waiting: list[tuple[Any, int]] = [(row, 1)]
     while waiting:
         value, depth = waiting.pop()

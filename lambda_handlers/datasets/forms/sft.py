@@ -1,45 +1,65 @@
-"""One line of a source into one line of training data.
+"""Rows for supervised fine-tuning: flat columns, OpenAI chat and Converse rows become validated Converse rows.
 
-`SftTransform` has two ways with one meaning. The fast way takes the rows in which nothing can be wrong, as cheap
-screens show; every other row takes the careful way, which parses strictly and names each broken rule.
+The transform has two ways with one meaning. The fast way takes the rows in which nothing can be wrong, as cheap screens
+show; every other row takes the careful way, which parses strictly and names each broken rule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
-from lambda_handlers.datasets.faults import Fault, RejectedRowError
-from lambda_handlers.datasets.forms import converse, parsing, screens
-from lambda_handlers.datasets.forms.columns import SFT_OPTIONAL, Columns
-from lambda_handlers.datasets.forms.seen import RowsSeen
-from lambda_handlers.datasets.forms.texts import optional_text, required_text
+from lambda_handlers.datasets.faults import RejectedRowError, reject
+from lambda_handlers.datasets.forms import converse, openai_chat, parsing, screens
+from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
+from lambda_handlers.datasets.forms.flat_conversation import OPTIONAL, REQUIRED, FlatConversation
+from lambda_handlers.datasets.forms.form import Form, RowSettings
+from lambda_handlers.datasets.forms.texts import optional_text
+from lambda_handlers.protocol.errors import InvalidRequest
 
+FLAT_BIT: Final = 1
 _GAP: Final = "\0"
 
 
-class SftTransform:
-    """Turn a flat or Converse line into a validated Converse line for one Nova version.
+class ConverseTransform:
+    """Turn a row into a validated Converse line for one Nova version.
 
-    Columns whose text is absent or empty are left out when they are optional; no system prompt is invented:
-    `system_prompt` is used for flat rows that bring none of their own.
+    Columns whose text is absent or blank are left out when they are optional. No system prompt is invented:
+    `settings.system_prompt` goes to flat and OpenAI rows that bring none of their own.
+
+    Raises InvalidRequest for a system prompt that would make every row bad.
     """
 
-    def __init__(self, *, nova: converse.NovaVersion, columns: Columns, system_prompt: str | None = None) -> None:
-        self.seen = RowsSeen()
-        self._nova = nova
-        self._columns = columns
-        self._system_prompt = system_prompt
-        self._question, self._answer = columns.question, columns.answer
-        self._optional = (columns.system, columns.reasoning_text)
-        self._mapped = frozenset(columns.named()[name] for name in SFT_OPTIONAL if name in columns.mapped)
-        # The record of most rows differs in two texts only: what is around them is made once.
-        self._frame = orjson.dumps(self._record(_GAP, _GAP, None, None)).split(orjson.dumps(_GAP))
+    def __init__(self, settings: RowSettings) -> None:
+        self.columns_seen = ColumnsSeen()
+        self.features = 0
+        self._nova, self._multimodal, self._as_is = settings.nova, settings.multimodal, settings.as_is
+        self._system_prompt = _usable(settings.system_prompt)
+        self._flat = FlatConversation(settings.columns, nova=settings.nova, multimodal=settings.multimodal)
+        self._question, self._answer = self._flat.columns["question"], self._flat.columns["answer"]
+        self._chats = "messages" not in self._flat.columns.values()
+        self._said: str | list[dict[str, Any]] = ""
+        # Most rows made of columns differ in two texts only: what is around them is made once.
+        frame = self._with_system(self._flat.record(question=_GAP, answer=_GAP))
+        self._frame = orjson.dumps(frame).split(orjson.dumps(_GAP))
+        self._frame_features = FLAT_BIT | converse.features(frame)
 
     def __call__(self, line: bytes) -> bytes:
         """Return the Converse line without a line end; raise RejectedRowError with every fault found."""
         return self._fast(line) or self._careful(line)
+
+    def from_columns(self, values: Mapping[str, str]) -> bytes:
+        """Return the Converse line made of a CSV row; raise RejectedRowError with every fault found."""
+        question, answer = values.get(self._question), values.get(self._answer)
+        if question and answer and (made := self._framed(values, question, answer)):
+            return made
+        return self._careful_flat(values)
+
+    def prompt(self) -> str:
+        """Return what the user says in the row made last, its turns joined by line ends."""
+        return self._said if isinstance(self._said, str) else converse.user_text(self._said)
 
     def _fast(self, line: bytes) -> bytes | None:
         try:
@@ -48,77 +68,98 @@ class SftTransform:
             return None
         if type(row) is not dict:
             return None
+        if "messages" in row:
+            return self._fast_conversation(row, line)
         question, answer = row.get(self._question), row.get(self._answer)
-        if type(question) is not str or type(answer) is not str:
-            return self._fast_converse(row, line) if question is None else None
-        if not question.strip() or not answer.strip() or not screens.is_plain(row, line):
+        if type(question) is not str or type(answer) is not str or not screens.is_plain(row, line):
             return None
-        if self._mapped or row.get(self._optional[0], "") != "" or row.get(self._optional[1], "") != "":
-            return self._fast_with_options(row, question, answer)
-        if not screens.is_harmless(f"{question}\n{answer}"):
+        return self._framed(row, question, answer)
+
+    def _framed(self, row: Mapping[str, Any], question: str, answer: str) -> bytes | None:
+        """Return the line of a good flat row that is made of texts only; None for any other row."""
+        if self._as_is or not question.strip() or not answer.strip():
             return None
-        self.seen.count_flat(system=self._system_prompt, reasoning=None)
+        if not self._flat.is_bare(row):
+            return self._made_of_texts(row)
         head, middle, tail = self._frame
-        return head + orjson.dumps(question) + middle + orjson.dumps(answer) + tail
+        made = head + orjson.dumps(question) + middle + orjson.dumps(answer) + tail
+        if not screens.is_harmless(made):
+            return None
+        self.features, self._said = self._frame_features, question
+        return made
 
-    def _fast_with_options(self, row: dict[str, Any], question: str, answer: str) -> bytes | None:
-        options = [row.get(column) for column in self._optional]
-        texts = [option for option in options if option is not None]
-        if any(type(text) is not str for text in texts) or not row.keys() >= self._mapped:
+    def _made_of_texts(self, row: Mapping[str, Any]) -> bytes | None:
+        texts = self._flat.texts(row)
+        if texts is None:
             return None
-        if not screens.is_harmless("\n".join((question, answer, *texts))):
+        record = self._with_system(self._flat.record(**texts))
+        made = orjson.dumps(record)
+        if not screens.is_harmless(made):
             return None
-        return self._made(question, answer, *options)
+        self.features, self._said = FLAT_BIT | converse.features(record), texts["question"]
+        return made
 
-    def _fast_converse(self, row: dict[str, Any], line: bytes) -> bytes | None:
-        text = screens.conversation_text(row, line)
-        if text is None or not screens.is_harmless(text):
+    def _fast_conversation(self, row: dict[str, Any], line: bytes) -> bytes | None:
+        texts = screens.conversation_texts(row) if self._chats else None
+        if texts is None:
             return None
-        self.seen.count_converse(system="system" in row, reasoning=False)
-        return orjson.dumps(row)
+        made = orjson.dumps(row)
+        messages = row["messages"]
+        if made != line and not screens.hides_nothing(line, len(messages), texts):
+            return None
+        if not screens.is_harmless(made):
+            return None
+        self.features, self._said = converse.SYSTEM_BIT if len(row) == 3 else 0, messages
+        return made
 
     def _careful(self, line: bytes) -> bytes:
         row = parsing.parse(line)
-        if "messages" in row and self._question not in row:
-            return self._converse(row, line)
-        self.seen.note_columns(row, self._columns)
-        if found := self._flat_faults(row):
-            self.seen.flat += 1
-            raise RejectedRowError(found)
-        return self._made(*(row.get(column) for column in (self._question, self._answer, *self._optional)))
+        if "messages" not in row or not self._chats:
+            return self._careful_flat(row)
+        if not openai_chat.is_openai(row):
+            return self._validated(row, 0)
+        if self._as_is:
+            raise reject("not_in_form", "the row is an OpenAI chat row, not a Converse row; prepare it first")
+        made = self._with_system(openai_chat.to_converse(row, bucket_owner=self._flat.columns["bucket_owner"]))
+        parsing.check(made)
+        return self._validated(made, 0)
 
-    def _converse(self, row: dict[str, Any], line: bytes) -> bytes:
-        if found := converse.faults(row, self._nova):
+    def _careful_flat(self, row: Mapping[str, Any]) -> bytes:
+        if self._as_is:
+            raise reject("not_in_form", 'the row has no key "messages": it is not a Converse row; prepare it first')
+        self.columns_seen.note(row, self._flat.expected)
+        try:
+            return self._validated(self._with_system(self._flat.read(row)), FLAT_BIT)
+        except RejectedRowError:
+            self.columns_seen.rejected += 1
+            raise
+
+    def _validated(self, row: dict[str, Any], features: int) -> bytes:
+        if found := converse.faults(row, self._nova, multimodal=self._multimodal):
             raise RejectedRowError(found)
-        self.seen.count_converse(system="system" in row, reasoning=b'"reasoningContent"' in line)
+        self.features, self._said = features | converse.features(row), row["messages"]
         return orjson.dumps(row)
 
-    def _flat_faults(self, row: dict[str, Any]) -> list[Fault]:
-        found: list[Fault] = []
-        for column in (self._question, self._answer):
-            if column in row:
-                found += required_text(row[column], f'the column "{column}"')
-            else:
-                found.append(Fault("missing_column", f'the column "{column}" is absent'))
-        for column in self._optional:
-            if row.get(column) is not None:
-                found += optional_text(row[column], f'the column "{column}"')
-        return found
+    def _with_system(self, row: dict[str, Any]) -> dict[str, Any]:
+        if self._system_prompt is None or "system" in row:
+            return row
+        return {"schemaVersion": row["schemaVersion"], "system": [{"text": self._system_prompt}], **row}
 
-    def _made(self, question: Any, answer: Any, system: Any, reasoning: Any) -> bytes:
-        prompt = system if system and system.strip() else self._system_prompt
-        thought = reasoning if self._nova == 2 and reasoning and reasoning.strip() else None
-        self.seen.count_flat(system=prompt, reasoning=thought)
-        return orjson.dumps(self._record(question, answer, prompt, thought))
 
-    def _record(self, question: str, answer: str, prompt: str | None, thought: str | None) -> dict[str, Any]:
-        system = {"system": [{"text": prompt or self._system_prompt}]} if prompt or self._system_prompt else {}
-        reasoning = [{"reasoningContent": {"reasoningText": {"text": thought}}}] if thought else []
-        return {
-            "schemaVersion": converse.SCHEMA_VERSION,
-            **system,
-            "messages": [
-                {"role": "user", "content": [{"text": question}]},
-                {"role": "assistant", "content": [*reasoning, {"text": answer}]},
-            ],
-        }
+def _usable(system_prompt: str | None) -> str | None:
+    if system_prompt is None or not system_prompt.strip():
+        return None
+    if found := list(optional_text(system_prompt, "the system prompt")):
+        raise InvalidRequest("; ".join(fault.message for fault in found))
+    return system_prompt
+
+
+CONVERSE: Final = Form(
+    name="converse",
+    output="train.jsonl",
+    required=REQUIRED,
+    optional=OPTIONAL,
+    make=ConverseTransform,
+    features=converse.FEATURES,
+    modalities=("image", "video", "document"),
+)

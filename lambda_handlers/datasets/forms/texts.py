@@ -19,7 +19,7 @@ def kind(value: object) -> str:
 
 def required_text(value: Any, place: str) -> Iterator[Fault]:
     """Yield what is wrong with a text that has to be there; null and white space count as missing."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if is_missing(value):
         yield Fault("missing_text", f"{place} is {'null' if value is None else 'empty'}")
     else:
         yield from optional_text(value, place)
@@ -27,11 +27,33 @@ def required_text(value: Any, place: str) -> Iterator[Fault]:
 
 def optional_text(value: Any, place: str) -> Iterator[Fault]:
     """Yield what is wrong with a text that may be empty."""
-    if not isinstance(value, str):
-        yield Fault("wrong_type", f"{place} is {kind(value)}, not a text")
-        return
-    if "\0" in value:
-        yield Fault("nul_character", f"{place} contains a NUL character")
-    word = reserved.find(value)
+    yield from plain_text(value, place)
+    word = reserved.find(value) if isinstance(value, str) else None
     if word is not None:
         yield Fault("reserved_word", f'{place} contains "{word}", which makes training fail')
+
+
+def plain_text(value: Any, place: str) -> Iterator[Fault]:
+    """Yield what is wrong with a text that may be empty and may contain reserved words."""
+    if not isinstance(value, str):
+        yield Fault("wrong_type", f"{place} is {kind(value)}, not a text")
+    elif "\0" in value:
+        yield Fault("nul_character", f"{place} contains a NUL character")
+
+
+def required_plain_text(value: Any, place: str) -> Iterator[Fault]:
+    """Yield what is wrong with a text that has to be there and may contain reserved words."""
+    if is_missing(value):
+        yield Fault("missing_text", f"{place} is {'null' if value is None else 'empty'}")
+    else:
+        yield from plain_text(value, place)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value is null or a text of white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_named(value: object) -> bool:
+    """Tell whether a value is a text with more than white space."""
+    return isinstance(value, str) and bool(value.strip())
