@@ -27,6 +27,16 @@ def parse(line: bytes) -> dict[str, Any]:
     return row
 
 
+def value_of(text: str) -> Any:
+    """Return the JSON value that a text is, parsed as strictly as a line; the text itself where it is none."""
+    try:
+        value = _load(text)
+        check(value)
+    except RejectedRowError:
+        return text
+    return value
+
+
 def _decode(line: bytes) -> str:
     try:
         return line.decode("utf-8")
@@ -72,8 +82,8 @@ def _float(digits: str) -> float:
     return value
 
 
-def check(row: dict[str, Any]) -> None:
-    """Raise RejectedRowError for deep nesting and for lone surrogates anywhere in a row."""
+def check(row: Any) -> None:
+    """Raise RejectedRowError for deep nesting and for lone surrogates anywhere in a row or a value of one."""
     waiting: list[tuple[Any, int]] = [(row, 1)]
     while waiting:
         value, depth = waiting.pop()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog import combinations
 from lambda_handlers.catalog.lookup import UnknownNameError, find
 from lambda_handlers.catalog.methods import Technique
+from lambda_handlers.datasets.forms.cpt import CPT
 from lambda_handlers.datasets.forms.form import Form, RowSettings
-from lambda_handlers.datasets.forms.texts import required_text
+from lambda_handlers.datasets.forms.gen_qa import GEN_QA
+from lambda_handlers.datasets.forms.llm_judge import LLM_JUDGE
+from lambda_handlers.datasets.forms.openai_rows import OPENAI
+from lambda_handlers.datasets.forms.rft import RFT
+from lambda_handlers.datasets.forms.sft import CONVERSE
+from lambda_handlers.datasets.forms.texts import optional_text
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
 
@@ -21,17 +26,9 @@ _Found = TypeVar("_Found")
 DEFAULT_TASK: Final = "gen_qa"
 """The evaluation task when none is named: the one that asks one's own questions."""
 
-# The module of each form; only the one that is asked for is imported, for every cold start pays for imports.
-_MODULES: Final = {
-    "converse": "sft",
-    "rft": "rft",
-    "gen_qa": "gen_qa",
-    "llm_judge": "llm_judge",
-    "cpt": "cpt",
-    "openai": "openai_rows",
-}
-_TECHNIQUES: Final = {Technique.SFT: "converse", Technique.RFT: "rft", Technique.CPT: "cpt"}
-_TASKS: Final = {"gen_qa": "gen_qa", "llm_judge": "llm_judge", "rubric_llm_judge": "llm_judge", "rft_eval": "rft"}
+_TECHNIQUES: Final = {Technique.SFT: CONVERSE, Technique.RFT: RFT, Technique.CPT: CPT}
+_TASKS: Final = {"gen_qa": GEN_QA, "llm_judge": LLM_JUDGE, "rubric_llm_judge": LLM_JUDGE, "rft_eval": RFT}
+_CONVERSIONS: Final = {"converse": replace(CONVERSE, output="converse.jsonl"), "openai": OPENAI}
 # The container reads questions and judgements from files of these names (AWS); of rft_eval no source names the file.
 # It is called after its task like the others, which also keeps it apart from training data in one folder.
 _OUTPUTS: Final = {"rft_eval": "rft_eval.jsonl"}
@@ -56,8 +53,8 @@ def form_of(preparation: Preparation) -> Form:
     if problems:
         raise UnsupportedCombination(" ".join(problems), problems=problems)
     if task is None:
-        return _form(_TECHNIQUES[how.technique])
-    form = _form(_TASKS[task.name])
+        return _TECHNIQUES[how.technique]
+    form = _TASKS[task.name]
     return replace(form, output=_OUTPUTS.get(task.name, form.output))
 
 
@@ -68,7 +65,7 @@ def conversion_form(name: str) -> Form:
         InvalidRequest: There is no such conversion.
     """
     try:
-        return find("form to convert to", name, {"converse": _converse, "openai": _openai})()
+        return find("form to convert to", name, _CONVERSIONS)
     except UnknownNameError as unknown:
         raise InvalidRequest(str(unknown)) from None
 
@@ -77,34 +74,23 @@ def settings_of(preparation: Preparation) -> RowSettings:
     """Return what the transform of a preparation has to know; the columns are as given, to be resolved by the form.
 
     Raises:
-        InvalidRequest: As `form_of`; or the system prompt is blank, breaks a rule, or has no place in the form.
+        InvalidRequest: As `form_of`; or the system prompt (a blank one is none) breaks a rule or has no place in the form.
         UnsupportedCombination: As `form_of`.
     """
     form = form_of(preparation)
-    if preparation.system_prompt is not None:
-        _check_system_prompt(preparation.system_prompt, form)
+    prompt = preparation.system_prompt
+    if prompt is not None and prompt.strip():
+        _check_system_prompt(prompt, form)
+    else:
+        prompt = None
     model = _named(catalog.model, preparation.model)
     return RowSettings(
         nova=model.version,
         multimodal=model.multimodal,
         columns=preparation.columns,
-        system_prompt=preparation.system_prompt,
+        system_prompt=prompt,
         as_is=preparation.as_is,
     )
-
-
-def _converse() -> Form:
-    return replace(_form("converse"), output="converse.jsonl")
-
-
-def _openai() -> Form:
-    return _form("openai")
-
-
-def _form(name: str) -> Form:
-    module: Any = importlib.import_module(f"{__package__}.{_MODULES[name]}")
-    form: Form = module.FORM
-    return form
 
 
 def _named(look_up: Callable[[str], _Found], name: str) -> _Found:
@@ -117,6 +103,6 @@ def _named(look_up: Callable[[str], _Found], name: str) -> _Found:
 def _check_system_prompt(prompt: str, form: Form) -> None:
     if "system" not in form.optional:
         raise InvalidRequest(f"system_prompt: rows of the form {form.name} have no system prompt; leave it out")
-    problems = [fault.message for fault in required_text(prompt, "system_prompt")]
+    problems = [fault.message for fault in optional_text(prompt, "system_prompt")]
     if problems:
         raise InvalidRequest("; ".join(problems), problems=problems)
