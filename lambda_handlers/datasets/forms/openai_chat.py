@@ -48,7 +48,7 @@ def to_converse(row: dict[str, Any], *, bucket_owner: str = "bucket_owner") -> d
 
     System and developer messages at the start are joined by an empty line. Tool messages in a row, and the user message
     that follows them, make one user turn. Calls without an id get `tool_call_0`, `tool_call_1` and so on; tool messages
-    without an id answer the calls in order. `bucket_owner` is the key of the row that tells who owns the images' bucket.
+    without an id answer the calls in order. `bucket_owner` is the key of the row that tells who owns the bucket.
 
     Raises:
         RejectedRowError: With everything that cannot be said in a Converse row.

@@ -16,20 +16,22 @@ _PLAIN: Final = frozenset({int, bool, type(None)})
 _ROLES: Final = ("user", "assistant")
 
 
-def is_harmless(made: bytes) -> bool:
-    """Tell whether the texts in a line as orjson writes it can break no rule about texts."""
-    return not reserved.is_suspect(made) and b"\\u0000" not in made
+def is_harmless(text: str) -> bool:
+    """Tell whether a text, or several on lines of their own, can break no rule about texts."""
+    return "\0" not in text and reserved.find(text) is None
 
 
 def is_plain(row: dict[str, Any], line: bytes) -> bool:
     """Tell whether a fast parser can have hidden nothing in a flat row: no container, no cut number, no key twice."""
     strings = len(row)
+    within = 0
     for value in row.values():
         if type(value) is str:
             strings += 1
+            within += value.count('"')
         elif type(value) not in _PLAIN:
             return False
-    return _accounts_for(line, strings) or _accounts_for(line, strings, [*row, *row.values()])
+    return _accounts_for(line, strings, within)
 
 
 def conversation_texts(row: Mapping[str, Any]) -> list[str] | None:
@@ -54,7 +56,7 @@ def conversation_texts(row: Mapping[str, Any]) -> list[str] | None:
 def hides_nothing(line: bytes, turns: int, texts: list[str]) -> bool:
     """Tell whether a Converse row of the simplest shape has no key twice; `texts` of `conversation_texts`."""
     strings = 3 + 3 * (len(texts) - turns) + 5 * turns
-    return _accounts_for(line, strings) or _accounts_for(line, strings, texts)
+    return _accounts_for(line, strings, sum([text.count('"') for text in texts]))
 
 
 def _system_text(row: Mapping[str, Any]) -> list[str] | None:
@@ -75,14 +77,10 @@ def _turn_text(message: Any, role: str) -> str | None:
     return text if type(text) is str and text.strip() else None
 
 
-def _accounts_for(line: bytes, strings: int, texts: list[Any] | None = None) -> bool:
-    """Tell whether the quotes of a line are those around `strings` keys and texts, and those within `texts`.
+def _accounts_for(line: bytes, strings: int, within: int) -> bool:
+    """Tell whether the quotes of a line are those around `strings` keys and texts, and the `within` of their content.
 
     A key given twice leaves more quotes than what was parsed accounts for, unless escapes of another form (\\u0022)
-    make up the difference.
+    make up the difference. A quote in a key is not counted: such a row is looked at with care.
     """
-    quotes = line.count(b'"') - 2 * strings
-    if texts is None or not quotes:
-        return not quotes
-    within = sum(text.count('"') for text in texts if type(text) is str)
-    return quotes == within and b"\\u0022" not in line
+    return line.count(b'"') == 2 * strings + within and not (within and b"\\u0022" in line)

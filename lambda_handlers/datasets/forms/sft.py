@@ -81,33 +81,27 @@ class ConverseTransform:
             return None
         if not self._flat.is_bare(row):
             return self._made_of_texts(row)
-        head, middle, tail = self._frame
-        made = head + orjson.dumps(question) + middle + orjson.dumps(answer) + tail
-        if not screens.is_harmless(made):
+        if not screens.is_harmless(f"{question}\n{answer}"):
             return None
         self.features, self._said = self._frame_features, question
-        return made
+        head, middle, tail = self._frame
+        return head + orjson.dumps(question) + middle + orjson.dumps(answer) + tail
 
     def _made_of_texts(self, row: Mapping[str, Any]) -> bytes | None:
         texts = self._flat.texts(row)
-        if texts is None:
+        if texts is None or not screens.is_harmless("\n".join(texts.values())):
             return None
         record = self._with_system(self._flat.record(**texts))
-        made = orjson.dumps(record)
-        if not screens.is_harmless(made):
-            return None
         self.features, self._said = FLAT_BIT | converse.features(record), texts["question"]
-        return made
+        return orjson.dumps(record)
 
     def _fast_conversation(self, row: dict[str, Any], line: bytes) -> bytes | None:
         texts = screens.conversation_texts(row) if self._chats else None
-        if texts is None:
+        if texts is None or not screens.is_harmless("\n".join(texts)):
             return None
         made = orjson.dumps(row)
         messages = row["messages"]
         if made != line and not screens.hides_nothing(line, len(messages), texts):
-            return None
-        if not screens.is_harmless(made):
             return None
         self.features, self._said = converse.SYSTEM_BIT if len(row) == 3 else 0, messages
         return made
