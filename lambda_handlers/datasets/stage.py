@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.datasets import s3_objects
-from lambda_handlers.datasets.forms.columns import Columns
-from lambda_handlers.datasets.forms.converse import NovaVersion
+from lambda_handlers.datasets.forms.registry import form_of, settings_of
 from lambda_handlers.datasets.passes import outcome
-from lambda_handlers.datasets.passes.single import Preparation, Prepared, Source, prepare
-from lambda_handlers.datasets.writers import LineWriter
+from lambda_handlers.datasets.passes.manifest import Prepared
+from lambda_handlers.datasets.passes.measured import Measured
+from lambda_handlers.datasets.passes.shard import transform_shard
+from lambda_handlers.datasets.passes.summary import merge
+from lambda_handlers.datasets.preparation import Preparation
+from lambda_handlers.datasets.reading.reader import read_rows
+from lambda_handlers.datasets.writers import LineWriter, all_or_none
 from lambda_handlers.protocol.errors import (
     DataPreparationFailed,
     DatasetRejected,
@@ -55,35 +59,67 @@ def prepare_run(event: Mapping[str, Any], *, s3: Any, buckets: Buckets, ledger: 
 
 
 def preparation(config: Mapping[str, Any]) -> Preparation:
-    """Read the stage's configuration; raise InvalidRequest for its columns, UnsupportedCombination for its method."""
+    """Read the stage's configuration; raise UnsupportedCombination for a method without training rows."""
     model = catalog.model(config["model"])
     method = catalog.method(config["method"])
     if method.name not in ("SFT_LORA", "SFT_FULL"):
         raise UnsupportedCombination(f"data preparation makes data for SFT_LORA and SFT_FULL, not for {method.name}")
     return Preparation(
         model=model.name,
-        nova=_version(model.version),
         method=method.name,
-        columns=Columns.parse(config.get("columns")),
+        columns=config.get("columns") or {},
         system_prompt=config.get("system_prompt"),
     )
 
 
-def _version(number: int) -> NovaVersion:
-    return 1 if number == 1 else 2
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Dataset:
+    """The object that a run was planned with, at the version that was found then."""
+
+    s3: Any
+    uri: str
+    bucket: str
+    key: str
+    version_id: str | None
+    size: int
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        assert not start, "the stage reads whole objects"
+        return s3_objects.chunks(self.s3, bucket=self.bucket, key=self.key, version_id=self.version_id)
 
 
 def _prepare(s3: Any, dataset: Mapping[str, Any], config: Mapping[str, Any], buckets: Buckets, folder: str) -> Prepared:
-    version = dataset.get("version_id")
-    return prepare(
-        Source(
-            uri=dataset["uri"],
-            version_id=version,
-            chunks=s3_objects.chunks(s3, bucket=dataset["bucket"], key=dataset["key"], version_id=version),
-        ),
-        preparation(config),
-        output=LineWriter(s3_objects.S3Sink(s3, bucket=buckets.prepared, key=f"{folder}/train.jsonl")),
-        quarantine=LineWriter(s3_objects.S3Sink(s3, bucket=buckets.quarantine, key=f"{folder}/quarantine.jsonl")),
+    wanted = preparation(config)
+    form, source = form_of(wanted), Measured(_source(s3, dataset))
+    output = LineWriter(s3_objects.S3Sink(s3, bucket=buckets.prepared, key=f"{folder}/train.jsonl"))
+    quarantine = LineWriter(s3_objects.S3Sink(s3, bucket=buckets.quarantine, key=f"{folder}/quarantine.jsonl"))
+    with all_or_none(output, quarantine):
+        summary = transform_shard(
+            read_rows(source, max_row_bytes=wanted.max_row_bytes),
+            form.make(settings_of(wanted)),
+            source=source.uri,
+            accepted=output,
+            quarantine=quarantine,
+        )
+    return outcome.conclude(
+        wanted,
+        form,
+        merge([summary]),
+        inputs=[source.facts()],
+        outputs=[output.written(), quarantine.written()],
+        max_reject_ratio=config["max_reject_ratio"],
+        with_minimum=True,
+    )
+
+
+def _source(s3: Any, dataset: Mapping[str, Any]) -> _Dataset:
+    return _Dataset(
+        s3=s3,
+        uri=dataset["uri"],
+        bucket=dataset["bucket"],
+        key=dataset["key"],
+        version_id=dataset.get("version_id"),
+        size=dataset.get("bytes") or 0,
     )
 
 
@@ -109,7 +145,7 @@ def _check(prepared: Prepared, event: Mapping[str, Any], manifest_uri: str, ledg
     if planned and planned != source.sha256:
         raise DataPreparationFailed(f"the dataset {source.uri} changed after the run was planned: its SHA-256 differs")
     try:
-        outcome.check(prepared, max_reject_ratio=event["config"]["max_reject_ratio"], manifest_uri=manifest_uri)
+        outcome.check(prepared, manifest_uri=manifest_uri)
     except DatasetRejected as rejection:
         ledger.append(
             run_id=event["run"]["id"],

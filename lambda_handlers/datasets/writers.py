@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -37,16 +39,38 @@ class WrittenObject:
     rows: int
 
 
-class LineWriter:
-    """Collect lines into blocks, hash them, and hand them to a sink."""
+class Writer(Protocol):
+    """What is closed when all went well, and aborted when not."""
+
+    def close(self) -> None:
+        """Make the object visible."""
+
+    def abort(self) -> None:
+        """Forget what was written."""
+
+
+@contextmanager
+def all_or_none(*writers: Writer) -> Iterator[None]:
+    """Close the writers at the end of the block; abort all of them when it, or closing one, raises."""
+    try:
+        yield
+        for writer in writers:
+            writer.close()
+    except BaseException:
+        for writer in writers:
+            writer.abort()
+        raise
+
+
+class LineBuffer:
+    """Collect lines into blocks and hand them to a sink."""
 
     def __init__(self, sink: Sink) -> None:
+        self.rows = 0
+        """How many lines were handed on; all of them, once the writer is closed."""
         self._sink = sink
         self._lines: list[bytes] = []
         self._pending = 0
-        self._digest = hashlib.sha256()
-        self._bytes = 0
-        self._rows = 0
 
     def write(self, line: bytes) -> None:
         """Take one line, given without its line end."""
@@ -55,11 +79,21 @@ class LineWriter:
         if self._pending >= _BLOCK:
             self._flush()
 
-    def close(self) -> WrittenObject:
-        """Write what is left, make the object visible, and return its facts."""
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Take lines without their line ends that are together about as large as a block."""
+        self._lines.extend(lines)
+        self._flush()
+
+    def write_block(self, block: bytes) -> None:
+        """Take lines with their line ends, in pieces of any size."""
+        self._flush()
+        self.rows += block.count(b"\n")
+        self._put(block)
+
+    def close(self) -> None:
+        """Write what is left and make the object visible."""
         self._flush()
         self._sink.close()
-        return WrittenObject(uri=self._sink.uri, sha256=self._digest.hexdigest(), bytes=self._bytes, rows=self._rows)
 
     def abort(self) -> None:
         """Forget what was written."""
@@ -68,29 +102,51 @@ class LineWriter:
     def _flush(self) -> None:
         if not self._lines:
             return
-        self._rows += len(self._lines)
+        self.rows += len(self._lines)
         self._lines.append(b"")
-        block = b"\n".join(self._lines)
-        self._digest.update(block)
-        self._bytes += len(block)
-        self._sink.write(block)
+        self._put(b"\n".join(self._lines))
         self._lines.clear()
         self._pending = 0
 
+    def _put(self, block: bytes) -> None:
+        self._sink.write(block)
+
+
+class LineWriter(LineBuffer):
+    """Collect lines into blocks, hash them, and hand them to a sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(sink)
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def written(self) -> WrittenObject:
+        """Return the facts of the object, once it is closed."""
+        return WrittenObject(uri=self._sink.uri, sha256=self._digest.hexdigest(), bytes=self._bytes, rows=self.rows)
+
+    def _put(self, block: bytes) -> None:
+        self._digest.update(block)
+        self._bytes += len(block)
+        self._sink.write(block)
+
 
 class FileSink:
-    """Write a local file beside its place and move it there when it is whole."""
+    """Write a local file beside its place and move it there when it is whole.
 
-    def __init__(self, path: Path) -> None:
+    `uri` is what the object is known by, where that is not its path.
+    """
+
+    def __init__(self, path: Path, *, uri: str | None = None) -> None:
         self._path = path
+        self._uri = uri or str(path)
         self._partial = path.with_name(f".{path.name}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._partial.open("wb")
 
     @property
     def uri(self) -> str:
-        """Return the path of the file."""
-        return str(self._path)
+        """Return the path of the file, or what it is known by."""
+        return self._uri
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -105,3 +161,18 @@ class FileSink:
         """Remove the unfinished file."""
         self._file.close()
         self._partial.unlink(missing_ok=True)
+
+
+class NullSink:
+    """Forget everything."""
+
+    uri = ""
+
+    def write(self, data: bytes) -> None:
+        """Forget bytes."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
+        """Do nothing."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from lambda_handlers.datasets.preparation import Operations
 from lambda_handlers.datasets.writers import WrittenObject
 
 SCHEMA_VERSION: Final = "1"
@@ -46,17 +47,28 @@ class ReadObject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetManifest:
-    """Everything about one preparation that has to be known later; equal runs make equal manifests."""
+    """Everything about one preparation that has to be known later; equal runs make equal manifests.
+
+    `errors` are what is wrong with the dataset as a whole. `rejection` is why the dataset may not be used, in words,
+    or None; `first_reasons` are those of the first rejected rows. `rows` of an output are the rows it holds.
+    """
 
     model: str
     method: str
+    eval_task: str | None
+    form: str
     columns: Mapping[str, str]
+    operations: Operations
+    max_reject_ratio: float
     rows: RowCounts
     inputs: Sequence[ReadObject]
+    evaluation_sets: Sequence[ReadObject]
     outputs: Sequence[WrittenObject]
     rules: Mapping[str, int]
+    first_reasons: Sequence[str]
     errors: Sequence[str]
     warnings: Sequence[str]
+    rejection: str | None
 
     def to_json(self) -> bytes:
         """Return the manifest as indented JSON."""
@@ -66,13 +78,30 @@ class DatasetManifest:
         """Return the manifest as plain values."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "model": self.model,
-            "method": self.method,
+            "status": "rejected" if self.rejection else "accepted",
+            "rejection": self.rejection,
+            **{name: getattr(self, name) for name in ("model", "method", "eval_task", "form")},
             "columns": dict(self.columns),
+            "operations": asdict(self.operations),
+            "max_reject_ratio": self.max_reject_ratio,
             "rows": self.rows.as_dict(),
             "inputs": [asdict(item) for item in self.inputs],
+            "evaluation_sets": [asdict(item) for item in self.evaluation_sets],
             "outputs": [asdict(item) for item in self.outputs],
             "rules": dict(sorted(self.rules.items())),
+            "first_reasons": list(self.first_reasons),
             "errors": list(self.errors),
             "warnings": list(self.warnings),
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """The result: the manifest, and the first reasons for rejecting rows, in words."""
+
+    manifest: DatasetManifest
+
+    @property
+    def first_reasons(self) -> tuple[str, ...]:
+        """Return why the first rejected rows were rejected."""
+        return tuple(self.manifest.first_reasons)

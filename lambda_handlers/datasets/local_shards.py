@@ -1,0 +1,238 @@
+"""Pass one over local files, in this process or in several; the same bytes either way."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lambda_handlers.datasets.forms.form import Form, RowSettings
+from lambda_handlers.datasets.passes import assembly
+from lambda_handlers.datasets.passes.index import IndexWriter
+from lambda_handlers.datasets.passes.manifest import ReadObject
+from lambda_handlers.datasets.passes.measured import Measured
+from lambda_handlers.datasets.passes.shard import transform_shard
+from lambda_handlers.datasets.passes.summary import Base, ShardSummary
+from lambda_handlers.datasets.reading.reader import no_rows, read_rows, source_format
+from lambda_handlers.datasets.reading.rows import LineCount, SourceObject
+from lambda_handlers.datasets.shards import ObjectToRead, Piece, cut
+from lambda_handlers.datasets.writers import FileSink, LineBuffer, all_or_none
+from lambda_handlers.protocol.errors import DataPreparationFailed
+
+SHARD_BYTES: Final = 8 * 1024 * 1024
+_BLOCK: Final = 1024 * 1024
+
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowWork:
+    """What is done with every row; it can be handed to another process."""
+
+    form: Form
+    settings: RowSettings
+    max_row_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Targets:
+    """Where the rows of all shards go, in order; `index` where rows are compared."""
+
+    accepted: LineBuffer
+    quarantine: LineBuffer
+    index: IndexWriter | None = None
+
+
+@dataclass(slots=True)
+class PassOne:
+    """What pass one found: the summaries of the shards and the facts of the inputs, in order."""
+
+    shards: list[ShardSummary]
+    inputs: list[ReadObject]
+
+
+def in_one_process(
+    sources: Sequence[SourceObject], work: RowWork, targets: Targets, on_bytes: OnBytes | None
+) -> PassOne:
+    """Read each source once, from beginning to end."""
+    found, rows = PassOne([], []), 0
+    for source in sources:
+        measured, lines = Measured(source, on_bytes), LineCount()
+        summary = transform_shard(
+            read_rows(measured, max_row_bytes=work.max_row_bytes, lines=lines),
+            work.form.make(work.settings),
+            source=source.uri,
+            accepted=targets.accepted,
+            quarantine=targets.quarantine,
+            index=targets.index,
+            first_row=rows,
+        )
+        summary.lines = lines.count
+        rows += summary.rows
+        found.shards.append(summary)
+        found.inputs.append(measured.facts())
+    return found
+
+
+def in_processes(
+    sources: Sequence[SourceObject],
+    work: RowWork,
+    targets: Targets,
+    on_bytes: OnBytes | None,
+    *,
+    processes: int,
+    scratch: Path,
+    shard_bytes: int = SHARD_BYTES,
+) -> PassOne:
+    """Have shards of the sources read by `processes` others; take what they made in order, hash it and put it together.
+
+    `scratch` is an empty folder; it holds the shards that are finished and not taken yet, a few per process.
+    """
+    pieces = _pieces(sources, shard_bytes)
+    tasks = [
+        _Task(source=source, piece=piece, work=work, folder=scratch, number=number, prompts=_prompts(targets))
+        for number, (source, piece) in enumerate(pieces)
+    ]
+    reading = _Reading(on_bytes)
+    shards: list[ShardSummary] = []
+    with _results(tasks, processes) as results:
+        for task, summary in zip(tasks, results, strict=True):
+            base = _base(shards, summary.source)
+            _take(task, targets, base)
+            reading.up_to(task.source, task.piece.end)
+            shards.append(summary)
+    _check_none_empty(sources, shards)
+    return PassOne(shards, reading.inputs())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    source: SourceObject
+    piece: Piece
+    work: RowWork
+    folder: Path
+    number: int
+    prompts: bool | None
+
+    def path(self, what: str) -> Path:
+        return self.folder / f"{self.number:06}.{what}"
+
+
+def _prompts(targets: Targets) -> bool | None:
+    return targets.index.prompts if targets.index else None
+
+
+def _pieces(sources: Sequence[SourceObject], shard_bytes: int) -> Iterator[tuple[SourceObject, Piece]]:
+    by_uri = {source.uri: source for source in sources}
+    objects = [
+        ObjectToRead(uri=source.uri, version_id=None, bytes=source.size, can_be_cut=source_format(source).is_splittable)
+        for source in sources
+    ]
+    for shard in cut(objects, shard_bytes=shard_bytes):
+        for piece in shard.pieces:
+            yield by_uri[piece.uri], piece
+
+
+def _transform(task: _Task) -> ShardSummary:
+    """Make the files of one shard; runs in another process."""
+    lines = LineCount()
+    accepted, quarantine = (LineBuffer(FileSink(task.path(what))) for what in ("accepted", "quarantine"))
+    index = None if task.prompts is None else IndexWriter(FileSink(task.path("index")), prompts=task.prompts)
+    rows = read_rows(
+        task.source,
+        start=task.piece.start,
+        end=task.piece.end,
+        max_row_bytes=task.work.max_row_bytes,
+        lines=lines,
+    )
+    with all_or_none(accepted, quarantine, *([index] if index else [])):
+        summary = transform_shard(
+            rows,
+            task.work.form.make(task.work.settings),
+            source=task.source.uri,
+            accepted=accepted,
+            quarantine=quarantine,
+            index=index,
+        )
+    summary.lines = lines.count
+    return summary
+
+
+@contextmanager
+def _results(tasks: Sequence[_Task], processes: int) -> Iterator[Iterator[ShardSummary]]:
+    """Give the summaries in order; no more shards are begun than the one who takes them keeps up with."""
+    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield _in_order(pool, tasks, ahead=2 * processes)
+    except BrokenProcessPool as broken:
+        raise DataPreparationFailed(
+            "a process that prepared a part of the data ended abruptly; was it short of memory? Try fewer processes"
+        ) from broken
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(pool: ProcessPoolExecutor, tasks: Sequence[_Task], *, ahead: int) -> Iterator[ShardSummary]:
+    waiting: deque[Future[ShardSummary]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(_transform, task))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _take(task: _Task, targets: Targets, base: Base) -> None:
+    for block in _blocks(task.path("accepted")):
+        targets.accepted.write_block(block)
+    assembly.renumber(_blocks(task.path("quarantine")), base, targets.quarantine)
+    if targets.index:
+        for block in _blocks(task.path("index")):
+            targets.index.write_block(block)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file, and remove it."""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+    path.unlink()
+
+
+def _base(shards: Sequence[ShardSummary], source: str) -> Base:
+    return Base(
+        rows=sum(shard.rows for shard in shards), lines=sum(shard.lines for shard in shards if shard.source == source)
+    )
+
+
+class _Reading:
+    """Hash each source from beginning to end, as far as its shards have been taken."""
+
+    def __init__(self, on_bytes: OnBytes | None) -> None:
+        self._on_bytes = on_bytes
+        self._sources: dict[str, tuple[Measured, Iterator[bytes]]] = {}
+
+    def up_to(self, source: SourceObject, end: int | None) -> None:
+        if source.uri not in self._sources:
+            measured = Measured(source, self._on_bytes)
+            self._sources[source.uri] = measured, measured.chunks()
+        measured, chunks = self._sources[source.uri]
+        while end is None or end >= source.size or measured.read < end:
+            if next(chunks, None) is None:
+                return
+
+    def inputs(self) -> list[ReadObject]:
+        return [measured.facts() for measured, _ in self._sources.values()]
+
+
+def _check_none_empty(sources: Sequence[SourceObject], shards: Sequence[ShardSummary]) -> None:
+    with_rows = {shard.source for shard in shards if shard.rows}
+    for source in sources:
+        if source.uri not in with_rows:
+            raise no_rows(source.uri)
