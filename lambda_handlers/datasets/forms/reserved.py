@@ -13,14 +13,15 @@ def _any_case(words: Iterable[str]) -> str:
     return "(?ai:" + "|".join(map(re.escape, words)) + ")"
 
 
-def _rare(chars: Iterable[str]) -> str:
-    return "[" + "".join(re.escape(char) for char in sorted({*"".join(chars).lower(), *"".join(chars).upper()})) + "]"
+def _last_letter(words: Iterable[str]) -> str:
+    letters = {word[-2] for word in words}
+    return "[" + "".join(sorted({case for letter in letters for case in (letter.lower(), letter.upper())})) + "]"
 
 
 # Whole words only: "superuser:" is fine, "User:" is not. Each pattern begins with its rarest character, which the
 # engine looks for at the speed of memory, and looks back from there: first at one letter, then at whole words.
 _SPEAKER: Final = re.compile(
-    f":(?<={_rare(word[-2] for word in RESERVED_SPEAKERS)}:)(?:"
+    f":(?<={_last_letter(RESERVED_SPEAKERS)}:)(?:"
     + "|".join(f"(?<=(?<!\\w){_any_case([word])})" for word in RESERVED_SPEAKERS)
     + ")"
 )

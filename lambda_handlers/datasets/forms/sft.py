@@ -12,12 +12,10 @@ from typing import Any, Final
 import orjson
 
 from lambda_handlers.datasets.faults import RejectedRowError, reject
-from lambda_handlers.datasets.forms import converse, openai_chat, parsing, screens
+from lambda_handlers.datasets.forms import converse, openai_chat, parsing, quick, screens
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
 from lambda_handlers.datasets.forms.flat_conversation import OPTIONAL, REQUIRED, FlatConversation
 from lambda_handlers.datasets.forms.form import Form, RowSettings
-from lambda_handlers.datasets.forms.texts import optional_text
-from lambda_handlers.protocol.errors import InvalidRequest
 
 FLAT_BIT: Final = 1
 _GAP: Final = "\0"
@@ -27,16 +25,14 @@ class ConverseTransform:
     """Turn a row into a validated Converse line for one Nova version.
 
     Columns whose text is absent or blank are left out when they are optional. No system prompt is invented:
-    `settings.system_prompt` goes to flat and OpenAI rows that bring none of their own.
-
-    Raises InvalidRequest for a system prompt that would make every row bad.
+    `settings.system_prompt`, a good text, goes to flat and OpenAI rows that bring none of their own.
     """
 
     def __init__(self, settings: RowSettings) -> None:
         self.columns_seen = ColumnsSeen()
         self.features = 0
         self._nova, self._multimodal, self._as_is = settings.nova, settings.multimodal, settings.as_is
-        self._system_prompt = _usable(settings.system_prompt)
+        self._system_prompt = settings.system_prompt or None
         self._flat = FlatConversation(settings.columns, nova=settings.nova, multimodal=settings.multimodal)
         self._question, self._answer = self._flat.columns["question"], self._flat.columns["answer"]
         self._chats = "messages" not in self._flat.columns.values()
@@ -107,7 +103,7 @@ class ConverseTransform:
         return made
 
     def _careful(self, line: bytes) -> bytes:
-        row = parsing.parse(line)
+        row = quick.parse(line)
         if "messages" not in row or not self._chats:
             return self._careful_flat(row)
         if not openai_chat.is_openai(row):
@@ -138,14 +134,6 @@ class ConverseTransform:
         if self._system_prompt is None or "system" in row:
             return row
         return {"schemaVersion": row["schemaVersion"], "system": [{"text": self._system_prompt}], **row}
-
-
-def _usable(system_prompt: str | None) -> str | None:
-    if system_prompt is None or not system_prompt.strip():
-        return None
-    if found := list(optional_text(system_prompt, "the system prompt")):
-        raise InvalidRequest("; ".join(fault.message for fault in found))
-    return system_prompt
 
 
 CONVERSE: Final = Form(
