@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from unicodedata import category
 
 import click
 
@@ -81,6 +82,15 @@ def print_rows(to: Console, headers: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*row)
     to.print(table)
+
+
+def harmless(text: str) -> str:
+    """Return text that is not ours with its control characters as escapes: it may command no terminal."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii") if category(char) in ("Cc", "Cf", "Cs") else char
 
 
 def _print_plain_rows(to: Console, rows: Sequence[Sequence[str]]) -> None:

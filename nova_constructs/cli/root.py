@@ -19,6 +19,7 @@ CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 
 # name: (module, attribute, short help). The help stands here so that listing commands imports none of them.
 _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
+        "data": ("nova_constructs.cli.data", "data", "Prepare, validate, show and convert datasets."),
         "demo": ("nova_constructs.cli.demo", "demo", "Run the whole workflow on the embedded emulator."),
         "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
@@ -53,6 +54,7 @@ class LazyGroup(click.Group):
     epilog="""\b
 Examples:
   nova demo
+  nova data prepare train.jsonl --model NOVA_LITE_2 --method SFT_LORA --output prepared
   nova run list --stack NovaSupport
   nova run show RUN --json
 

@@ -40,7 +40,18 @@ def test_a_refused_demo_imports_neither_cdk_nor_the_emulator() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["demo"], ["emulate"], ["run"], ["run", "start"], ["run", "list"], ["run", "show"], ["run", "stop"]],
+    [
+        [],
+        ["data"],
+        *(["data", name] for name in ("prepare", "validate", "show", "convert")),
+        ["demo"],
+        ["emulate"],
+        ["run"],
+        ["run", "start"],
+        ["run", "list"],
+        ["run", "show"],
+        ["run", "stop"],
+    ],
 )
 def test_every_command_has_help_with_examples(nova: Nova, command: list[str]) -> None:
     ran = nova(*command, "--help")

@@ -1,0 +1,72 @@
+"""Where data is: local files or S3, and which functions of the library do the work there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers.datasets import files
+from lambda_handlers.datasets.forms.registry import conversion_form
+from lambda_handlers.datasets.preparation import Preparation
+from lambda_handlers.datasets.reading import local_files
+from lambda_handlers.datasets.reading.rows import SourceObject
+from lambda_handlers.protocol.errors import DatasetRejected
+from nova_constructs.cli.data.bar import Report
+
+# The model that can be told the most: what a conversion keeps is not for one model.
+_ANY: Any = {"model": "NOVA_LITE_2", "method": "SFT_LORA"}
+Manifest = Mapping[str, Any]
+
+
+def prepare(inputs: Sequence[str], target: str, preparation: Preparation, **options: Any) -> tuple[Manifest, str]:
+    """Prepare inputs into a folder; return the manifest and where it is. `options` are those of `prepare_files`."""
+    try:
+        prepared = files.prepare_files(inputs, Path(target), preparation, **options)
+    except DatasetRejected as rejected:
+        return _manifest_of(rejected), str(Path(target) / "manifest.json")
+    return prepared.manifest.as_dict(), str(Path(target) / "manifest.json")
+
+
+def convert(
+    inputs: Sequence[str], target: str, form: str, *, max_reject_ratio: float, progress: Report | None
+) -> tuple[Manifest, str]:
+    """Convert chat rows to another form, as `prepare` does."""
+    made = conversion_form(form)
+    return prepare(inputs, target, Preparation(**_ANY), form=made, max_reject_ratio=max_reject_ratio, progress=progress)
+
+
+def validate(
+    inputs: Sequence[str], preparation: Preparation, *, max_reject_ratio: float, progress: Report | None
+) -> Manifest:
+    """Check inputs; return the manifest that they would have."""
+    try:
+        prepared = files.validate_files(inputs, preparation, max_reject_ratio=max_reject_ratio, progress=progress)
+    except DatasetRejected as rejected:
+        return _manifest_of(rejected)
+    return prepared.manifest.as_dict()
+
+
+def sources(inputs: Sequence[str]) -> list[SourceObject]:
+    """Return the files and objects that inputs stand for, in order; boto3 is only loaded for addresses of S3."""
+    return [source for given in inputs for source in _find(given)]
+
+
+def _manifest_of(rejected: DatasetRejected) -> Manifest:
+    if rejected.manifest is None:
+        raise rejected
+    return rejected.manifest
+
+
+def _find(given: str) -> Sequence[SourceObject]:
+    if not is_s3(given):
+        return local_files.find(given)
+    from lambda_handlers.datasets import s3_objects
+    from nova_constructs.cli.aws import client
+
+    return s3_objects.find(client("s3"), given)
+
+
+def is_s3(place: str) -> bool:
+    """Tell an address of S3 from a local path."""
+    return place.startswith("s3://")
