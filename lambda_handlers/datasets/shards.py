@@ -23,10 +23,11 @@ class ObjectToRead:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """The rows of one object that begin in [start, end), in bytes; the whole object where `end` is None."""
+    """The rows of one object of so many `bytes` that begin in [start, end); all of them where `end` is None."""
 
     uri: str
     version_id: str | None
+    bytes: int
     start: int = 0
     end: int | None = None
 
@@ -67,10 +68,11 @@ def cut(objects: Iterable[ObjectToRead], *, shard_bytes: int = SHARD_BYTES) -> l
 def _pieces(item: ObjectToRead, size: int, room: int) -> Iterator[tuple[Piece, int]]:
     """Yield the pieces of an object with their bytes: the first fills the room that is left, where that is worth it."""
     if not item.can_be_cut or item.bytes <= room:
-        yield Piece(uri=item.uri, version_id=item.version_id), item.bytes
+        yield Piece(uri=item.uri, version_id=item.version_id, bytes=item.bytes), item.bytes
         return
     start, end = 0, room if room >= size // 2 else size
     while start < item.bytes:
         end = min(end, item.bytes)
-        yield Piece(uri=item.uri, version_id=item.version_id, start=start, end=end), end - start
+        piece = Piece(uri=item.uri, version_id=item.version_id, bytes=item.bytes, start=start, end=end)
+        yield piece, end - start
         start, end = end, end + size
