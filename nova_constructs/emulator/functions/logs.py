@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,15 +38,29 @@ def write_logs(
             worker.stream_exists = True
         client.put_log_events(**place, logEvents=[{"timestamp": now, "message": line} for line in lines if line])
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _LOST:
+        if _code(error) not in _LOST:
             raise
 
 
 def _create_stream(client: Any, place: Mapping[str, str]) -> None:
+    # By code: a client's exception classes may be made twice when several threads use it for the first time.
     try:
         client.create_log_stream(**place)
-    except client.exceptions.ResourceNotFoundException:
-        # Another process of the function may be making the group at the same time.
-        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
-            client.create_log_group(logGroupName=place["logGroupName"])
+    except ClientError as error:
+        if _code(error) != "ResourceNotFoundException":
+            raise
+        _create_group(client, place["logGroupName"])
         client.create_log_stream(**place)
+
+
+def _create_group(client: Any, name: str) -> None:
+    try:
+        client.create_log_group(logGroupName=name)
+    except ClientError as error:
+        # Another process of the function may be making the group at the same time.
+        if _code(error) != "ResourceAlreadyExistsException":
+            raise
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
