@@ -80,8 +80,6 @@ def _turn_faults(message: Mapping[str, Any], place: str) -> Iterator[Fault]:
             yield from _result_faults(item[name], f"{place}[{index}].toolResult")
     if names.count("reasoningContent") > 1:
         yield Fault("content", f"{place}: an OpenAI row holds one reasoning per turn, not several")
-    if "reasoningContent" in names and set(names) == {"reasoningContent"}:
-        yield Fault("missing_text", f"{place} has reasoning and nothing else")
 
 
 def _result_faults(result: Mapping[str, Any], place: str) -> Iterator[Fault]:
@@ -134,7 +132,8 @@ def _simplest(parts: list[dict[str, Any]]) -> Any:
 
 
 def _result_text(content: list[dict[str, Any]]) -> Any:
-    return content[0]["text"] if len(content) == 1 else [{"type": "text", "text": item["text"]} for item in content]
+    # A tool may have answered nothing; one blank text says that, and blank texts beside others say nothing.
+    return _simplest([_part(item) for item in content if item["text"].strip()] or [_part(content[0])])
 
 
 def _call(use: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def settings_of(preparation: Preparation) -> RowSettings:
     """Return what the transform of a preparation has to know; the columns are as given, to be resolved by the form.
 
     Raises:
-        InvalidRequest: As `form_of`; or the system prompt (a blank one is none) breaks a rule or has no place in the form.
+        InvalidRequest: As `form_of`; or the system prompt breaks a rule or has no place there. A blank one is none.
         UnsupportedCombination: As `form_of`.
     """
     form = form_of(preparation)
