@@ -12,6 +12,7 @@ import pytest
 
 PARSER = "moto.stepfunctions.parser"
 TASK = f"{PARSER}.asl.component.state.exec.state_task"
+MAP = f"{PARSER}.asl.component.state.exec.state_map"
 SIGNATURES = {
     "moto.awslambda.models:LambdaFunction.invoke": "self body request_headers response_headers",
     "moto.awslambda.models:LambdaFunction.__init__": "self account_id spec region version",
@@ -56,6 +57,12 @@ SIGNATURES = {
     f"{PARSER}.models:StepFunctionsParserBackend.send_task_success": "self task_token outcome",
     f"{PARSER}.models:StepFunctionsParserBackend.send_task_failure": "self task_token error cause",
     f"{PARSER}.models:StepFunctionsParserBackend.send_task_heartbeat": "self task_token",
+    f"{PARSER}.models:StepFunctionsParserBackend._validate_definition": "definition",
+    f"{PARSER}.models:StepFunctionsParserBackend.describe_execution": "self execution_arn",
+    f"{PARSER}.backend.execution:Execution.__init__": (
+        "self name sm_type role_arn exec_arn account_id region_name state_machine start_date"
+        " cloud_watch_logging_session activity_store input_data trace_header"
+    ),
     f"{PARSER}.backend.execution:Execution.start": "self",
     f"{PARSER}.backend.execution:Execution.get_start_execution_details": "self",
     f"{PARSER}.backend.execution:BaseExecutionWorkerCommunication.terminated": "self",
@@ -63,13 +70,30 @@ SIGNATURES = {
     f"{PARSER}.asl.eval.event.event_manager:EventManager.add_event": (
         "self context event_type event_details timestamp update_source_event_id"
     ),
+    f"{PARSER}.asl.eval.environment:Environment.__init__": (
+        "self aws_execution_details execution_type context event_history_context cloud_watch_logging_session"
+        " activity_store variable_store mock_test_case"
+    ),
     f"{PARSER}.asl.eval.environment:Environment.set_stop": "self stop_date cause error",
+    f"{PARSER}.asl.eval.environment:Environment.set_error": "self error",
+    f"{PARSER}.asl.eval.environment:Environment.open_frame": "self event_history_context",
+    f"{PARSER}.asl.eval.environment:Environment.delete_frame": "self frame",
+    f"{PARSER}.asl.eval.evaluation_details:AWSExecutionDetails.__init__": "self account region role_arn",
+    f"{PARSER}.asl.utils.json_path:extract_json": "path data",
     f"{PARSER}.asl.component.state.exec.execute_state:ExecutionState._evaluate_with_timeout": "self env",
     f"{PARSER}.asl.component.state.wait.wait_function.wait_function:WaitFunction._wait_interval": (
         "self env wait_seconds"
     ),
     f"{PARSER}.asl.component.common.error_name.error_equals_decl:ErrorEqualsDecl._eval_body": "self env",
     f"{PARSER}.asl.utils.boto_client:boto_client_for": "region service state_credentials",
+    f"{MAP}.iteration.distributed_iteration_component:DistributedIterationComponent._eval_body": "self env",
+    f"{MAP}.iteration.distributed_iteration_component:DistributedIterationComponent._get_iteration_program": "self",
+    f"{MAP}.iteration.distributed_iteration_component:DistributedIterationComponentEvalInput.__init__": (
+        "self state_name max_concurrency input_items parameters item_selector item_reader tolerated_failure_count"
+        " tolerated_failure_percentage label map_run_record"
+    ),
+    f"{MAP}.iteration.itemprocessor.map_run_record:MapRunRecord.set_stop": "self status",
+    f"{MAP}.item_reader.item_reader_decl:resource_output_transformer_for": "input_type",
     f"{TASK}.state_task:StateTask._eval_state_credentials": "self env",
     f"{TASK}.service.state_task_service:StateTaskService._normalise_parameters": (
         "self parameters boto_service_name service_action_name"
@@ -86,6 +110,7 @@ SIGNATURES = {
         "self env timeout_seconds callback_endpoint heartbeat_endpoint"
     ),
     f"{TASK}.service.state_task_service_lambda:StateTaskServiceLambda._from_error": "self env ex",
+    "moto.stepfunctions.responses:StepFunctionResponse.list_executions": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.stop_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.describe_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.send_task_failure": "self",
@@ -112,6 +137,7 @@ def test_the_signature_is_the_expected_one(path):
         "moto.stepfunctions.models:stepfunctions_backends",
         f"{PARSER}.models:stepfunctions_parser_backends",
         f"{PARSER}.utils:TMP_THREADS",
+        f"{MAP}.item_reader.reader_config.input_type:InputTypeValue",
         f"{PARSER}.asl.component.common.error_name.custom_error_name:ILLEGAL_CUSTOM_ERROR_PREFIX",
         f"{TASK}.service.state_task_service_aws_sdk:_SERVICE_ERROR_NAMES",
         "moto.moto_server.werkzeug_app:DomainDispatcherApplication",

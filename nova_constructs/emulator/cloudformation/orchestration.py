@@ -8,6 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from nova_constructs.emulator.cloudformation.kind import Aws, Kind, Made, Properties, only, words
+from nova_constructs.emulator.stepfunctions.map_definitions import unhonoured
 
 
 class StateMachine(Kind):
@@ -23,7 +24,8 @@ class StateMachine(Kind):
     @override
     def problems(self, properties: Properties) -> list[str]:
         kind = properties.get("StateMachineType", "STANDARD")
-        return [] if kind == "STANDARD" else [f"StateMachineType {kind}"]
+        wrong_kind = [] if kind == "STANDARD" else [f"StateMachineType {kind}"]
+        return wrong_kind + unhonoured(_template_text(properties))
 
     @override
     def create(self, aws: Aws, name: str, properties: Properties) -> Made:
@@ -43,6 +45,15 @@ class StateMachine(Kind):
     @override
     def delete(self, aws: Aws, made: Made, properties: Properties) -> None:
         aws.stepfunctions.delete_state_machine(stateMachineArn=made.physical_id)
+
+
+def _template_text(properties: Properties) -> str:
+    """Give the definition as far as the template tells it; what is filled in later stands there as a word."""
+    text = properties.get("DefinitionString", "")
+    if isinstance(text, dict) and "Fn::Join" in text:
+        separator, parts = text["Fn::Join"]
+        return str(separator.join(part if isinstance(part, str) else "resolved" for part in parts))
+    return text if isinstance(text, str) and text else json.dumps(properties.get("Definition", {}))
 
 
 def _definition(properties: Properties) -> str:

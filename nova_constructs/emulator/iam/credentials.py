@@ -29,6 +29,16 @@ def for_role(role_arn: str, service_principal: str, session_name: str, source_ar
     return engine.sessions.issue(role_arn, session_name)
 
 
+def check(keys: Keys, action: str, resource: str) -> None:
+    """Check an action that a service takes in a session without an API call; recorded like one.
+
+    Raises AccessDeniedError when the session may not, EvaluationError when it cannot be judged.
+    """
+    engine = current()
+    principal = engine.sessions.find(keys[0], keys[2])
+    engine.authorizer.check(principal, [Need(action=action, resource=resource)], source=action)
+
+
 def source_context(source_arn: str | None) -> ContextValues:
     """Give the condition keys that name the resource for which a service acts."""
     context: Mapping[str, Any] = {

@@ -14,7 +14,9 @@ from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.state import EmulatorState, Undo
+from nova_constructs.emulator.stepfunctions.distributed_map import patch_distributed_maps
 from nova_constructs.emulator.stepfunctions.executions import Lifecycle, patch_executions
+from nova_constructs.emulator.stepfunctions.json_paths import patch_paths
 from nova_constructs.emulator.stepfunctions.stand_ins import patch_time
 from nova_constructs.emulator.stepfunctions.tasks import RoleSessions, patch_tasks
 from nova_constructs.emulator.stepfunctions.tokens import Tokens, patch_tokens
@@ -30,6 +32,8 @@ def install(state: EmulatorState) -> Undo:
     patch_tasks(sessions, patches)
     patch_tokens(tokens, patches)
     patch_executions(lifecycle, patches)
+    patch_paths(patches)
+    patch_distributed_maps(state, sessions, patches)
     patches.replace(WaitFunction, "_wait_interval", _wait_on(state))
     patches.replace(models, "stepfunctions_backends", stepfunctions_parser_backends)
 

@@ -6,6 +6,7 @@ import threading
 import uuid
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.api import (
     ExecutionAbortedEventDetails,
@@ -13,7 +14,9 @@ from moto.stepfunctions.parser.api import (
     ExecutionTimedOutEventDetails,
     HistoryEventType,
 )
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
@@ -24,6 +27,13 @@ from nova_constructs.emulator.state import EmulatorState
 
 _EVENT_DATA_LIMIT = 248 * 1024
 """Bytes of input or output that a status-change event still carries."""
+
+
+class UnsupportedChildStopError(ServiceException):
+    code = "ValidationException"
+
+    def __init__(self) -> None:
+        super().__init__("the emulator does not stop single children of a Map Run; stop the execution they belong to")
 
 
 class Lifecycle:
@@ -124,6 +134,7 @@ def _milliseconds(moment: Any) -> int:
 
 def patch_executions(lifecycle: Lifecycle, patches: Patches) -> None:
     """Let the interpreter start and end executions through the life cycle."""
+    _patch_ends(patches)
     reflect: Any = BaseExecutionWorkerCommunication._reflect_execution_status
     start, start_details, add = Execution.start, Execution.get_start_execution_details, EventManager.add_event
 
@@ -151,6 +162,18 @@ def patch_executions(lifecycle: Lifecycle, patches: Patches) -> None:
     _patch_api(lifecycle, patches)
 
 
+def _patch_ends(patches: Patches) -> None:
+    """Let what was stopped or timed out stay so, whatever its threads still run into."""
+    set_error = Environment.set_error
+
+    def set_error_unless_over(environment: Any, error: Any) -> None:
+        with environment._state_mutex:
+            if not isinstance(environment._program_state, ProgramStopped | ProgramTimedOut):
+                set_error(environment, error)
+
+    patches.replace(Environment, "set_error", set_error_unless_over)
+
+
 def _patch_api(lifecycle: Lifecycle, patches: Patches) -> None:
     start = StepFunctionsParserBackend.start_execution
     describe = StepFunctionResponse.describe_execution
@@ -162,6 +185,8 @@ def _patch_api(lifecycle: Lifecycle, patches: Patches) -> None:
 
     def answer_stop(response: Any) -> ActionResult:
         execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+        if "/" in execution.state_machine_arn:
+            raise UnsupportedChildStopError
         lifecycle.stop(execution, response._get_param("error"), response._get_param("cause"))
         return ActionResult({"stopDate": execution.stop_date})
 

@@ -27,7 +27,7 @@ def patch_time(clock: SimulatedClock, patches: Patches) -> None:
 
 def _stand_ins(clock: SimulatedClock) -> list[tuple[str, Any, Any]]:
     moment = _datetime_class(clock)
-    event, thread = _event_class(clock), _thread_class(clock)
+    event, thread = _event_class(clock), thread_class(clock)
     return [
         ("datetime", real_datetime, _namespace(real_datetime, datetime=moment)),
         ("datetime", real_datetime.datetime, moment),
@@ -87,14 +87,26 @@ def _event_class(clock: SimulatedClock) -> type:
     return SimulatedEvent
 
 
-def _thread_class(clock: SimulatedClock) -> type:
+def thread_class(clock: SimulatedClock) -> type[real_threading.Thread]:
+    """Return the class of threads that run on a clock."""
+
     class SimulatedThread(real_threading.Thread):
-        """Thread that keeps the clock busy while it runs and joins in simulated seconds."""
+        """Thread that keeps the clock busy from its start until it ends, and joins in simulated seconds."""
 
         _finished = False
 
+        def start(self) -> None:
+            # Whoever starts the thread may wait for it at once: time must not leap before the thread gets going.
+            self._started_busy = clock.hold()
+            try:
+                super().start()
+            except BaseException:
+                self._started_busy()
+                raise
+
         def run(self) -> None:
             with clock.busy():
+                self._started_busy()
                 super().run()
             self._finished = True
             clock.wake()

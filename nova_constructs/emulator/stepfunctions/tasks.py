@@ -27,6 +27,7 @@ from nova_constructs.emulator.aws import client_as
 from nova_constructs.emulator.iam import credentials
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.state import EmulatorState
+from nova_constructs.emulator.stepfunctions.map_child import ChildDetails
 
 _UNCATCHABLE_BY_WILDCARD = frozenset({"States.DataLimitExceeded", "States.Runtime"})
 _SERVICE_NAMES = {
@@ -52,18 +53,38 @@ class RoleSessions:
 
     def client(self, service: str, role_arn: str, execution: str, state_machine: str) -> Any:
         """Return a client of a service with the rights of the execution's role."""
+        keys = self._session(role_arn, execution, state_machine)
+        return client_as(self._state, service, keys, retries=False, checks=False)
+
+    def authorize(self, action: str, resource: str, role_arn: str, execution: str, state_machine: str) -> None:
+        """Check what the service does on behalf of an execution without calling an API of the emulator.
+
+        Raises AccessDeniedError or EvaluationError as an API call under the execution's role would.
+        """
+        credentials.check(self._session(role_arn, execution, state_machine), action, resource)
+
+    def _session(self, role_arn: str, execution: str, state_machine: str) -> credentials.Keys:
         with self._lock:
             keys = self._keys.get((role_arn, execution))
             if keys is None:
                 session = execution.rsplit(":", 1)[-1][:64] or "states"
                 keys = credentials.for_role(role_arn, "states.amazonaws.com", session, source_arn=state_machine)
                 self._keys[role_arn, execution] = keys
-        return client_as(self._state, service, keys, retries=False, checks=False)
+        return keys
 
     def forget(self) -> None:
         """Forget every session."""
         with self._lock:
             self._keys.clear()
+
+
+def owner_of(env: Any) -> tuple[str, str]:
+    """Give the ARNs of the execution and state machine whose role acts; a child's are its parent's."""
+    details = env.aws_execution_details
+    if isinstance(details, ChildDetails):
+        return details.execution, details.state_machine
+    data = env.states.context_object.context_object_data
+    return data["Execution"]["Id"], data["StateMachine"]["Id"]
 
 
 def patch_tasks(sessions: RoleSessions, patches: Patches) -> None:
@@ -79,8 +100,7 @@ def _patch_clients(sessions: RoleSessions, patches: Patches) -> None:
 
     def of_execution(state: Any, env: Any) -> Any:
         found: Any = evaluate(state, env)
-        data = env.states.context_object.context_object_data
-        found.execution, found.state_machine = data["Execution"]["Id"], data["StateMachine"]["Id"]
+        found.execution, found.state_machine = owner_of(env)
         return found
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:  # noqa: ARG001  # one Region
