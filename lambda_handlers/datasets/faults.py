@@ -16,6 +16,8 @@ CODES: Final = {
     "nul_character": "the text contains a NUL character",
     "not_an_object": "the row is not a JSON object",
     "row_too_large": "the row is longer than the limit",
+    "ragged_row": "the CSV record has more or fewer fields than the header",
+    "csv_syntax": "the record breaks the rules of CSV",
     "missing_column": "a required column is absent",
     "missing_text": "required text is null, empty or only white space",
     "wrong_type": "a value has the wrong type",

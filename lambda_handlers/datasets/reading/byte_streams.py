@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import AnyStr, Final
 
 BOM: Final = b"\xef\xbb\xbf"
 
@@ -25,6 +25,14 @@ def after_bom(chunks: Iterable[bytes]) -> tuple[int, Iterator[bytes]]:
         return 0, stream
     next(stream)
     return len(BOM), chain((head[len(BOM) :],), stream)
+
+
+def split_lines(block: AnyStr) -> list[AnyStr]:
+    """Cut whole lines at \\n only; the last one may be without it."""
+    lines = block.split(b"\n" if isinstance(block, bytes) else "\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def line_range(chunks: Iterable[bytes], start: int, end: int | None) -> tuple[int, Iterator[bytes]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lambda_handlers.datasets.reading.byte_streams import after_bom
+from lambda_handlers.datasets.reading.byte_streams import after_bom, split_lines
+from lambda_handlers.datasets.reading.damage import Measure
 from lambda_handlers.datasets.reading.rows import MAX_ROW_BYTES, Damaged, LineCount
-from lambda_handlers.datasets.reading.too_large import Measure
 
 Line = tuple[int, int, bytes | Damaged]
 LongLine = Damaged
@@ -34,7 +34,7 @@ def json_lines(
             offset += block.size + 1
             continue
         has_returns = b"\r" in block
-        for data in _split(block):
+        for data in split_lines(block):
             number += 1
             size = len(data)
             if size > max_row_bytes:
@@ -46,13 +46,6 @@ def json_lines(
             offset += size + 1
     if lines is not None:
         lines.count = number
-
-
-def _split(block: bytes) -> list[bytes]:
-    lines = block.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
 
 
 def _blocks(chunks: Iterable[bytes], limit: int) -> Iterator[bytes | Damaged]:

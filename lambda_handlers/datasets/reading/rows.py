@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lambda_handlers.datasets.faults import Fault
 
 MAX_ROW_BYTES: Final = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """A row of a CSV source: its bytes as they stand there, and its texts by column name."""
+class Record(NamedTuple):
+    """A row of a CSV source: its bytes as they stand there, and its texts by column name.
+
+    A tuple, because one is made for every row and a frozen dataclass takes twice the time.
+    """
 
     raw: bytes
     values: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Rows that are too large to hold: only their size and their hash are kept."""
+"""Rows that cannot be read, and those that are too large to hold: of these only size and hash are kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from lambda_handlers.datasets.faults import Fault
 from lambda_handlers.datasets.reading.rows import Damaged
 
 
+def damaged(code: str, message: str, raw: bytes) -> Damaged:
+    """Return a row that can be held, but not read."""
+    return Damaged(fault=Fault(code, message), size=len(raw), sha256=hashlib.sha256(raw).hexdigest(), raw=raw)
+
+
 class Measure:
-    """Take the bytes of a row as they go by."""
+    """Take the bytes of a row that is too large, as they go by."""
 
     def __init__(self, limit: int, *pieces: bytes) -> None:
         self._limit = limit
