@@ -61,7 +61,7 @@ class OutputFolder:
         folder.mkdir()
         return folder
 
-    def commit(self, manifest: bytes) -> Path:
+    def commit(self, manifest: bytes) -> str:
         """Move the outputs to their places, remove earlier ones that were not made again, and the manifest last."""
         (self._partial / MANIFEST).write_bytes(manifest)
         for name in self._names:
@@ -70,7 +70,7 @@ class OutputFolder:
             (self.path / name).unlink(missing_ok=True)
         place = self.path / MANIFEST
         (self._partial / MANIFEST).replace(place)
-        return place
+        return str(place)
 
     def _check(self, inputs: Iterable[str]) -> None:
         touched = {*self._names, MANIFEST, *self._earlier}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,13 +51,7 @@ class InvalidRequest(WorkflowError):
 
 
 class DatasetRejected(WorkflowError):
-    """Reject a dataset whose rows break its rules beyond the allowed ratio.
-
-    `manifest` is what `DatasetManifest.as_dict` returns, where the rows were looked at; None where the dataset could not
-    be read as one.
-    """
-
-    manifest: Mapping[str, Any] | None = None
+    """Reject a dataset whose rows break its rules beyond the allowed ratio."""
 
 
 class DataPreparationFailed(WorkflowError):

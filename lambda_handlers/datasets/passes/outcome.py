@@ -70,9 +70,7 @@ def check(prepared: Prepared, *, manifest_uri: str | None = None) -> None:
     if manifest.rejection:
         where = f". Manifest: {manifest_uri}" if manifest_uri else ""
         problems = manifest.errors or manifest.first_reasons
-        rejected = DatasetRejected(f"{manifest.rejection}{where}", problems=problems)
-        rejected.manifest = manifest.as_dict()
-        raise rejected
+        raise DatasetRejected(f"{manifest.rejection}{where}", problems=problems)
 
 
 def _counts(summary: ShardSummary, assigned: Mapping[str, int] | None) -> RowCounts:

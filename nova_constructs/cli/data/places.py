@@ -11,7 +11,6 @@ from lambda_handlers.datasets.forms.registry import conversion_form
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
 from lambda_handlers.datasets.reading.rows import SourceObject
-from lambda_handlers.protocol.errors import DatasetRejected
 from nova_constructs.cli.data.bar import Report
 
 # The model that can be told the most: what a conversion keeps is not for one model.
@@ -21,10 +20,7 @@ Manifest = Mapping[str, Any]
 
 def prepare(inputs: Sequence[str], target: str, preparation: Preparation, **options: Any) -> tuple[Manifest, str]:
     """Prepare inputs into a folder; return the manifest and where it is. `options` are those of `prepare_files`."""
-    try:
-        prepared = files.prepare_files(inputs, Path(target), preparation, **options)
-    except DatasetRejected as rejected:
-        return _manifest_of(rejected), str(Path(target) / "manifest.json")
+    prepared = files.prepare_files(inputs, Path(target), preparation, raise_rejected=False, **options)
     return prepared.manifest.as_dict(), str(Path(target) / "manifest.json")
 
 
@@ -40,22 +36,15 @@ def validate(
     inputs: Sequence[str], preparation: Preparation, *, max_reject_ratio: float, progress: Report | None
 ) -> Manifest:
     """Check inputs; return the manifest that they would have."""
-    try:
-        prepared = files.validate_files(inputs, preparation, max_reject_ratio=max_reject_ratio, progress=progress)
-    except DatasetRejected as rejected:
-        return _manifest_of(rejected)
+    prepared = files.validate_files(
+        inputs, preparation, max_reject_ratio=max_reject_ratio, progress=progress, raise_rejected=False
+    )
     return prepared.manifest.as_dict()
 
 
 def sources(inputs: Sequence[str]) -> list[SourceObject]:
     """Return the files and objects that inputs stand for, in order; boto3 is only loaded for addresses of S3."""
     return [source for given in inputs for source in _find(given)]
-
-
-def _manifest_of(rejected: DatasetRejected) -> Manifest:
-    if rejected.manifest is None:
-        raise rejected
-    return rejected.manifest
 
 
 def _find(given: str) -> Sequence[SourceObject]:
