@@ -53,10 +53,10 @@ def to_converse(row: dict[str, Any], *, bucket_owner: str = "bucket_owner") -> d
     Raises:
         RejectedRowError: With everything that cannot be said in a Converse row.
     """
-    reader = _Reader(owner=row.get(bucket_owner))
     messages = row["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise RejectedRowError([Fault("wrong_type", "messages is not an array of objects")])
+    reader = _Reader(owner=row.get(bucket_owner), taken=frozenset(_given_ids(messages)))
     for index, message in enumerate(messages):
         reader.read(message, f"messages[{index}]")
     config = _tool_config(row, reader.faults)
@@ -71,18 +71,19 @@ class _Reader:
     """Reads the messages of one row in order."""
 
     owner: Any
+    taken: frozenset[str]
     system: list[str] = field(default_factory=list)
     turns: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     open_calls: list[str] = field(default_factory=list)
-    calls: int = 0
+    made_up: int = 0
     answering: bool = False
 
     def read(self, message: dict[str, Any], place: str) -> None:
         """Take the next message."""
         role = message.get("role")
         if not isinstance(role, str) or role not in _KEYS:
-            self.faults.append(Fault("turn_order", f"{place}.role is {role!r}; allowed: {', '.join(_KEYS)}"))
+            self.faults.append(Fault("chat_role", f"{place}.role is {role!r}; allowed: {', '.join(_KEYS)}"))
             return
         for key in sorted(message.keys() - _KEYS[role]):
             if message[key] not in (None, [], "") and (key, message[key]) != ("weight", 1):
@@ -191,11 +192,16 @@ class _Reader:
                 continue
             identity = call.get("id")
             if identity is None:
-                identity = f"tool_call_{self.calls}"
-            self.calls += 1
+                identity = self._new_id()
             self.open_calls.append(identity)
             arguments = self._arguments(function.get("arguments"), f"{place}[{index}].function.arguments")
             yield {"toolUse": {"toolUseId": identity, "name": function.get("name"), "input": arguments}}
+
+    def _new_id(self) -> str:
+        while (identity := f"tool_call_{self.made_up}") in self.taken:
+            self.made_up += 1
+        self.made_up += 1
+        return identity
 
     def _arguments(self, arguments: Any, place: str) -> Any:
         if isinstance(arguments, dict):
@@ -209,6 +215,14 @@ class _Reader:
             reason = refusal.faults[0].message.replace("the line", "the text").replace("the row", "the text")
             self.faults.append(Fault("tool_input", f"{place} is not a JSON object: {reason}"))
             return None
+
+
+def _given_ids(messages: list[dict[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict) and isinstance(call.get("id"), str):
+                yield call["id"]
 
 
 def _is_blank(content: Any) -> bool:
