@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.faults import RejectedRowError
@@ -212,6 +212,7 @@ SAID = st.sampled_from(["x", "é", "y", " ", "User: x"])
 KEYS = dict.fromkeys(("images", "system", "metadata", "md"), ANY) | dict.fromkeys(("query", "response"), SAID)
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(
     row=st.fixed_dictionaries({}, optional=KEYS),
     mapped=st.booleans(),

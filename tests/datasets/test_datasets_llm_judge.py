@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.faults import RejectedRowError
@@ -68,6 +68,7 @@ def test_rows_of_several_kinds_in_one_file_are_told_apart() -> None:
 SAID = st.none() | st.integers() | st.sampled_from(["x", "é", " ", "User: x", "a\0b"])
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(row=st.fixed_dictionaries({}, optional=dict.fromkeys((*ROW, "q"), SAID)), mapped=st.booleans())
 def test_what_is_made_is_good_and_stays_as_it_is(row: dict[str, Any], mapped: bool) -> None:
     columns = {"prompt": "q"} if mapped else {}

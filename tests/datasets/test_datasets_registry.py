@@ -82,6 +82,11 @@ def test_the_settings_carry_what_the_model_can() -> None:
     assert registry.settings_of(preparation(method="CPT", system_prompt=" ")).system_prompt is None
 
 
+def test_a_mapping_that_does_not_fit_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(InvalidRequest, match="did you mean 'question'"):
+        registry.settings_of(preparation(columns={"qestion": "q"}))
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

@@ -10,6 +10,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog import combinations
 from lambda_handlers.catalog.lookup import UnknownNameError, find
 from lambda_handlers.catalog.methods import Technique
+from lambda_handlers.datasets.forms.columns import resolve
 from lambda_handlers.datasets.forms.cpt import CPT
 from lambda_handlers.datasets.forms.form import Form, RowSettings
 from lambda_handlers.datasets.forms.gen_qa import GEN_QA
@@ -71,13 +72,15 @@ def conversion_form(name: str) -> Form:
 
 
 def settings_of(preparation: Preparation) -> RowSettings:
-    """Return what the transform of a preparation has to know; the columns are as given, to be resolved by the form.
+    """Return what the transform of a preparation has to know; the columns are as given, checked against the form.
 
     Raises:
-        InvalidRequest: As `form_of`; or the system prompt breaks a rule or has no place there. A blank one is none.
+        InvalidRequest: As `form_of`; or the column mapping is not valid; or the system prompt (a blank one is none)
+            breaks a rule or has no place in the form.
         UnsupportedCombination: As `form_of`.
     """
     form = form_of(preparation)
+    resolve(form, preparation.columns)
     prompt = preparation.system_prompt
     if prompt is not None and prompt.strip():
         _check_system_prompt(prompt, form)

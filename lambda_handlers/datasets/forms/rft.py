@@ -116,13 +116,13 @@ class RftTransform(FieldTransform):
 
     def _from_conversation(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         made = {name: value for name, value in row.items() if not (name in RFT.features and value in (None, []))}
-        if _is_converse(row):
+        if is_converse := _is_converse(row):
             chat = openai_rows.from_converse(chats.converse_part(row, self._settings))
             others = {name: value for name, value in made.items() if name not in chats.CONVERSE_KEYS}
             made = {**others, **chat}
         made["messages"] = _text_messages(made["messages"])
         moved = _answer_moved(made)
-        if (moved is not made or _is_converse(row)) and self._settings.system_prompt is not None:
+        if (moved is not made or is_converse) and self._settings.system_prompt is not None:
             moved = _with_system(moved, self._settings.system_prompt)
         return moved, faults(moved)
 
