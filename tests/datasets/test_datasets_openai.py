@@ -303,6 +303,12 @@ def test_what_a_converse_row_cannot_say_is_refused(asked: dict[str, Any], code: 
     assert codes(CONVERSE, asked) == {code}
 
 
+def test_a_fault_of_the_row_that_is_made_says_so() -> None:
+    assert refusal(CONVERSE, chat(user("a"), user("b"), assistant("y"))) == [
+        ("turn_order", "as a Converse row, messages[1].role is 'user', expected \"assistant\"")
+    ]
+
+
 def test_results_that_answer_nothing_are_refused() -> None:
     asked = chat(user("x"), assistant(None, tool_calls=[call("a")]), tool("A", "b"), assistant("y"))
     assert codes(CONVERSE, asked) == {"tool_unmatched", "tool_unanswered"}

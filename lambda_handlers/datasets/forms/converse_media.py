@@ -75,9 +75,7 @@ def conversation_faults(messages: list[dict[str, Any]], *, multimodal: bool) -> 
         counts += here
     used = [name for name in MEDIA_KINDS if counts[name]]
     if used and not multimodal:
-        yield Fault(
-            "media_model", f"messages has {' and '.join(f'a {name}' for name in used)}, but the model reads only text"
-        )
+        yield Fault("media_model", f"messages has media ({', '.join(used)}), but the model reads only text")
     if len(used) > 1:
         yield Fault(
             "media_mixed", f"messages has {' and '.join(f'{name}s' for name in used)}; one kind of media is allowed"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from lambda_handlers.datasets.faults import RejectedRowError, reject
+from lambda_handlers.datasets.faults import Fault, RejectedRowError, reject
 from lambda_handlers.datasets.forms import converse, openai_chat, parsing, quick, screens
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
 from lambda_handlers.datasets.forms.flat_conversation import OPTIONAL, REQUIRED, FlatConversation
@@ -112,7 +112,7 @@ class ConverseTransform:
             raise reject("not_in_form", "the row is an OpenAI chat row, not a Converse row; prepare it first")
         made = self._with_system(openai_chat.to_converse(row, bucket_owner=self._flat.columns["bucket_owner"]))
         parsing.check(made)
-        return self._validated(made, 0)
+        return self._validated(made, 0, source="as a Converse row, ")
 
     def _careful_flat(self, row: Mapping[str, Any]) -> bytes:
         if self._as_is:
@@ -124,9 +124,9 @@ class ConverseTransform:
             self.columns_seen.rejected += 1
             raise
 
-    def _validated(self, row: dict[str, Any], features: int) -> bytes:
+    def _validated(self, row: dict[str, Any], features: int, *, source: str = "") -> bytes:
         if found := converse.faults(row, self._nova, multimodal=self._multimodal):
-            raise RejectedRowError(found)
+            raise RejectedRowError(Fault(fault.code, source + fault.message) for fault in found)
         self.features, self._said = features | converse.features(row), row["messages"]
         return orjson.dumps(row)
 
