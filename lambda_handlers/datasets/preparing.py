@@ -17,9 +17,9 @@ from lambda_handlers.datasets.passes.evaluation_prompts import prompt_hashes
 from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
 from lambda_handlers.datasets.passes.measured import Measured
+from lambda_handlers.datasets.passes.reduction import assign, operations_problems
 from lambda_handlers.datasets.passes.splitting import PARTS
 from lambda_handlers.datasets.passes.summary import merge
-from lambda_handlers.datasets.passes.reduction import assign, operations_problems
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
 from lambda_handlers.datasets.reading.reader import read_rows

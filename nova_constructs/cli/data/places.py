@@ -8,9 +8,11 @@ from typing import Any
 
 from lambda_handlers.datasets import files
 from lambda_handlers.datasets.forms.registry import conversion_form
+from lambda_handlers.datasets.output_folder import MANIFEST
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
 from lambda_handlers.datasets.reading.rows import SourceObject
+from nova_constructs.cli.aws import client
 from nova_constructs.cli.data.bar import Report
 
 # The model that can be told the most: what a conversion keeps is not for one model.
@@ -20,8 +22,13 @@ Manifest = Mapping[str, Any]
 
 def prepare(inputs: Sequence[str], target: str, preparation: Preparation, **options: Any) -> tuple[Manifest, str]:
     """Prepare inputs into a folder; return the manifest and where it is. `options` are those of `prepare_files`."""
-    prepared = files.prepare_files(inputs, Path(target), preparation, raise_rejected=False, **options)
-    return prepared.manifest.as_dict(), str(Path(target) / "manifest.json")
+    if any(map(_is_s3, (*inputs, target, *options.get("evaluation_sets", ())))):
+        from lambda_handlers.datasets.s3_files import prepare_objects
+
+        prepared = prepare_objects(client("s3"), inputs, target, preparation, raise_rejected=False, **options)
+    else:
+        prepared = files.prepare_files(inputs, Path(target), preparation, raise_rejected=False, **options)
+    return prepared.manifest.as_dict(), f"{target.rstrip('/') or target}/{MANIFEST}"
 
 
 def convert(
@@ -36,26 +43,22 @@ def validate(
     inputs: Sequence[str], preparation: Preparation, *, max_reject_ratio: float, progress: Report | None
 ) -> Manifest:
     """Check inputs; return the manifest that they would have."""
-    prepared = files.validate_files(
-        inputs, preparation, max_reject_ratio=max_reject_ratio, progress=progress, raise_rejected=False
-    )
-    return prepared.manifest.as_dict()
+    options: Any = {"max_reject_ratio": max_reject_ratio, "progress": progress, "raise_rejected": False}
+    if any(map(_is_s3, inputs)):
+        from lambda_handlers.datasets.s3_files import validate_objects
+
+        return validate_objects(client("s3"), inputs, preparation, **options).manifest.as_dict()
+    return files.validate_files(inputs, preparation, **options).manifest.as_dict()
 
 
-def sources(inputs: Sequence[str]) -> list[SourceObject]:
-    """Return the files and objects that inputs stand for, in order; boto3 is only loaded for addresses of S3."""
-    return [source for given in inputs for source in _find(given)]
-
-
-def _find(given: str) -> Sequence[SourceObject]:
-    if not is_s3(given):
+def find(given: str) -> Sequence[SourceObject]:
+    """Return the files or objects that an input stands for; boto3 is only loaded for addresses of S3."""
+    if not _is_s3(given):
         return local_files.find(given)
-    from lambda_handlers.datasets import s3_objects
-    from nova_constructs.cli.aws import client
+    from lambda_handlers.datasets import s3_files
 
-    return s3_objects.find(client("s3"), given)
+    return s3_files.find(client("s3"), given)
 
 
-def is_s3(place: str) -> bool:
-    """Tell an address of S3 from a local path."""
+def _is_s3(place: str) -> bool:
     return place.startswith("s3://")

@@ -50,7 +50,7 @@ def show(source: str, rows: int, as_json: bool) -> None:
 
 def _numbered(given: str) -> Iterator[tuple[int, str, Line]]:
     number = 0
-    for source in places.sources((given,)):
+    for source in places.find(given):
         for line in read_rows(source):
             number += 1
             yield number, source.uri, line
