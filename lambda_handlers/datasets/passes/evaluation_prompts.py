@@ -20,7 +20,7 @@ def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, st
     `columns` maps standard names to those of the data. A row need not be good, but has to tell what it asks: raises
     InvalidRequest, which names the row, for any other.
     """
-    names = [columns.get(name, name) for name in _NAMES]
+    names = list(dict.fromkeys([*(columns[name] for name in _NAMES if name in columns), *_NAMES]))
     for number, (line, _, row) in enumerate(rows, start=1):
         prompt = _prompt(row, names)
         if prompt is None:
