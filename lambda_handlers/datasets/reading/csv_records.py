@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Generator, Iterable, Iterator
-from io import StringIO
 from itertools import chain
 from typing import Final
 
@@ -119,5 +118,6 @@ def _texts(block: bytes) -> tuple[Iterable[str], bool]:
         text, sound = block.decode(), True
     except UnicodeDecodeError:
         text, sound = block.decode("utf-8", "surrogateescape"), False
+    lines = split_lines(text)
     # Only a quoted field can hold a line end, so that elsewhere the lines may go without theirs.
-    return (StringIO(text, newline="\n") if b'"' in block else split_lines(text)), sound
+    return ([f"{line}\n" for line in lines] if b'"' in block else lines), sound

@@ -18,7 +18,7 @@ def _nested(depth: int) -> bytes:
     return rb"[{\[](?:[^\"{}\[\]]++|" + _TEXT + inner + rb")*+[}\]]"
 
 
-_SHALLOW: Final = re.compile(rb"(?:[^\"{}\[\]]++|" + _TEXT + b"|" + _nested(_DEPTH) + b")*+", re.DOTALL)
+_SHALLOW: Final = re.compile(rb"(?:[^\"{}\[\]]++|" + _TEXT + b"|" + _nested(2) + b")*+", re.DOTALL)
 
 ELEMENT: Final = re.compile(
     rb"[ \t\r\n]*+(" + _nested(_DEPTH) + b"|" + _TEXT + rb'|[^ \t\r\n,"{}\[\]]++)[ \t\r\n]*+([,\]])', re.DOTALL
