@@ -62,6 +62,10 @@ def test_columns_of_the_standard_names_need_no_mapping() -> None:
     }
 
 
+def test_rows_counted_by_a_column_get_its_numbers_as_texts() -> None:
+    assert made(RFT, {"question": "2+2?", "reference_answer": "4", "id": 0}) == row(id="0")
+
+
 def test_optional_columns_that_say_nothing_are_left_out() -> None:
     flat = {"question": "2+2?", "reference_answer": "4", "system": " ", "id": None, "tools": []}
     assert made(RFT, flat) == row()
@@ -184,7 +188,8 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"question": "q"}, "missing_column", 'the column "reference_answer" is absent'),
     ({"question": None, "reference_answer": "4"}, "missing_text", 'the column "question" is null'),
     ({"question": "q", "reference_answer": 4}, "reference_answer", 'the column "reference_answer" is a number'),
-    ({"question": "q", "reference_answer": "4", "id": 7}, "wrong_type", 'the column "id" is a number'),
+    ({"question": "q", "reference_answer": "4", "id": 7.5}, "wrong_type", 'the column "id" is a number'),
+    ({"question": "q", "reference_answer": "4", "id": True}, "wrong_type", 'the column "id" is a boolean'),
     ({"question": "q", "reference_answer": "4", "tools": [5]}, "tool_spec", 'the column "tools"[0] is not'),
 ]
 

@@ -75,7 +75,7 @@ def _padded(data: str) -> str:
     """Add the "=" that some encoders leave out at the end of base64, without which strict decoders refuse it."""
     head = _DATA_URL.match(data)
     missing = -(len(data) - head.end()) % 4 if head else 0
-    return data + "=" * missing if missing in (1, 2) and not data.endswith("=") else data
+    return data if data.endswith("=") else data + "=" * missing
 
 
 def _images_from_text(text: str) -> Any:

@@ -68,13 +68,18 @@ def _answer_faults(answer: Any, place: str) -> Iterator[Fault]:
         yield Fault("reference_answer", f"{place} is an object with nothing in it")
 
 
+def _written_id(value: Any) -> Any:
+    """Return the text of a number that a column counts rows with: the form wants a text."""
+    return str(value) if type(value) is int else value
+
+
 def _answer_from_text(text: str) -> Any:
     """Return what a CSV text means: the JSON object that it is, or a text (numbers, too, are texts there)."""
     return parsing.value_of(text) if text.lstrip().startswith("{") else text
 
 
 FIELDS: Final = {
-    "id": Field(rule=required_plain_text),
+    "id": Field(rule=required_plain_text, read=_written_id),
     "system": Field(rule=required_plain_text),
     "question": Field(rule=required_plain_text),
     "reference_answer": Field(rule=_answer_faults, from_text=_answer_from_text),
