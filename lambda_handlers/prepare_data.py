@@ -1,20 +1,19 @@
-"""Turn the run's dataset into training data; rejected rows go to quarantine."""
+"""Turn the run's dataset into training data, or cut it for others to do so; rejected rows go to quarantine."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from lambda_handlers.datasets.stage import Buckets, prepare_run
+from lambda_handlers.datasets.stage.preparing_at_once import prepare_or_cut
+from lambda_handlers.datasets.stage.request import StageRequest
+from lambda_handlers.datasets.stage.shard_objects import ShardObjects
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.ledger import LedgerClient
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Prepare the dataset that the plan pinned."""
-    return prepare_run(
-        event,
-        s3=client("s3"),
-        buckets=Buckets(prepared=os.environ["PREPARED_BUCKET"], quarantine=os.environ["QUARANTINE_BUCKET"]),
-        ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
-    )
+    """Prepare the dataset that the plan pinned, or return its shards."""
+    request = StageRequest.parse(event)
+    objects = ShardObjects.of_environment(client("s3"), request.run.id)
+    return prepare_or_cut(request, objects, LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from nova_constructs.node_runtime import use_bundled_node
 
 if TYPE_CHECKING:
+    from lambda_handlers.datasets.preparation import Split as Split
     from nova_constructs.checks import ConfigurationError as ConfigurationError
     from nova_constructs.customization import NovaCustomization as NovaCustomization
-    from nova_constructs.data_preparation import DataFormat as DataFormat
+    from nova_constructs.data_format import DataFormat as DataFormat
     from nova_constructs.deployment import OnDemand as OnDemand
     from nova_constructs.evaluation import EvaluationTask as EvaluationTask
     from nova_constructs.platforms import TrainingJobs as TrainingJobs
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ConfigurationError": "checks",
-    "DataFormat": "data_preparation",
+    "DataFormat": "data_format",
     "EvaluationTask": "evaluation",
     "GateCriteria": "quality_gate",
     "GateCriterion": "quality_gate",
     "NovaCustomization": "customization",
     "OnDemand": "deployment",
+    "Split": "data_format",
     "TrainingJobs": "platforms",
 }
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
 
+from lambda_handlers.datasets.preparation import Split
 from nova_constructs.checks import ConfigurationError
 from nova_constructs.customization import NovaCustomization
-from nova_constructs.data_preparation import DataFormat
+from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import OnDemand
 from nova_constructs.evaluation import EvaluationTask
 from nova_constructs.handler_assets import AssetBuildError
@@ -55,7 +56,7 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     given["evaluation"] = [_task(task) for task in given["evaluation"]]
     given["gate"] = GateCriteria(criteria=[GateCriterion(**item) for item in given["gate"]["criteria"]])
     if "data" in given:
-        given["data"] = DataFormat(**given["data"])
+        given["data"] = _data_format(given["data"])
     if "deployment" in given:
         given["deployment"] = _deployment(given["deployment"])
     if "reconcile_interval_minutes" in given:
@@ -63,6 +64,13 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "removal_policy" in given:
         given["removal_policy"] = RemovalPolicy[given["removal_policy"].upper()]
     return given
+
+
+def _data_format(settings: Mapping[str, Any]) -> DataFormat:
+    given = dict(settings)
+    if "split" in given:
+        given["split"] = Split(**given["split"])
+    return DataFormat(**given)
 
 
 def _platform(settings: Mapping[str, Any]) -> TrainingJobs:

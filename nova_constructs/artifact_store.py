@@ -17,6 +17,8 @@ DATASETS_PREFIX = "datasets/"
 UPLOADS_PREFIX = "uploads/"
 """Where `nova run start FILE` puts a file: unlike a new object under `datasets/`, it starts no run by itself."""
 EVALUATION_PREFIX = "evaluation/"
+WORK_PREFIX = "work/"
+"""Where shards of a large dataset leave what the next step needs; it expires by itself."""
 
 
 class ArtifactStore(Construct):
@@ -38,14 +40,14 @@ class ArtifactStore(Construct):
             removal_policy=removal_policy,
         )
         self.incoming = self._bucket("Incoming")
-        self.prepared = self._bucket("Prepared")
-        self.quarantine = self._bucket("Quarantine")
+        self.prepared = self._bucket("Prepared", _expire_work())
+        self.quarantine = self._bucket("Quarantine", _expire_work())
         self.artifacts = self._bucket("Artifacts")
         self.audit = self._bucket("Audit")
         self._send_events(self.incoming)
         self._refuse_overwrites(self.audit)
 
-    def _bucket(self, construct_id: str) -> s3.Bucket:
+    def _bucket(self, construct_id: str, *rules: s3.LifecycleRule) -> s3.Bucket:
         return s3.Bucket(
             self,
             construct_id,
@@ -58,7 +60,8 @@ class ArtifactStore(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
-                s3.LifecycleRule(id="AbortAbandonedUploads", abort_incomplete_multipart_upload_after=Duration.days(7))
+                s3.LifecycleRule(id="AbortAbandonedUploads", abort_incomplete_multipart_upload_after=Duration.days(7)),
+                *rules,
             ],
             removal_policy=self._removal_policy,
         )
@@ -84,3 +87,12 @@ class ArtifactStore(Construct):
                 conditions={"Null": {"s3:if-none-match": "true"}},
             )
         )
+
+
+def _expire_work() -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        id="ExpireWork",
+        prefix=WORK_PREFIX,
+        expiration=Duration.days(7),
+        noncurrent_version_expiration=Duration.days(1),
+    )

@@ -12,7 +12,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog import combinations, evaluation_task, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
-from nova_constructs.data_preparation import DataFormat
+from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import OnDemand
 from nova_constructs.evaluation import EvaluationTask
 from nova_constructs.platforms import TrainingJobs

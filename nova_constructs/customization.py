@@ -14,7 +14,8 @@ from constructs import Construct
 from lambda_handlers import catalog
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.checks import check_customization
-from nova_constructs.data_preparation import DataFormat, DataPreparation
+from nova_constructs.data_format import DataFormat
+from nova_constructs.data_preparation import DataPreparation
 from nova_constructs.deployment import Deployment, OnDemand
 from nova_constructs.evaluation import Evaluation, EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
@@ -133,7 +134,7 @@ class NovaCustomization(Construct):
             "method": self._method,
             "training": platform.config(),
             "overrides": dict(overrides),
-            **data.config(),
+            **data.config(self.store),
             "evaluation": [task.config(self.store) for task in evaluation],
             "gate": {"criteria": [criterion.config() for criterion in gate.criteria]},
             "deployment": {"target": deployment.kind},
@@ -204,6 +205,7 @@ class NovaCustomization(Construct):
         # Every version, so that a run that began before a deploy can go on calling the functions it names.
         functions = [f"{function.function.function_arn}:*" for function in self._called_functions()]
         role.add_to_policy(statement("CallStageFunctions", ["lambda:InvokeFunction"], functions))
+        self.data.allow_shards(role, machine)
         return machine
 
     def _called_functions(self) -> Sequence[HandlerFunction]:

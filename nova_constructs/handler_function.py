@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -40,11 +40,13 @@ class HandlerFunction(Construct):
         timeout: Duration | None = None,
         memory_mib: int = 512,
         third_party: bool = False,
+        scratch: Size | None = None,
     ) -> None:
         """Create the function.
 
         `handler` is a module name of `lambda_handlers`. `timeout` defaults to two minutes. `third_party` adds the layer
-        with orjson and PyYAML. Versions that executions may still name are kept when the code changes.
+        with orjson and PyYAML. `scratch` is the room under /tmp, by default 512 MiB. Versions that executions may still
+        name are kept when the code changes.
         """
         super().__init__(scope, construct_id)
         self._key_uses: dict[str, iam.PolicyStatement] = {}
@@ -67,6 +69,7 @@ class HandlerFunction(Construct):
             environment=dict(environment),
             timeout=self.timeout,
             memory_size=memory_mib,
+            ephemeral_storage_size=scratch,
             log_group=self.log_group,
             layers=[_third_party_layer(self)] if third_party else None,
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),

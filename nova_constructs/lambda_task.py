@@ -26,7 +26,8 @@ TRANSIENT_ERRORS = [
     "Lambda.ClientExecutionTimeoutException",
 ]
 # Safe to run again, since creates are adopted; but what ran out of time or memory once mostly does so again.
-EXHAUSTED_RETRY = {"ErrorEquals": ["Sandbox.Timedout", "Lambda.Unknown"], "IntervalSeconds": 2, "MaxAttempts": 1}
+EXHAUSTED = ["Sandbox.Timedout", "Lambda.Unknown"]
+EXHAUSTED_RETRY = {"ErrorEquals": EXHAUSTED, "IntervalSeconds": 2, "MaxAttempts": 1}
 RETRY = {
     "ErrorEquals": TRANSIENT_ERRORS,
     "IntervalSeconds": 2,
@@ -35,6 +36,7 @@ RETRY = {
     "JitterStrategy": "FULL",
 }
 CAPACITY_RETRY = {"ErrorEquals": ["CapacityUnavailable"], "IntervalSeconds": 300, "BackoffRate": 2, "MaxAttempts": 3}
+MOST_SHARDS_AT_ONCE = 64
 
 RUN = {"run.$": "$.run"}
 EXECUTION = {
@@ -96,5 +98,55 @@ def job_task(
             "ResultPath": result_path,
             "TimeoutSeconds": deadline.plus(grace).to_seconds(),
             "Retry": [RETRY, EXHAUSTED_RETRY, CAPACITY_RETRY],
+        },
+    )
+
+
+def shard_map(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: HandlerFunction,
+    payload: Mapping[str, Any],
+    bucket: str,
+    result_path: str,
+) -> sfn.CustomState:
+    """Return a Distributed Map that calls a function for each shard of the list in `bucket` at `$.data.shards.key`.
+
+    The result has one small item for each shard: its number, or what went wrong with it, for the next state to judge.
+    The rest is left in S3, since what a Map returns has to fit 256 KiB.
+    """
+    name, lost = function.node.id, f"{function.node.id}Failed"
+    again = {**EXHAUSTED_RETRY, "ErrorEquals": [*EXHAUSTED, "Runtime.ExitError"]}
+    call = {
+        "Type": "Task",
+        "Resource": function.version_arn,
+        "TimeoutSeconds": function.timeout.to_seconds() + 30,
+        "Retry": [RETRY, again],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": lost}],
+        "ResultPath": sfn.JsonPath.DISCARD,
+        "OutputPath": "$.shard.number",
+        "End": True,
+    }
+    failure = {"Type": "Pass", "Parameters": {"shard.$": "$.shard.number", "error.$": "$.error"}, "End": True}
+    return sfn.CustomState(
+        scope,
+        construct_id,
+        state_json={
+            "Type": "Map",
+            "Label": construct_id,
+            "ItemReader": {
+                "Resource": f"arn:{Stack.of(scope).partition}:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSON"},
+                "Parameters": {"Bucket": bucket, "Key.$": "$.data.shards.key"},
+            },
+            "ItemSelector": {**payload, "shard.$": "$$.Map.Item.Value"},
+            "MaxConcurrency": MOST_SHARDS_AT_ONCE,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": name,
+                "States": {name: call, lost: failure},
+            },
+            "ResultPath": result_path,
         },
     )

@@ -58,6 +58,8 @@ class RunPlan(Stage):
         datasets = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
         self.plan.read_objects("FindDataset", store.incoming, *datasets)
         self.plan.read_objects("ReadDataset", store.incoming, *datasets, action="s3:GetObjectVersion")
+        folders = {"StringLike": {"s3:prefix": [f"{DATASETS_PREFIX}*/", f"{UPLOADS_PREFIX}*/"]}}
+        self.plan.allow("ListDatasets", ["s3:ListBucket"], [store.incoming.bucket_arn], folders)
         self.plan.allow(
             "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
         )

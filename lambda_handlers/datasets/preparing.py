@@ -126,9 +126,14 @@ def _found(paths: Sequence[str], find: Find) -> list[SourceObject]:
     return found
 
 
-def prepare_job(job: Job, place: OutputPlace, *, max_reject_ratio: float) -> tuple[Prepared, str]:
-    """Prepare into a place; return the result, which may be that the dataset is rejected, and where the manifest is."""
-    prepared = _prepared(job, place, max_reject_ratio)
+def prepare_job(
+    job: Job, place: OutputPlace, *, max_reject_ratio: float, with_minimum: bool = False
+) -> tuple[Prepared, str]:
+    """Prepare into a place; return the result, which may be that the dataset is rejected, and where the manifest is.
+
+    `with_minimum` rejects a dataset with fewer rows to train on than is documented.
+    """
+    prepared = _prepared(job, place, max_reject_ratio, with_minimum)
     return prepared, place.commit(prepared.manifest.to_json())
 
 
@@ -148,7 +153,7 @@ def validate_job(job: Job, *, max_reject_ratio: float) -> Prepared:
     )
 
 
-def _prepared(job: Job, place: OutputPlace, max_reject_ratio: float) -> Prepared:
+def _prepared(job: Job, place: OutputPlace, max_reject_ratio: float, with_minimum: bool) -> Prepared:
     operations, form = job.preparation.operations, job.work.form
     quarantine = LineWriter(place.sink(QUARANTINE))
     outputs = [LineWriter(place.sink(name)) for name in job.names]
@@ -167,6 +172,7 @@ def _prepared(job: Job, place: OutputPlace, max_reject_ratio: float) -> Prepared
         evaluation_sets=compared,
         outputs=[writer.written() for writer in (*outputs, quarantine)],
         max_reject_ratio=max_reject_ratio,
+        with_minimum=with_minimum,
     )
 
 

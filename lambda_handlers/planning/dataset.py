@@ -1,4 +1,4 @@
-"""Pin the dataset of a run: one version of one object, known by the SHA-256 of its content."""
+"""Pin the dataset of a run: one version of each of its objects, known by the SHA-256 of the content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets.reading.source_format import ALLOWED, kind_of
 from lambda_handlers.protocol.errors import InvalidRequest, error_code, service_errors
 
 _REASONS: Final = {
@@ -26,19 +27,35 @@ _REASONS: Final = {
 
 
 MOST_BYTES: Final = 8 * 2**30
-"""What one function reads, transforms and writes in its 15 minutes, with room to spare."""
+"""What one function reads, transforms and writes in its 15 minutes, with room to spare: an object that is not cut."""
+MOST_BYTES_CUT: Final = 32 * 2**30
+"""What the plan hashes in its 15 minutes, with room to spare: all objects of a dataset together."""
+MOST_OBJECTS: Final = 250
+"""The list of a dataset's objects travels in the state of the run, which holds 256 KiB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedObject:
+    """One version of one object; size in bytes, SHA-256 of the content in hexadecimal."""
+
+    uri: str
+    version_id: str | None
+    sha256: str
+    bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PinnedDataset:
-    """One version of one object; size in bytes, SHA-256 of the content in hexadecimal."""
+    """The objects of a dataset in the order of their keys; `sha256` is that of the one object, or of all their hashes.
+
+    `bytes` is their size together; `version_id` is that of the one object.
+    """
 
     uri: str
-    bucket: str
-    key: str
     version_id: str | None
     sha256: str
     bytes: int
+    objects: tuple[PinnedObject, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that travels in the plan."""
@@ -46,9 +63,51 @@ class PinnedDataset:
 
 
 def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
-    """Fix the version of a dataset and hash it; raise InvalidRequest if it is missing, unreadable or empty."""
+    """Fix the version of each object of a dataset and hash it; an address that ends in `/` means the objects below it.
+
+    Raises InvalidRequest if there is none, or one is missing, unreadable, empty or too large.
+    """
+    if not uri.endswith("/"):
+        if not kind_of(uri):
+            raise InvalidRequest(f"The dataset {uri} has no name that tells its format; allowed: {ALLOWED}.")
+        one = _pin_object(s3, uri, find(s3, uri, version_id, most=_most(uri)))
+        return PinnedDataset(uri=uri, version_id=one.version_id, sha256=one.sha256, bytes=one.bytes, objects=(one,))
+    if version_id:
+        raise InvalidRequest(f"The dataset {uri} is a folder, which has no version: leave version_id out.")
+    objects = tuple(
+        _pin_object(s3, each.uri, find(s3, each.uri, each.version_id, most=_most(each.uri))) for each in _below(s3, uri)
+    )
+    return PinnedDataset(
+        uri=uri,
+        version_id=None,
+        sha256=hashlib.sha256("\n".join(each.sha256 for each in objects).encode()).hexdigest(),
+        bytes=sum(each.bytes for each in objects),
+        objects=objects,
+    )
+
+
+def _most(uri: str) -> int:
+    return MOST_BYTES_CUT if uri.lower().endswith(".jsonl") else MOST_BYTES
+
+
+def _below(s3: Any, uri: str) -> list[s3_objects.S3Object]:
+    """Find the data right below an address, within the limits."""
+    try:
+        with service_errors():
+            found = s3_objects.find(s3, uri)
+    except Exception as error:
+        raise _unreadable(uri, None, error) from error
+    if len(found) > MOST_OBJECTS:
+        raise InvalidRequest(f"The dataset {uri} has {len(found)} objects; at most {MOST_OBJECTS} can be prepared.")
+    total = sum(each.size for each in found)
+    if total > MOST_BYTES_CUT:
+        size = f"{total / 2**30:.1f} GiB"
+        raise InvalidRequest(f"The dataset {uri} has {size}; at most {MOST_BYTES_CUT / 2**30:.0f} GiB can be prepared.")
+    return found
+
+
+def _pin_object(s3: Any, uri: str, version: str | None) -> PinnedObject:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    version = find(s3, uri, version_id, most=MOST_BYTES)
     try:
         with service_errors():
             digest = hashlib.sha256()
@@ -58,7 +117,7 @@ def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
                 size += len(chunk)
     except Exception as error:
         raise _unreadable(uri, version, error) from error
-    return PinnedDataset(uri=uri, bucket=bucket, key=key, version_id=version, sha256=digest.hexdigest(), bytes=size)
+    return PinnedObject(uri=uri, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 
 def find(

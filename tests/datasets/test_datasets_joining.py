@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambda_handlers.datasets.sharded import joining
-from lambda_handlers.datasets.sharded.joining import LEAST_PART, StoredObject, join
+from lambda_handlers.datasets.stage import joining
+from lambda_handlers.datasets.stage.joining import LEAST_PART, StoredObject, join
 
 BUCKET = "prepared-bucket"
 MIB = 1024 * 1024

@@ -16,10 +16,13 @@ from moto import mock_aws
 
 from lambda_handlers.datasets import s3_objects
 from lambda_handlers.datasets.s3_objects import S3Sink
-from lambda_handlers.datasets.stage import Buckets, prepare_run
-from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected, UnsupportedCombination
+from lambda_handlers.datasets.stage.preparing_at_once import prepare_or_cut
+from lambda_handlers.datasets.stage.request import StageRequest
+from lambda_handlers.datasets.stage.shard_objects import Buckets, ShardObjects
+from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected
 
 BUCKETS = Buckets(prepared="prepared-bucket", quarantine="quarantine-bucket")
+URI = "s3://incoming-bucket/datasets/a.jsonl"
 GOOD = b'{"q": "x", "answer": "y"}\n'
 
 
@@ -53,12 +56,15 @@ def event(s3: Any, data: bytes, **config: Any) -> dict[str, Any]:
             "lock_generation": 1,
         },
         "dataset": {
-            "uri": "s3://incoming-bucket/datasets/a.jsonl",
-            "bucket": "incoming-bucket",
-            "key": "datasets/a.jsonl",
-            "version_id": version,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
+            "uri": URI,
+            "objects": [
+                {
+                    "uri": URI,
+                    "version_id": version,
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "bytes": len(data),
+                }
+            ],
         },
         "config": {
             "model": "NOVA_LITE_2",
@@ -71,6 +77,12 @@ def event(s3: Any, data: bytes, **config: Any) -> dict[str, Any]:
     }
 
 
+def prepare(planned: dict[str, Any], s3: Any, ledger: Any = None) -> dict[str, Any]:
+    request = StageRequest.parse(planned)
+    objects = ShardObjects(s3=s3, buckets=BUCKETS, run_id=request.run.id)
+    return prepare_or_cut(request, objects, ledger or Recorder())
+
+
 def body(s3: Any, uri: str) -> bytes:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -78,13 +90,14 @@ def body(s3: Any, uri: str) -> bytes:
 
 def test_good_rows_go_to_the_training_file_and_the_others_to_quarantine(s3: Any) -> None:
     ledger = Recorder()
-    result = prepare_run(event(s3, GOOD * 19 + b"x\n"), s3=s3, buckets=BUCKETS, ledger=ledger)
+    result = prepare(event(s3, GOOD * 19 + b"x\n"), s3, ledger)
     train = body(s3, "s3://prepared-bucket/runs/run-1/train.jsonl")
     assert result == {
         "train": {
             "uri": "s3://prepared-bucket/runs/run-1/train.jsonl",
             "sha256": hashlib.sha256(train).hexdigest(),
             "bytes": len(train),
+            "rows": 19,
         },
         "rows": {"in": 20, "out": 19, "rejected": 1, "duplicate": 0, "leaked": 0, "over_limit": 0},
         "manifest_uri": "s3://prepared-bucket/runs/run-1/manifest.json",
@@ -100,7 +113,7 @@ def test_good_rows_go_to_the_training_file_and_the_others_to_quarantine(s3: Any)
 def test_too_many_bad_rows_stop_the_run_with_reasons_and_the_manifest(s3: Any) -> None:
     ledger = Recorder()
     with pytest.raises(DatasetRejected, match=r"2 of 4 rows .* Manifest: s3://prepared-bucket/runs/run-1/manifest"):
-        prepare_run(event(s3, GOOD * 2 + b"x\nx\n"), s3=s3, buckets=BUCKETS, ledger=ledger)
+        prepare(event(s3, GOOD * 2 + b"x\nx\n"), s3, ledger)
     assert [each["type"] for each in ledger.events] == ["dataset_rejected"]
     assert ledger.events[0]["detail"]["rows"]["rejected"] == 2
     assert len(body(s3, "s3://quarantine-bucket/runs/run-1/quarantine.jsonl").splitlines()) == 2
@@ -109,27 +122,51 @@ def test_too_many_bad_rows_stop_the_run_with_reasons_and_the_manifest(s3: Any) -
 def test_the_planned_version_is_read_whatever_was_uploaded_since(s3: Any) -> None:
     planned = event(s3, GOOD * 10)
     s3.put_object(Bucket="incoming-bucket", Key="datasets/a.jsonl", Body=b"x")
-    assert prepare_run(planned, s3=s3, buckets=BUCKETS, ledger=Recorder())["rows"]["out"] == 10
+    assert prepare(planned, s3)["rows"]["out"] == 10
 
 
 def test_content_that_is_not_the_planned_content_fails(s3: Any) -> None:
     planned = event(s3, GOOD * 10)
-    planned["dataset"]["sha256"] = "0" * 64
+    planned["dataset"]["objects"][0]["sha256"] = "0" * 64
     with pytest.raises(DataPreparationFailed, match="changed after the run was planned"):
-        prepare_run(planned, s3=s3, buckets=BUCKETS, ledger=Recorder())
+        prepare(planned, s3)
 
 
 def test_a_dataset_that_vanished_is_named(s3: Any) -> None:
     planned = event(s3, GOOD)
-    dataset = planned["dataset"]
-    s3.delete_object(Bucket=dataset["bucket"], Key=dataset["key"], VersionId=dataset["version_id"])
+    version = planned["dataset"]["objects"][0]["version_id"]
+    s3.delete_object(Bucket="incoming-bucket", Key="datasets/a.jsonl", VersionId=version)
     with pytest.raises(DataPreparationFailed, match=r"s3://incoming-bucket/datasets/a.jsonl changed or vanished"):
-        prepare_run(planned, s3=s3, buckets=BUCKETS, ledger=Recorder())
+        prepare(planned, s3)
 
 
-def test_a_method_without_a_format_is_refused(s3: Any) -> None:
-    with pytest.raises(UnsupportedCombination, match="not for CPT"):
-        prepare_run(event(s3, GOOD, method="CPT"), s3=s3, buckets=BUCKETS, ledger=Recorder())
+def test_fewer_rows_than_documented_stop_the_run(s3: Any) -> None:
+    with pytest.raises(DatasetRejected, match=r"7 .*8"):
+        prepare(event(s3, GOOD * 7), s3)
+
+
+def test_a_small_dataset_is_split_and_compared_by_one_call(s3: Any) -> None:
+    rows = b"".join(b'{"q": "question %d", "answer": "y"}\n' % n for n in range(50))
+    asked = [{"query": f"QUESTION  {n}", "response": "y"} for n in range(5)]
+    s3.put_object(Bucket="incoming-bucket", Key="evaluation/a.jsonl", Body="\n".join(map(json.dumps, asked)).encode())
+    planned = event(
+        s3,
+        rows * 2,
+        split={"train": 0.6, "validation": 0.2, "test": 0.2, "by": "rows"},
+        dedupe=True,
+        no_leak=True,
+        no_leak_with=["s3://incoming-bucket/evaluation/a.jsonl"],
+    )
+    result = prepare(planned, s3)
+    assert result["rows"]["duplicate"] == 50
+    assert result["rows"]["leaked"] + result["train"]["rows"] == 30
+    assert (result["validation"]["rows"], result["test"]["rows"]) == (10, 10)
+    for part in ("train", "validation", "test"):
+        assert hashlib.sha256(body(s3, result[part]["uri"])).hexdigest() == result[part]["sha256"]
+    train = body(s3, result["train"]["uri"]).decode()
+    assert not any(f'question {n}"' in train for n in range(5))
+    manifest = json.loads(body(s3, result["manifest_uri"]))
+    assert manifest["evaluation_sets"][0]["uri"] == "s3://incoming-bucket/evaluation/a.jsonl"
 
 
 def test_a_large_object_is_uploaded_in_parts_and_an_aborted_one_leaves_nothing(s3: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambda_handlers.planning.dataset import MOST_BYTES, PinnedDataset, pin
+from lambda_handlers.planning.dataset import MOST_BYTES, MOST_OBJECTS, PinnedDataset, PinnedObject, pin
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError
 
 BUCKET = "incoming-bucket"
@@ -34,14 +34,8 @@ def put(s3: Any, data: bytes) -> str:
 def test_the_newest_version_is_pinned_when_none_is_given(s3: Any) -> None:
     put(s3, b"old")
     version = put(s3, b"new")
-    assert pin(s3, URI, None) == PinnedDataset(
-        uri=URI,
-        bucket=BUCKET,
-        key="datasets/a b.jsonl",
-        version_id=version,
-        sha256=hashlib.sha256(b"new").hexdigest(),
-        bytes=3,
-    )
+    facts: Any = {"version_id": version, "sha256": hashlib.sha256(b"new").hexdigest(), "bytes": 3}
+    assert pin(s3, URI, None) == PinnedDataset(uri=URI, **facts, objects=(PinnedObject(uri=URI, **facts),))
 
 
 def test_the_given_version_is_pinned_whatever_came_later(s3: Any) -> None:
@@ -94,4 +88,66 @@ def test_a_dataset_too_large_for_one_function_is_refused_before_it_is_read() -> 
             return {"ContentLength": MOST_BYTES + 2**30, "VersionId": "v1"}
 
     with pytest.raises(InvalidRequest, match=r"has 9\.0 GiB; at most 8 GiB can be prepared: split it"):
+        pin(Large(), "s3://bucket/huge.csv", None)
+    with pytest.raises(AttributeError, match="get_object"):  # read, since lines can be shared among functions
         pin(Large(), "s3://bucket/huge.jsonl", None)
+
+
+def put_at(s3: Any, key: str, data: bytes) -> str:
+    return str(s3.put_object(Bucket=BUCKET, Key=key, Body=data)["VersionId"])
+
+
+def test_a_folder_is_pinned_object_by_object_in_the_order_of_keys(s3: Any) -> None:
+    second, first = put_at(s3, "datasets/new/b.jsonl", b"22"), put_at(s3, "datasets/new/a.jsonl", b"1")
+    for other in ("datasets/new/", "datasets/new/_SUCCESS", "datasets/new/.x", "datasets/new/deep/c.jsonl"):
+        put_at(s3, other, b"x")
+    found = pin(s3, f"s3://{BUCKET}/datasets/new/", None)
+    hashes = [hashlib.sha256(data).hexdigest() for data in (b"1", b"22")]
+    assert [(each.uri.rsplit("/")[-1], each.version_id, each.sha256, each.bytes) for each in found.objects] == [
+        ("a.jsonl", first, hashes[0], 1),
+        ("b.jsonl", second, hashes[1], 2),
+    ]
+    assert (found.bytes, found.version_id) == (3, None)
+    assert found.sha256 == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def test_a_folder_is_known_by_its_content_and_not_by_versions(s3: Any) -> None:
+    put_at(s3, "datasets/new/a.jsonl", b"1")
+    before = pin(s3, f"s3://{BUCKET}/datasets/new/", None).sha256
+    put_at(s3, "datasets/new/a.jsonl", b"1")
+    assert pin(s3, f"s3://{BUCKET}/datasets/new/", None).sha256 == before
+    put_at(s3, "datasets/new/b.jsonl", b"1")
+    assert pin(s3, f"s3://{BUCKET}/datasets/new/", None).sha256 != before
+
+
+def test_an_empty_folder_is_refused(s3: Any) -> None:
+    put_at(s3, "datasets/new/_SUCCESS", b"x")
+    with pytest.raises(InvalidRequest, match=r"datasets/new/ cannot be read: nothing is there"):
+        pin(s3, f"s3://{BUCKET}/datasets/new/", None)
+
+
+def test_a_folder_with_a_version_is_refused(s3: Any) -> None:
+    with pytest.raises(InvalidRequest, match="leave version_id out"):
+        pin(s3, f"s3://{BUCKET}/datasets/new/", "v1")
+
+
+@pytest.mark.parametrize(("objects", "size", "words"), [(MOST_OBJECTS + 1, 1, "251 objects"), (3, 2**34, "48.0 GiB")])
+def test_a_folder_too_large_is_refused_before_it_is_read(objects: int, size: int, words: str) -> None:
+    class Large:
+        def get_paginator(self, _: str) -> Any:
+            return self
+
+        def paginate(self, **_: object) -> Any:
+            return [{"Contents": [{"Key": f"new/{n}.jsonl"} for n in range(objects)]}]
+
+        def head_object(self, **_: object) -> dict[str, object]:
+            return {"ContentLength": size, "ETag": "e"}
+
+    with pytest.raises(InvalidRequest, match=words):
+        pin(Large(), "s3://bucket/new/", None)
+
+
+def test_a_dataset_whose_name_tells_no_format_is_refused(s3: Any) -> None:
+    put_at(s3, "datasets/readme.txt", b"x")
+    with pytest.raises(InvalidRequest, match=r"readme.txt has no name that tells its format; allowed: .*\.jsonl"):
+        pin(s3, f"s3://{BUCKET}/datasets/readme.txt", None)

@@ -73,7 +73,6 @@ def test_every_problem_is_told_at_once_with_key_value_and_what_is_allowed() -> N
         (5, "dataset: received 5; allowed: a text or an object"),
         ("train.jsonl", "allowed: the s3:// address of an object"),
         ("s3://bucket/", "allowed: the s3:// address of an object"),
-        ("s3://bucket/folder/", "allowed: the s3:// address of an object"),
         ("s3://Bucket/key", "allowed: the s3:// address of an object"),
         ({"version_id": "v"}, "dataset.uri: missing"),
         ({"uri": URI, "versionid": "v"}, "dataset.versionid: unknown key"),

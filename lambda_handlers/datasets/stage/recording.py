@@ -1,0 +1,55 @@
+"""What the ledger and the next stage are told of a prepared dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lambda_handlers.datasets.passes import outcome
+from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
+from lambda_handlers.datasets.passes.splitting import PARTS
+from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected
+from lambda_handlers.protocol.ledger import Ledger
+
+
+def record(
+    prepared: Prepared, manifest_uri: str, *, run_id: str, planned: Sequence[ReadObject], ledger: Ledger
+) -> dict[str, Any]:
+    """Tell the ledger what came of the dataset and return what the next stage needs.
+
+    Raises DatasetRejected when the data does not allow training, DataPreparationFailed when it is not what was planned.
+    """
+    _check_planned(prepared.manifest.inputs, planned)
+    result = _result(prepared, manifest_uri)
+    try:
+        outcome.check(prepared, manifest_uri=manifest_uri)
+    except DatasetRejected as rejection:
+        ledger.append(
+            run_id=run_id,
+            event_id="dataset-rejected",
+            type="dataset_rejected",
+            detail={**result, "reason": rejection.message},
+        )
+        raise
+    ledger.append(run_id=run_id, event_id="data-prepared", type="data_prepared", detail=result)
+    return result
+
+
+def _check_planned(found: Sequence[ReadObject], planned: Sequence[ReadObject]) -> None:
+    expected = {item.uri: item.sha256 for item in planned}
+    for item in found:
+        if expected[item.uri] != item.sha256:
+            raise DataPreparationFailed(
+                f"the dataset {item.uri} changed after the run was planned: its SHA-256 differs"
+            )
+
+
+def _result(prepared: Prepared, manifest_uri: str) -> dict[str, Any]:
+    *parts, quarantine = prepared.manifest.outputs
+    return {
+        **{name: asdict(part) for name, part in zip(PARTS, parts, strict=False)},
+        "rows": prepared.manifest.rows.as_dict(),
+        "manifest_uri": manifest_uri,
+        "quarantine_uri": quarantine.uri,
+    }

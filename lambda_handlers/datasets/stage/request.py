@@ -1,0 +1,57 @@
+"""What a call of the data stage was asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lambda_handlers import catalog
+from lambda_handlers.datasets.passes.manifest import ReadObject
+from lambda_handlers.datasets.preparation import Operations, Preparation, Split
+from lambda_handlers.protocol.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageRequest:
+    """The run, the objects that it was planned with, and what to make of them.
+
+    `max_reject_ratio` is a share from 0 to 1; `no_leak_with` are the addresses of evaluation sets.
+    """
+
+    run: Run
+    uri: str
+    inputs: tuple[ReadObject, ...]
+    preparation: Preparation
+    max_reject_ratio: float
+    no_leak_with: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Self:
+        """Read an event; one about a shard has no dataset."""
+        config, dataset = event["config"], event.get("dataset") or {"uri": "", "objects": ()}
+        return cls(
+            run=Run.parse(event["run"]),
+            uri=dataset["uri"],
+            inputs=tuple(ReadObject(**each) for each in dataset["objects"]),
+            preparation=_preparation(config),
+            max_reject_ratio=config["max_reject_ratio"],
+            no_leak_with=tuple(config.get("no_leak_with", ())),
+        )
+
+
+def _preparation(config: Mapping[str, Any]) -> Preparation:
+    split = config.get("split")
+    return Preparation(
+        model=catalog.model(config["model"]).name,
+        method=catalog.method(config["method"]).name,
+        columns=config.get("columns") or {},
+        system_prompt=config.get("system_prompt"),
+        operations=Operations(
+            split=Split(**split) if split else None,
+            seed=config.get("seed", Operations().seed),
+            dedupe=config.get("dedupe", False),
+            limit=config.get("limit"),
+            no_leak=config.get("no_leak", False),
+        ),
+    )

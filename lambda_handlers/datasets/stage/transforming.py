@@ -1,0 +1,64 @@
+"""Pass one over one shard: its good rows, its rejected rows, its index and what it tells."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import orjson
+
+from lambda_handlers.datasets.forms.registry import form_of, settings_of
+from lambda_handlers.datasets.passes.index import IndexWriter
+from lambda_handlers.datasets.passes.manifest import ReadObject
+from lambda_handlers.datasets.passes.shard import transform_shard
+from lambda_handlers.datasets.passes.summary import ShardSummary
+from lambda_handlers.datasets.preparation import Preparation
+from lambda_handlers.datasets.reading.reader import read_rows
+from lambda_handlers.datasets.reading.rows import LineCount
+from lambda_handlers.datasets.shards import Piece, Shard
+from lambda_handlers.datasets.stage.shard_objects import INDEX, ROWS, SUMMARY, ShardObjects, pinned
+from lambda_handlers.datasets.writers import LineBuffer, all_or_none
+
+
+def transform(objects: ShardObjects, shard: Shard, preparation: Preparation) -> None:
+    """Make the rows of a shard; the summaries, one for each piece, are written last and tell that all is there."""
+    index = None
+    if preparation.operations.any():
+        index = IndexWriter(objects.sink(shard.number, INDEX), prompts=preparation.operations.no_leak)
+    accepted = LineBuffer(objects.sink(shard.number, ROWS))
+    with ExitStack() as stack:
+        stack.enter_context(all_or_none(accepted, *([index] if index else [])))
+        summaries = [
+            _transform_piece(objects, shard.number, number, piece, preparation, accepted, index)
+            for number, piece in enumerate(shard.pieces)
+        ]
+    objects.write(shard.number, SUMMARY, orjson.dumps([orjson.Fragment(each.to_json()) for each in summaries]))
+
+
+def rejected_rows(piece: int) -> str:
+    """Return the name of the object with the rejected rows of a piece, numbered from the start of the piece."""
+    return f"rejected-{piece:03}.jsonl"
+
+
+def _transform_piece(
+    objects: ShardObjects,
+    shard: int,
+    number: int,
+    piece: Piece,
+    preparation: Preparation,
+    accepted: LineBuffer,
+    index: IndexWriter | None,
+) -> ShardSummary:
+    lines = LineCount()
+    source = pinned(objects.s3, ReadObject(uri=piece.uri, version_id=piece.version_id, sha256="", bytes=piece.bytes))
+    quarantine = LineBuffer(objects.sink(shard, rejected_rows(number), rejected=True))
+    with all_or_none(quarantine):
+        summary = transform_shard(
+            read_rows(source, start=piece.start, end=piece.end, max_row_bytes=preparation.max_row_bytes, lines=lines),
+            form_of(preparation).make(settings_of(preparation)),
+            source=piece.uri,
+            accepted=accepted,
+            quarantine=quarantine,
+            index=index,
+        )
+    summary.lines = lines.count
+    return summary
