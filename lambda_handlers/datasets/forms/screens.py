@@ -39,18 +39,11 @@ def conversation_texts(row: Mapping[str, Any]) -> list[str] | None:
 
     The shape: an optional system prompt, then turns of one text each. The text of the system prompt comes last.
     """
-    messages, system = row.get("messages"), [] if len(row) == 2 else _system_text(row)
-    if row.get("schemaVersion") != SCHEMA_VERSION or type(messages) is not list or system is None:
+    try:
+        return _simple_texts(row)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Something is absent, is more than one, or has another type: what is read of it below fails then.
         return None
-    if not messages or len(messages) % 2:
-        return None
-    texts = []
-    for index, message in enumerate(messages):
-        text = _turn_text(message, _ROLES[index % 2])
-        if not text:
-            return None
-        texts.append(text)
-    return texts + system
 
 
 def hides_nothing(line: bytes, turns: int, texts: list[str]) -> bool:
@@ -59,22 +52,24 @@ def hides_nothing(line: bytes, turns: int, texts: list[str]) -> bool:
     return _accounts_for(line, strings, sum([text.count('"') for text in texts]))
 
 
-def _system_text(row: Mapping[str, Any]) -> list[str] | None:
-    system = row.get("system")
-    if len(row) != 3 or type(system) is not list or len(system) != 1 or type(system[0]) is not dict:
+def _simple_texts(row: Mapping[str, Any]) -> list[str] | None:
+    messages = row["messages"]
+    if row["schemaVersion"] != SCHEMA_VERSION or not messages or len(messages) % 2:
         return None
-    text = system[0].get("text")
-    return [text] if type(text) is str and len(system[0]) == 1 else None
-
-
-def _turn_text(message: Any, role: str) -> str | None:
-    if type(message) is not dict or len(message) != 2 or message.get("role") != role:
+    texts: list[str] = []
+    for index, message in enumerate(messages):
+        [item] = message["content"]
+        text = item["text"]
+        if message["role"] != _ROLES[index % 2] or len(message) != 2 or len(item) != 1 or not text.strip():
+            return None
+        texts.append(text)
+    if len(row) == 2:
+        return texts
+    [system] = row["system"]
+    text = system["text"]
+    if len(row) != 3 or len(system) != 1 or type(text) is not str:
         return None
-    content = message.get("content")
-    if type(content) is not list or len(content) != 1 or type(content[0]) is not dict or len(content[0]) != 1:
-        return None
-    text = content[0].get("text")
-    return text if type(text) is str and text.strip() else None
+    return [*texts, text]
 
 
 def _accounts_for(line: bytes, strings: int, within: int) -> bool:
