@@ -41,11 +41,11 @@ def test_a_file_may_mix_columns_conversations_and_rows_of_the_form(name: str) ->
     form = FORMS[name]
     columns = dict(zip(form.required, ("x", "y"), strict=True))
     mine = transform(form, columns=columns)
-    flat = {"x": "q", "y": "a", "id": 7}
+    flat = {"x": "q", "y": "a", "more": 7}
     made = []
     for row in (flat, OPENAI_CHAT, CONVERSE_CHAT, MADE[name], flat):
         made.append((json.loads(mine(line(row))), mine.features & 1, mine.prompt()))
-    from_csv = mine.from_columns({"x": "q", "y": "a", "id": "7"})
+    from_csv = mine.from_columns({"x": "q", "y": "a", "more": "7"})
     assert made == [(MADE[name], flat_bit, "q") for flat_bit in (1, 0, 0, 0, 1)]
     assert (json.loads(from_csv), mine.features & 1, mine.prompt()) == (MADE[name], 1, "q")
 

@@ -221,6 +221,9 @@ def test_reserved_words_are_no_fault_where_nothing_says_that_they_harm() -> None
         ({"question": "q", "reference_answer": "4"}, "wrong_type"),
         (row(messages=[{"role": "developer", "content": "x"}, USER]), "chat_role"),
         (CONVERSE, "text_only"),
+        (row(tools=[]), "wrong_type"),
+        (row(id=None), "missing_text"),
+        (row(messages=[{**USER, "role": "USER"}]), "chat_role"),
     ],
 )
 def test_as_is_takes_rows_of_the_form_only(given_row: dict[str, Any], code: str) -> None:
