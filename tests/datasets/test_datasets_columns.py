@@ -49,7 +49,7 @@ def test_every_problem_is_reported_together() -> None:
 
 
 def test_two_required_names_do_not_read_one_column() -> None:
-    sentence = "columns: question and answer all read the column 'answer'; map each to a column of its own"
+    sentence = "columns: question and answer read the same column 'answer'; map each to one of its own"
     assert problems(form(), {"question": "answer"}) == (sentence,)
 
 

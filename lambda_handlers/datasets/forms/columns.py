@@ -57,4 +57,4 @@ def _shared_problems(form: Form, columns: Mapping[str, str]) -> Iterator[str]:
     for column, count in Counter(columns[name] for name in form.required).items():
         if count > 1:
             names = " and ".join(name for name in form.required if columns[name] == column)
-            yield f"columns: {names} all read the column {column!r}; map each to a column of its own"
+            yield f"columns: {names} read the same column {column!r}; map each to one of its own"
