@@ -69,6 +69,14 @@ def _from_input(first: dict, **fields) -> dict:
     return state
 
 
+def _direct(function: str) -> dict:
+    """Call a version by naming it as the resource; a failure becomes the result."""
+    caught = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Lost"}]
+    task = {"Type": "Task", "Resource": "${" + function + "Version}", "TimeoutSeconds": 40, "Catch": caught}
+    return {**task, "ResultPath": None, "OutputPath": "$.shard.number", "End": True}
+
+
+LOST = {"Type": "Pass", "Parameters": {"shard.$": "$.shard.number", "error.$": "$.error.Error"}, "End": True}
 SELECTED = {"item.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "run.$": "$.run"}
 WAIT = {"Type": "Wait", "Seconds": 10**6, "End": True}
 CHOICE = {
@@ -98,6 +106,16 @@ MACHINES = {
     "Lines": _machine(_map(_call("Echo"), "JSONL", ToleratedFailurePercentage=0, ToleratedFailureCount=0)),
     "Discards": _machine(_map(_call("Echo"), ResultPath=None)),
     "Selects": _machine(_map(_call("Echo"), ResultSelector={"first.$": "$[0].value"})),
+    "Direct": _machine(
+        {
+            **_map(
+                _direct("Echo"), ItemSelector={"shard.$": "$$.Map.Item.Value", "break.$": "$$.Map.Item.Value.break"}
+            ),
+            "ItemProcessor": _processor(_direct("Echo"), Lost=LOST),
+            "ResultPath": "$.results",
+        }
+    ),
+    "Throttled": _machine({**_from_input(WAIT), "ItemProcessor": _processor(_direct("Busy"), Lost=LOST)}),
     "Retries": _machine(_from_input(_call("Flaky", Retry=RETRY), MaxConcurrency=1)),
     "Breaks": _machine(
         {
@@ -143,9 +161,9 @@ def _add(assembly: Assembly, name: str, definition: dict, *statements: dict) -> 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):
     assembly = Assembly(tmp_path_factory.mktemp("assembly"))
-    sources = {"Echo": ECHO, "Flaky": FLAKY, "Big": "def handler(event, context): return 'x' * 100_000"}
+    sources = {"Echo": ECHO, "Busy": ECHO, "Flaky": FLAKY, "Big": "def handler(event, context): return 'x' * 100_000"}
     for name, source in sources.items():
-        assembly.function(name, source)
+        assembly.function(name, source, **({"ReservedConcurrentExecutions": 0} if name == "Busy" else {}))
         published = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": ref(name)}}
         assembly.add(**{f"{name}Version": published})
     assembly.add(Bucket={"Type": "AWS::S3::Bucket", "Properties": {"BucketName": BUCKET}})
@@ -200,6 +218,18 @@ def test_each_item_of_an_object_is_selected_and_given_to_a_version(emulator):
     given = _items(emulator, "three.json", [{"n": 1}, {"n": 2}, {"n": 3}])
     output = _output(run(emulator, _arn(emulator, "Reads"), {**given, "run": "r"}))
     assert output["results"] == [{"value": {"item": {"n": n}, "index": n - 1, "run": "r"}} for n in (1, 2, 3)]
+
+
+def test_children_may_name_the_version_as_their_resource(emulator):
+    items = [{"number": 0, "break": False}, {"number": 1, "break": True}]
+    output = _output(run(emulator, _arn(emulator, "Direct"), _items(emulator, "shards.json", items)))
+    assert output["results"] == [0, {"shard": 1, "error": "Broken"}]
+
+
+def test_a_throttled_version_is_named_as_lambda_names_it(emulator):
+    items = [{"shard": {"number": 7}}]
+    output = _output(run(emulator, _arn(emulator, "Throttled"), {"items": items}))
+    assert output == [{"shard": 7, "error": "Lambda.TooManyRequestsException"}]
 
 
 def test_lines_are_items(emulator):
@@ -460,6 +490,10 @@ def test_a_template_is_refused_before_anything_is_made(emulator, tmp_path):
     assembly = Assembly(tmp_path, "Refused")
     assembly.machine("Batches", REFUSED["ItemBatcher"])
     text = assembly.resources["Batches"]["Properties"]["DefinitionString"]
-    assembly.resources["Batches"]["Properties"]["DefinitionString"] = {"Fn::Join": ["", [text[:9], "", text[9:]]]}
-    with pytest.raises(UnsupportedTemplate, match="ItemBatcher of Map state 'Each' is not emulated"):
+    assembly.resources["Batches"]["Properties"]["DefinitionString"] = {
+        "Fn::Join": ["", [*text.partition("arn:")[:2], {"Ref": "AWS::Partition"}, text.partition("arn:aws")[2]]]
+    }
+    with pytest.raises(UnsupportedTemplate) as caught:
         emulator.deploy(assembly.write())
+    problem = "Batches (AWS::StepFunctions::StateMachine): ItemBatcher of Map state 'Each' is not emulated"
+    assert caught.value.problems == [problem]

@@ -95,6 +95,7 @@ SIGNATURES = {
     f"{MAP}.iteration.itemprocessor.map_run_record:MapRunRecord.set_stop": "self status",
     f"{MAP}.item_reader.item_reader_decl:resource_output_transformer_for": "input_type",
     f"{TASK}.state_task:StateTask._eval_state_credentials": "self env",
+    f"{TASK}.state_task_lambda:StateTaskLambda._from_error": "self env ex",
     f"{TASK}.service.state_task_service:StateTaskService._normalise_parameters": (
         "self parameters boto_service_name service_action_name"
     ),

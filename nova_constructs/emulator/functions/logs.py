@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from nova_constructs.emulator.aws import client_as
 from nova_constructs.emulator.functions.worker import Worker
 from nova_constructs.emulator.state import EmulatorState
 
+# Processes of a function that start at once would all find its group missing, and make it.
+_creating = threading.Lock()
 _LOST = frozenset({"AccessDeniedException", "ResourceNotFoundException"})
 
 
@@ -34,7 +37,8 @@ def write_logs(
     place = {"logGroupName": log_group(function), "logStreamName": worker.stream}
     try:
         if not worker.stream_exists:
-            _create_stream(client, place)
+            with _creating:
+                _create_stream(client, place)
             worker.stream_exists = True
         client.put_log_events(**place, logEvents=[{"timestamp": now, "message": line} for line in lines if line])
     except ClientError as error:
@@ -43,7 +47,6 @@ def write_logs(
 
 
 def _create_stream(client: Any, place: Mapping[str, str]) -> None:
-    # By code: a client's exception classes may be made twice when several threads use it for the first time.
     try:
         client.create_log_stream(**place)
     except ClientError as error:

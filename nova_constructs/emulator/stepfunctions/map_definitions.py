@@ -7,6 +7,7 @@ fails on AWS.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -72,7 +73,7 @@ _READER_CONFIG: Final = frozenset(
     )
 )
 _READER_PARAMETERS: Final = frozenset(("Bucket", "Bucket.$", "Key", "Key.$"))
-_GET_OBJECT: Final = "arn:aws:states:::s3:getObject"
+_GET_OBJECT: Final = re.compile(r"arn:[^:]+:states:::s3:getObject")
 _INPUT_TYPES: Final = ("JSON", "JSONL")
 
 
@@ -156,8 +157,8 @@ def _processor_problems(processor: Mapping[str, Any]) -> Iterator[str]:
 
 def _reader_problems(reader: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"ItemReader.{name}" for name in sorted(reader.keys() - _READER))
-    if reader.get("Resource") != _GET_OBJECT:
-        yield f"ItemReader.Resource {reader.get('Resource')} (only {_GET_OBJECT})"
+    if not _GET_OBJECT.fullmatch(str(reader.get("Resource"))):
+        yield f"ItemReader.Resource {reader.get('Resource')} (only arn:aws:states:::s3:getObject)"
     config, parameters = reader.get("ReaderConfig", {}), reader.get("Parameters", {})
     if config.get("InputType") not in _INPUT_TYPES:
         yield f"ItemReader.ReaderConfig.InputType {config.get('InputType')} (only {', '.join(_INPUT_TYPES)})"

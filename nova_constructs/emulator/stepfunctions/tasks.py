@@ -13,7 +13,7 @@ import moto.stepfunctions.parser.asl.utils.boto_client as boto_client
 from botocore import xform_name
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.utils import get_service_model
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.api import HistoryEventType, LambdaFunctionFailedEventDetails, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceLambda,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
 
 from nova_constructs.emulator.aws import client_as
 from nova_constructs.emulator.iam import credentials
@@ -169,7 +170,7 @@ def _patch_sizes(patches: Patches) -> None:
 
 
 def _patch_errors(patches: Patches) -> None:
-    failure = StateTaskServiceLambda._from_error
+    failure, direct = StateTaskServiceLambda._from_error, StateTaskLambda._from_error
 
     def lambda_failure(state: Any, env: Any, ex: Exception) -> Any:
         name = _lambda_error(ex)
@@ -183,7 +184,14 @@ def _patch_errors(patches: Patches) -> None:
         )
         env.stack.append(wildcard or error in names)
 
+    def direct_failure(state: Any, env: Any, ex: Exception) -> Any:
+        if not isinstance(ex, ClientError | HTTPClientError):
+            return direct(state, env, ex)
+        error = _lambda_error(ex) or f"Lambda.{cast(ClientError, ex).response['Error']['Code']}"
+        return _function_failed(env, error, str(ex))
+
     patches.replace(StateTaskServiceLambda, "_from_error", lambda_failure)
+    patches.replace(StateTaskLambda, "_from_error", direct_failure)
     patches.replace(ErrorEqualsDecl, "_eval_body", matches)
     # A Fail state may re-throw States.* that it takes from a path; only a literal is refused by the service.
     patches.replace(custom_error_name, "ILLEGAL_CUSTOM_ERROR_PREFIX", "\0")
@@ -200,6 +208,16 @@ def _lambda_error(error: Exception) -> str | None:
         code = error.response["Error"]["Code"]
         return "Lambda.AWSLambdaException" if status >= 500 and code != "ServiceException" else None
     return None
+
+
+def _function_failed(env: Any, error: str, cause: str) -> Any:
+    details = LambdaFunctionFailedEventDetails(error=error, cause=cause)
+    return FailureEvent(
+        env=env,
+        error_name=CustomErrorName(error),
+        event_type=HistoryEventType.LambdaFunctionFailed,
+        event_details=cast(Any, {"lambdaFunctionFailedEventDetails": details}),
+    )
 
 
 def _task_failed(state: Any, env: Any, error: str, cause: str) -> Any:
