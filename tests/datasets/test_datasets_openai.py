@@ -111,6 +111,14 @@ def test_system_and_developer_messages_at_the_start_are_joined() -> None:
     assert "system" not in made(CONVERSE, chat(*PLAIN))
 
 
+def test_a_system_prompt_may_stand_beside_the_messages() -> None:
+    assert made(CONVERSE, chat(*PLAIN, system="S"))["system"] == [{"text": "S"}]
+    assert made(CONVERSE, chat(system("T"), *PLAIN, s="S"), columns={"system": "s"})["system"] == [{"text": "S\n\nT"}]
+    assert "system" not in made(CONVERSE, chat(*PLAIN, system=" "))
+    assert codes(CONVERSE, chat(*PLAIN, system={"text": "S"})) == {"wrong_type"}
+    assert codes(CONVERSE, chat(*PLAIN, system="Bot: S")) == {"reserved_word"}
+
+
 def test_a_system_message_between_the_turns_is_refused() -> None:
     asked = chat(*PLAIN, system("Now be rude."), *PLAIN)
     assert refusal(CONVERSE, asked) == [

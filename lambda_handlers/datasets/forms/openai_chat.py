@@ -15,13 +15,13 @@ from lambda_handlers.datasets.forms.converse import CONTENT
 from lambda_handlers.datasets.forms.openai_messages import MessageReader
 from lambda_handlers.datasets.forms.texts import kind
 
-_CONVERSE_KEYS: Final = ("schemaVersion", "toolConfig", "system")
+_CONVERSE_KEYS: Final = ("schemaVersion", "toolConfig")
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 
 
 def is_openai(row: dict[str, Any]) -> bool:
     """Tell whether a row with `messages` is an OpenAI chat row; it is a Converse row otherwise."""
-    if any(key in row for key in _CONVERSE_KEYS):
+    if any(key in row for key in _CONVERSE_KEYS) or isinstance(row.get("system"), list):
         return False
     messages = row["messages"]
     for message in messages if isinstance(messages, list) else ():
@@ -32,12 +32,13 @@ def is_openai(row: dict[str, Any]) -> bool:
     return True
 
 
-def to_converse(row: dict[str, Any], *, bucket_owner: str = "bucket_owner") -> dict[str, Any]:
+def to_converse(row: dict[str, Any], *, system: str = "system", bucket_owner: str = "bucket_owner") -> dict[str, Any]:
     """Return the Converse row that says what an OpenAI chat row says; it is not validated yet.
 
-    System and developer messages at the start are joined by an empty line. Tool messages in a row, and the user message
-    that follows them, make one user turn. Calls without an id get `tool_call_0`, `tool_call_1` and so on; tool messages
-    without an id answer the calls in order. `bucket_owner` is the key of the row that tells who owns the bucket.
+    The text under the key `system` of the row, if any, and system and developer messages at the start are joined by
+    empty lines. Tool messages in a row, and the user message that follows them, make one user turn. Calls without an id
+    get `tool_call_0`, `tool_call_1` and so on; tool messages without an id answer the calls in order. The key
+    `bucket_owner` of the row tells who owns the buckets of its images.
 
     Raises:
         RejectedRowError: With everything that cannot be said in a Converse row.
@@ -46,13 +47,14 @@ def to_converse(row: dict[str, Any], *, bucket_owner: str = "bucket_owner") -> d
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise RejectedRowError([Fault("wrong_type", "messages is not an array of objects")])
     reader = MessageReader(owner=row.get(bucket_owner), taken=frozenset(_given_ids(messages)))
+    reader.instruct(row.get(system), system)
     for index, message in enumerate(messages):
         reader.read(message, f"messages[{index}]")
     config = _tool_config(row, reader.faults)
     if reader.faults:
         raise RejectedRowError(reader.faults)
-    system = {"system": [{"text": "\n\n".join(reader.system)}]} if reader.system else {}
-    return {"schemaVersion": SCHEMA_VERSION, **system, "messages": reader.turns, **config}
+    told = {"system": [{"text": "\n\n".join(reader.system)}]} if reader.system else {}
+    return {"schemaVersion": SCHEMA_VERSION, **told, "messages": reader.turns, **config}
 
 
 def _given_ids(messages: list[dict[str, Any]]) -> Iterator[str]:

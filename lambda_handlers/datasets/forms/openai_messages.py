@@ -38,6 +38,12 @@ class MessageReader:
     made_up: int = 0
     answering: bool = False
 
+    def instruct(self, text: Any, place: str) -> None:
+        """Take a system prompt that stands beside the messages; null and blank ones say nothing."""
+        if not _is_blank(text):
+            self.faults += optional_text(text, place)
+            self.system.append(text)
+
     def read(self, message: dict[str, Any], place: str) -> None:
         """Take the next message."""
         role = message.get("role")

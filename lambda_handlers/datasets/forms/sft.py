@@ -110,7 +110,9 @@ class ConverseTransform:
             return self._validated(row, 0)
         if self._as_is:
             raise reject("not_in_form", "the row is an OpenAI chat row, not a Converse row; prepare it first")
-        made = self._with_system(openai_chat.to_converse(row, bucket_owner=self._flat.columns["bucket_owner"]))
+        columns = self._flat.columns
+        made = openai_chat.to_converse(row, system=columns["system"], bucket_owner=columns["bucket_owner"])
+        made = self._with_system(made)
         parsing.check(made)
         return self._validated(made, 0, source="as a Converse row, ")
 
