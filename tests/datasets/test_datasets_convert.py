@@ -109,7 +109,7 @@ def test_several_texts_and_images_become_parts_with_format_and_owner() -> None:
 
 def test_blank_texts_beside_others_say_nothing_and_a_blank_answer_of_a_tool_says_so() -> None:
     results = [{"toolResult": {"toolUseId": "c1", "content": [text("30C"), text(" ")]}}, result("c2", " ")]
-    turns = ([text(" "), text("x")], [text(""), use("c1", "Rome"), use("c2", "Oslo")], results, [text("y"), text("")])
+    turns = ([text(" "), text("x")], [use("c1", "Rome"), use("c2", "Oslo")], results, [text("y"), text("")])
     messages = made(OPENAI, conversation(*turns, toolConfig=CONFIG))["messages"]
     assert [message["content"] for message in messages] == ["x", None, "30C", " ", "y"]
 
