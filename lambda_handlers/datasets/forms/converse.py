@@ -6,15 +6,13 @@ Source of the rules: AWS, Nova data preparation pages (schema `bedrock-conversat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from lambda_handlers.catalog.training_data import SCHEMA_VERSION as SCHEMA_VERSION
 from lambda_handlers.datasets.faults import Fault
 from lambda_handlers.datasets.forms import converse_media as media
 from lambda_handlers.datasets.forms import converse_tools as tools
 from lambda_handlers.datasets.forms.texts import kind, optional_text, required_text
-
-NovaVersion = Literal[1, 2]
 
 FEATURES: Final = ("system", "image", "video", "document", "reasoningContent", "toolUse", "toolResult")
 """The parts that all rows of a dataset have or none."""
