@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.passes.measured import Measured
 from lambda_handlers.datasets.passes.shard import transform_shard
-from lambda_handlers.datasets.passes.summary import Base, ShardSummary
+from lambda_handlers.datasets.passes.summary import Base, ShardSummary, bases
 from lambda_handlers.datasets.reading.reader import no_rows, read_rows, source_format
 from lambda_handlers.datasets.reading.rows import LineCount, SourceObject
 from lambda_handlers.datasets.shards import ObjectToRead, Piece, cut
@@ -26,6 +26,7 @@ from lambda_handlers.datasets.writers import FileSink, LineBuffer, all_or_none
 from lambda_handlers.protocol.errors import DataPreparationFailed
 
 SHARD_BYTES: Final = 8 * 1024 * 1024
+_AHEAD: Final = 4
 _BLOCK: Final = 1024 * 1024
 
 OnBytes = Callable[[int], None]
@@ -90,7 +91,7 @@ def in_processes(
     scratch: Path,
     shard_bytes: int = SHARD_BYTES,
 ) -> PassOne:
-    """Have shards of the sources read by `processes` others; take what they made in order, hash it and put it together.
+    """Have shards of the sources read by `processes`, this one among them; hash what they made and put it together.
 
     `scratch` is an empty folder; it holds the shards that are finished and not taken yet, a few per process.
     """
@@ -102,9 +103,9 @@ def in_processes(
     reading = _Reading(on_bytes)
     shards: list[ShardSummary] = []
     with _results(tasks, processes) as results:
-        for task, summary in zip(tasks, results, strict=True):
-            base = _base(shards, summary.source)
-            _take(task, targets, base)
+        summaries, same = tee(results)
+        for task, base, summary in zip(tasks, bases(summaries), same, strict=True):
+            _take(task, summary, targets, base)
             reading.up_to(task.source, task.piece.end)
             shards.append(summary)
     _check_none_empty(sources, shards)
@@ -166,10 +167,10 @@ def _transform(task: _Task) -> ShardSummary:
 
 @contextmanager
 def _results(tasks: Sequence[_Task], processes: int) -> Iterator[Iterator[ShardSummary]]:
-    """Give the summaries in order; no more shards are begun than the one who takes them keeps up with."""
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    """Give the summaries in order."""
+    pool = ProcessPoolExecutor(processes - 1, mp_context=multiprocessing.get_context("spawn"))
     try:
-        yield _in_order(pool, tasks, ahead=2 * processes)
+        yield _in_order(pool, tasks, processes=processes)
     except BrokenProcessPool as broken:
         raise DataPreparationFailed(
             "a process that prepared a part of the data ended abruptly; was it short of memory? Try fewer processes"
@@ -178,19 +179,29 @@ def _results(tasks: Sequence[_Task], processes: int) -> Iterator[Iterator[ShardS
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, tasks: Sequence[_Task], *, ahead: int) -> Iterator[ShardSummary]:
-    waiting: deque[Future[ShardSummary]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(_transform, task))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _in_order(pool: ProcessPoolExecutor, tasks: Sequence[_Task], *, processes: int) -> Iterator[ShardSummary]:
+    """Yield summary after summary; this process works too, on what no other has been given.
+
+    The others are given enough not to wait, and no more than a few shards are begun before the first of them is taken.
+    """
+    given: dict[int, Future[ShardSummary]] = {}
+    own: dict[int, ShardSummary] = {}
+    begun = 0
+    for number in range(len(tasks)):
+        while number not in own and not (number in given and given[number].done()):
+            most = min(len(tasks), number + _AHEAD * processes)
+            while begun < most and sum(not each.done() for each in given.values()) < 2 * processes - 1:
+                given[begun] = pool.submit(_transform, tasks[begun])
+                begun += 1
+            if begun == most:
+                break
+            own[begun] = _transform(tasks[begun])
+            begun += 1
+        yield own.pop(number) if number in own else given.pop(number).result()
 
 
-def _take(task: _Task, targets: Targets, base: Base) -> None:
-    for block in _blocks(task.path("accepted")):
-        targets.accepted.write_block(block)
+def _take(task: _Task, summary: ShardSummary, targets: Targets, base: Base) -> None:
+    targets.accepted.write_blocks(_blocks(task.path("accepted")), rows=summary.accepted)
     assembly.renumber(_blocks(task.path("quarantine")), base, targets.quarantine)
     if targets.index:
         for block in _blocks(task.path("index")):
@@ -203,12 +214,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
         while block := file.read(_BLOCK):
             yield block
     path.unlink()
-
-
-def _base(shards: Sequence[ShardSummary], source: str) -> Base:
-    return Base(
-        rows=sum(shard.rows for shard in shards), lines=sum(shard.lines for shard in shards if shard.source == source)
-    )
 
 
 class _Reading:

@@ -84,11 +84,12 @@ class LineBuffer:
         self._lines.extend(lines)
         self._flush()
 
-    def write_block(self, block: bytes) -> None:
-        """Take lines with their line ends, in pieces of any size."""
+    def write_blocks(self, blocks: Iterable[bytes], *, rows: int) -> None:
+        """Take `rows` lines with their line ends, in pieces of any size."""
         self._flush()
-        self.rows += block.count(b"\n")
-        self._put(block)
+        for block in blocks:
+            self._put(block)
+        self.rows += rows
 
     def close(self) -> None:
         """Write what is left and make the object visible."""

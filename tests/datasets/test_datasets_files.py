@@ -320,19 +320,23 @@ def test_rows_that_have_to_be_of_the_form_already_are_told_from_those_that_could
 def test_a_process_that_dies_fails_the_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = local_shards.RowWork
     monkeypatch.setattr(preparing, "RowWork", lambda **given: work(**{**given, "form": _Dying(given["form"])}))
+    monkeypatch.setattr(local_shards.in_processes, "__kwdefaults__", {"shard_bytes": 100_000})
     with pytest.raises(DataPreparationFailed, match="ended abruptly"):
-        prepare_files(source(tmp_path, rows(9)), tmp_path / "out", SFT, processes=2)
+        prepare_files(source(tmp_path, rows(200_000)), tmp_path / "out", SFT, processes=2)
     assert not (tmp_path / "out").exists()
 
 
 class _Dying:
-    """A form whose transform ends the process."""
+    """A form whose transform ends any process but this one."""
 
     def __init__(self, form: Any) -> None:
-        self.output, self.name = form.output, form.name
+        self.output, self.name, self._make = form.output, form.name, form.make
+        self._process = os.getpid()
 
-    def make(self, _: Any) -> Any:
-        os._exit(9)
+    def make(self, settings: Any) -> Any:
+        if os.getpid() != self._process:
+            os._exit(9)
+        return self._make(settings)
 
 
 def test_a_folder_is_only_ours_by_its_manifest(tmp_path: Path) -> None:
