@@ -58,6 +58,8 @@ class Runtime:
         request_id = str(uuid.uuid4())
         keys = self._keys(function)
         worker = self._take(function, keys)
+        if self._state.faults.applies("crash_function", function.function_name, {}):
+            worker.signal()
         try:
             outcome = worker.invoke(self._request(function, event, request_id, worker), float(function.timeout))
         finally:

@@ -67,6 +67,10 @@ class Faults:
         """Let matching custom model deployments end as Failed."""
         self._add("fail_deployment", _by_name(match), text=reason, remaining=times)
 
+    def crash_function(self, match: Match, times: int | None = 1) -> None:
+        """Kill the processes of matching functions as they take an invocation, as for lack of memory."""
+        self._add("crash_function", _by_name(match), remaining=times)
+
     def lose_response(self, service: str, operation: str, times: int = 1) -> None:
         """Run the operation but drop the caller's connection."""
         self._add(
