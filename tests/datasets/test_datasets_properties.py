@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -207,6 +208,33 @@ def test_preparing_what_was_prepared_changes_nothing(folder: Path, data: bytes, 
     assert again["quarantine.jsonl"] == b""
     as_is = Preparation(model=form.model, method=form.method, as_is=True)
     assert validate_files(str(source), as_is, raise_rejected=False).manifest.rows.rejected == 0
+
+
+def test_data_that_cannot_be_cut_makes_the_same_bytes_in_shards(tmp_path: Path) -> None:
+    table = "question,answer\n" + "".join(f'"q\n{number % 30}",a\n' for number in range(50)) + "ragged\n"
+    lines = "\n".join([flat(f"q{number % 40}", "a") for number in range(50)] + ["bad"])
+    (tmp_path / "a.csv").write_text(table)
+    (tmp_path / "b.jsonl").write_text(lines)
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
+    (tmp_path / "d.json").write_text(json.dumps([json.loads(flat(f"j{number}", "a")) for number in range(5)]))
+    inputs = [str(tmp_path / name) for name in ("a.csv", "b.jsonl", "c.jsonl.gz", "d.json")]
+    for operations in (Operations(), Operations(split=Split(), dedupe=True, no_leak=True)):
+        preparation = Preparation(model="NOVA_LITE_2", method="SFT_LORA", operations=operations)
+        once = prepared(tmp_path, *inputs, preparation=preparation)
+        assert prepared(tmp_path, *inputs, preparation=preparation, shard_bytes=300) == once
+        assert isinstance(once, dict)
+        assert json.loads(once["manifest.json"])["rows"]["in"] == 51 + 51 + 51 + 5
+        rejected = [json.loads(line) for line in once["quarantine.jsonl"].splitlines()]
+        assert [(row["row"], row["line"]) for row in rejected] == [(51, 102), (102, 51), (153, 51)]
+
+
+def test_a_file_without_rows_is_refused_in_shards_as_in_one_pass(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(flat("x", "y"))
+    (tmp_path / "b.jsonl").write_bytes(b" \n" * 500)
+    inputs, preparation = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")], FORMS["sft"]
+    once = prepared(tmp_path, *inputs, preparation=preparation)
+    assert "b.jsonl holds no rows" in str(once)
+    assert prepared(tmp_path, *inputs, preparation=preparation, shard_bytes=100) == once
 
 
 def test_two_processes_make_the_bytes_of_one(tmp_path: Path) -> None:
