@@ -80,6 +80,8 @@ def test_a_conversation_of_one_question_becomes_a_row() -> None:
     assert made(GEN_QA, CONVERSE) == row()
     assert made(GEN_QA, CONVERSE, system_prompt="P") == row(system="P")
     assert made(GEN_QA, CHAT, system_prompt="P")["system"] == "S"
+    beside = {"messages": CHAT["messages"][1:], "sy": "S"}
+    assert made(GEN_QA, beside, columns={"system": "sy"})["system"] == "S"
     assert made(GEN_QA, {**CHAT, "metadata": "m", "id": 5})["metadata"] == "m"
 
 

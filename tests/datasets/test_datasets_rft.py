@@ -96,6 +96,15 @@ def test_the_assistants_answer_at_the_end_becomes_the_reference_answer() -> None
     }
 
 
+def test_a_system_prompt_beside_an_answered_conversation_becomes_its_message() -> None:
+    answer = {"role": "assistant", "content": "4"}
+    chat = {"messages": [USER, answer], "sy": "S"}
+    asked = [{"role": "system", "content": "S"}, USER]
+    assert made(RFT, chat, columns={"system": "sy"}, system_prompt="P") == {"messages": asked, "reference_answer": "4"}
+    both = {"messages": [{"role": "system", "content": "T"}, USER, answer], "system": "S"}
+    assert made(RFT, both)["messages"][0]["content"] == "S\n\nT"
+
+
 def test_a_row_that_has_a_reference_answer_keeps_it_and_its_messages() -> None:
     chat = row(messages=[USER, {"role": "assistant", "content": "4"}], reference_answer={"n": 4.5})
     assert made(RFT, chat) == chat

@@ -23,15 +23,15 @@ def converse_part(row: dict[str, Any], settings: RowSettings) -> dict[str, Any]:
     return part
 
 
-def question_and_answer(row: dict[str, Any], settings: RowSettings) -> dict[str, Any]:
+def question_and_answer(row: dict[str, Any], settings: RowSettings, *, system: str) -> dict[str, Any]:
     """Return query, response and, where there is one, system of a conversation of one question and its answer.
 
-    Several texts of one turn are joined by line ends.
+    Several texts of one turn are joined by line ends. `system` is the key of a system prompt beside OpenAI messages.
 
     Raises:
         RejectedRowError: When the conversation breaks a rule, or says more than a question and an answer.
     """
-    chat = openai_chat.to_converse(row) if openai_chat.is_openai(row) else row
+    chat = openai_chat.to_converse(row, system=system) if openai_chat.is_openai(row) else row
     chat = converse_part(chat, settings)
     messages = chat["messages"]
     found = [Fault("chat_tools", "toolConfig: a question for evaluation has no tools")] if "toolConfig" in chat else []

@@ -110,7 +110,7 @@ class GenQaTransform(FieldTransform):
         return _model_faults(values, self._settings.multimodal)
 
     def _from_conversation(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-        made = chats.question_and_answer(row, self._settings)
+        made = chats.question_and_answer(row, self._settings, system=self._columns["system"])
         made |= {name: row[column] for name in ("images", "metadata") if (column := self._columns[name]) in row}
         made = self._tidied(made)
         return made, self._row_faults(made)

@@ -121,21 +121,28 @@ class RftTransform(FieldTransform):
 
     def _from_conversation(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         made = {name: value for name, value in row.items() if not (name in RFT.features and value in (None, []))}
-        if is_converse := _is_converse(row):
+        is_converse = not openai_chat.is_openai(row)
+        if is_converse:
             chat = openai_rows.from_converse(chats.converse_part(row, self._settings))
             others = {name: value for name, value in made.items() if name not in chats.CONVERSE_KEYS}
             made = {**others, **chat}
         made["messages"] = _text_messages(made["messages"])
         moved = _answer_moved(made)
-        if (moved is not made or is_converse) and self._settings.system_prompt is not None:
-            moved = _with_system(moved, self._settings.system_prompt)
+        if moved is not made or is_converse:
+            moved = self._instructed(moved)
         return moved, faults(moved)
 
-
-def _is_converse(row: dict[str, Any]) -> bool:
-    # A key "system" beside the messages tells a Converse row only where it is an array: as a text it is an extra key.
-    shown = {name: value for name, value in row.items() if name != "system" or isinstance(value, list)}
-    return not openai_chat.is_openai(shown)
+    def _instructed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row made of a conversation with the system prompt that stood beside it, or the configured one."""
+        beside = self._columns["system"]
+        prompt = row.get(beside)
+        if isinstance(prompt, str) and not is_blank(prompt):
+            rest = {name: value for name, value in row.items() if name != beside}
+            system = {"role": "system", "content": prompt}
+            return {**rest, "messages": _text_messages([system, *row["messages"]])}
+        if self._settings.system_prompt is None or _is_system(row["messages"][0]):
+            return row
+        return {**row, "messages": [{"role": "system", "content": self._settings.system_prompt}, *row["messages"]]}
 
 
 def _text_messages(messages: Any) -> Any:
@@ -183,13 +190,6 @@ def _answer_moved(row: dict[str, Any]) -> dict[str, Any]:
     if last["role"] != "assistant" or not isinstance(last["content"], str) or is_blank(last["content"]):
         return row
     return {**row, "messages": messages[:-1], "reference_answer": last["content"]}
-
-
-def _with_system(row: dict[str, Any], prompt: str) -> dict[str, Any]:
-    first = row["messages"][0]
-    if isinstance(first, dict) and first.get("role") == "system":
-        return row
-    return {**row, "messages": [{"role": "system", "content": prompt}, *row["messages"]]}
 
 
 RFT: Final = Form(
