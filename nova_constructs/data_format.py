@@ -47,6 +47,11 @@ class DataFormat:
             found.append("no_leak has nothing to compare with: give split a test share, or name sets in no_leak_with")
         return found
 
+    @property
+    def compares_rows(self) -> bool:
+        """Whether something is done with all rows together."""
+        return bool(self.split or self.dedupe or self.limit or self.no_leak or self.no_leak_with)
+
     def config(self, store: ArtifactStore) -> dict[str, Any]:
         """Return the format as the functions read it; what is off is left out."""
         operations = {

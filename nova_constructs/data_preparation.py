@@ -45,7 +45,7 @@ class DataPreparation(Stage):
         self._workshop = workshop
         config = {"model": model, "method": method, **data.config(workshop.store)}
         self._create_functions()
-        self._read_and_write(leaks=bool(data.no_leak_with))
+        self._read_and_write(data)
         self._connect(config)
 
     def _create_functions(self) -> None:
@@ -74,14 +74,14 @@ class DataPreparation(Stage):
             scratch=scratch,
         )
 
-    def _read_and_write(self, *, leaks: bool) -> None:
+    def _read_and_write(self, data: DataFormat) -> None:
         store, work = self._workshop.store, f"{WORK_PREFIX}*"
         for function in (self.prepare, self.transform_shard):
             function.read_objects("ReadDataset", store.incoming, *_DATASETS, action=_VERSION)
         self.prepare.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.prepare.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
         self.prepare.allow("WriteShardList", ["s3:PutObject"], [store.prepared.arn_for_objects(work)])
-        if leaks:
+        if data.no_leak_with:
             for function in (self.prepare, self.reduce_shards):
                 function.read_objects("FindEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*")
                 function.read_objects("ReadEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*", action=_VERSION)
@@ -91,7 +91,8 @@ class DataPreparation(Stage):
         self.reduce_shards.write_objects("WriteAssignments", store.prepared, work)
         self.assemble_shard.read_objects("ReadRows", store.prepared, work)
         self.assemble_shard.read_objects("ReadRejectedRows", store.quarantine, work)
-        self.assemble_shard.write_objects("WriteParts", store.prepared, work, multipart=True)
+        if data.compares_rows:
+            self.assemble_shard.write_objects("WriteParts", store.prepared, work, multipart=True)
         self.assemble_shard.write_objects("WriteRejectedParts", store.quarantine, work, multipart=True)
         self.finish.read_objects("ReadParts", store.prepared, work, "runs/*")
         self.finish.read_objects("ReadRejectedParts", store.quarantine, work, "runs/*")

@@ -32,23 +32,61 @@ def dataset_of(salt: str) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def large_dataset(salt: str) -> bytes:
-    """Return a dataset whose training file and quarantine both take several parts: 24 MB good, 18 MB faulty."""
+def folder(workflow: Workflow) -> None:
+    """A run over all objects of a folder."""
+    for number in range(2):
+        workflow.put("IncomingBucketName", f"uploads/folder/{number}.jsonl", dataset_of(f"folder {number}"))
+    arn = workflow.start(dataset=f"s3://{workflow['IncomingBucketName']}/uploads/folder/")
+    ended = workflow.finish(arn)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert json.loads(ended["output"])["rows"]["in"] == 40
+
+
+def rows_of_size(salt: str, *, good: int, faulty: int) -> bytes:
+    """Return rows of 4 KB, among which the faulty ones, of 900 KB, are spread in the middle."""
     text, filler = "word " * 400, "x" * 900_000
-    good = [json.dumps({"question": f"{salt} {n}? {text}", "answer": text}) for n in range(6000)]
-    faulty = [json.dumps({"question": "", "answer": filler}) for _ in range(20)]
-    return "\n".join(good[:3000] + faulty + good[3000:]).encode()
+    kept = [json.dumps({"question": f"{salt} {n}? {text}", "answer": text}) for n in range(good)]
+    refused = [json.dumps({"question": "", "answer": filler}) for _ in range(faulty)]
+    return "\n".join(kept[: good // 2] + refused + kept[good // 2 :]).encode()
+
+
+def medium(workflow: Workflow) -> None:
+    """Training file and quarantine take several parts, in one call: 17 MB good, 14 MB faulty."""
+    succeeded(workflow, rows_of_size("Number", good=4200, faulty=15))
+
+
+def medium_and_interrupted(workflow: Workflow) -> None:
+    """The first upload cannot be completed: both are given up."""
+    interrupted(workflow, rows_of_size("Digit", good=4200, faulty=15), times=1)
 
 
 def large(workflow: Workflow) -> None:
-    ended = workflow.run(large_dataset("Number"))
+    """Shards whose rows and rejected rows take several parts: 32 MB good, 32 MB faulty."""
+    succeeded(workflow, rows_of_size("Shard", good=8000, faulty=36))
+
+
+def large_and_interrupted(state: str) -> Callable[[Workflow], None]:
+    """Return the path on which no upload of a state's calls can be completed, however often they are tried."""
+
+    def take(workflow: Workflow) -> None:
+        arn = workflow.upload(rows_of_size(f"Shard {state}", good=8000, faulty=36))
+        workflow.reach(arn, state)
+        workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=None)
+        ended = workflow.finish(arn)
+        assert ended["status"] == "FAILED", ended.get("output")
+        closed(workflow, arn)
+
+    return take
+
+
+def interrupted(workflow: Workflow, body: bytes, *, times: int) -> None:
+    workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=times)
+    failed(workflow, body)
+
+
+def succeeded(workflow: Workflow, body: bytes) -> None:
+    ended = workflow.run(body)
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
-
-
-def large_and_interrupted(workflow: Workflow) -> None:
-    """The first upload cannot be completed: both are given up."""
-    workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=1)
-    failed(workflow, large_dataset("Digit"))
 
 
 def failed(workflow: Workflow, body: bytes | None = None) -> None:
@@ -288,8 +326,14 @@ def checkpoint_of(workflow: Workflow) -> str:
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
+    "folder": folder,
+    "medium dataset": medium,
+    "medium dataset, upload interrupted": medium_and_interrupted,
     "large dataset": large,
-    "large dataset, upload interrupted": large_and_interrupted,
+    **{
+        f"large dataset, upload interrupted in {state}": large_and_interrupted(state)
+        for state in ("TransformShards", "AssembleShards", "FinishData")
+    },
     "training fails": training_fails,
     "training never ends": deadline,
     "events lost": events_lost,

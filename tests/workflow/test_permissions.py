@@ -12,9 +12,23 @@ import pytest
 
 from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
 from tests.workflow import paths
-from tests.workflow.harness import Workflow
+from tests.workflow.harness import ENTRY, Workflow, synthesize
 
 STACK = "Nova-Demo"
+EVERYTHING = {
+    "data": {
+        **ENTRY["data"],
+        "split": {"train": 0.8, "validation": 0.1, "test": 0.1},
+        "dedupe": True,
+        "no_leak_with": ["evaluation/gen_qa.jsonl"],
+    }
+}
+"""What gives the workflow every permission that a setting can give it."""
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthesize(tmp_path_factory.mktemp("everything"), **EVERYTHING)
 
 
 def test_every_permission_of_the_template_is_accounted_for(assembly: Path) -> None:
