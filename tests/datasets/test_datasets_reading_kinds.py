@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lambda_handlers.datasets.reading.csv_ends import RecordEnd
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Damaged, Line, LineCount, Record
 
@@ -167,6 +168,30 @@ def test_broken_csv_gives_the_same_rows_wherever_it_is_cut(lines: list[bytes], p
         for _, offset, row in found:
             assert not isinstance(row, bytes)
             assert data[offset:].startswith(row.raw or b"")
+
+
+csv_bytes = st.lists(st.sampled_from([b'"', b'""', b",", b"a", b"\n", b"\r"]), min_size=1, max_size=12).map(b"".join)
+
+
+@example(data=b'\r,"\na\n', piece=3)
+@example(data=b'a\r,"\na\n', piece=1)
+@given(data=csv_bytes, piece=st.integers(1, 12))
+def test_the_end_of_a_record_that_is_not_held_is_where_the_csv_module_sees_it(data: bytes, piece: int) -> None:
+    text = data.decode()
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    try:
+        next(reader, None)
+        open_quote = False
+    except csv.Error as error:
+        open_quote = "unexpected end" in str(error)
+    end, seen, found = RecordEnd(), 0, None
+    while found is None and seen < len(data):
+        found = end.end(data[seen : seen + piece])
+        seen += piece if found is None else found
+    assert end.in_quotes == open_quote
+    assert (found is None) == (open_quote or text.count("\n") < reader.line_num)
+    if found is not None:
+        assert data[:seen].count(b"\n") + 1 == reader.line_num
 
 
 def outcome(data: bytes, piece: int, limit: int) -> list[Line] | str:

@@ -8,9 +8,6 @@ from lambda_handlers.datasets.reading.byte_streams import after_bom, split_lines
 from lambda_handlers.datasets.reading.damage import Measure
 from lambda_handlers.datasets.reading.rows import MAX_ROW_BYTES, Damaged, LineCount
 
-Line = tuple[int, int, bytes | Damaged]
-LongLine = Damaged
-
 
 def json_lines(
     chunks: Iterable[bytes],
@@ -18,7 +15,7 @@ def json_lines(
     offset: int = 0,
     max_row_bytes: int = MAX_ROW_BYTES,
     lines: LineCount | None = None,
-) -> Iterator[Line]:
+) -> Iterator[tuple[int, int, bytes | Damaged]]:
     """Yield the lines of a source, blank ones left out; lines end with \\n or \\r\\n, and a leading BOM is skipped.
 
     `offset` is where the first byte stands in the source. Only \\n separates rows: U+2028 and other separators may

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 _DEPTH: Final = 8
-_TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# A quote that no backslash precedes ends the text, and is found faster than by looking at each backslash.
+_TEXT: Final = rb'"(?:[^"]*+(?<!\\)"|[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _IN_TEXT: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _OPENING: Final = re.compile(rb"[{\[]*+")
 _CLOSING: Final = re.compile(rb"[}\]]*+")
