@@ -159,7 +159,9 @@ def test_a_row_without_media_may_leave_their_columns_blank() -> None:
 
 
 def test_a_model_that_reads_only_text_takes_no_image() -> None:
-    assert codes(CONVERSE, MEDIA_ROW, columns=MEDIA_COLUMNS, multimodal=False) == {"media_model"}
+    assert refusal(CONVERSE, MEDIA_ROW, columns=MEDIA_COLUMNS, multimodal=False) == [
+        ("media_model", 'the column "f" is given, but the model reads only text')
+    ]
     assert codes(CONVERSE, row([IMAGE, *QUESTION], ANSWER), multimodal=False) == {"media_model"}
 
 

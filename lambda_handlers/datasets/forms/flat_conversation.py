@@ -8,7 +8,7 @@ from typing import Any, Final
 from lambda_handlers.catalog.training_data import SCHEMA_VERSION
 from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.forms import converse_media as media
-from lambda_handlers.datasets.forms.texts import is_named, optional_text, required_text
+from lambda_handlers.datasets.forms.texts import is_missing, is_named, optional_text, required_text
 
 REQUIRED: Final = ("question", "answer")
 OPTIONAL: Final = ("system", "reasoning_text", "image_format", "video_format", "s3_uri", "bucket_owner")
@@ -91,9 +91,9 @@ class FlatConversation:
             yield from self._optional(row, name)
 
     def _media_faults(self, row: Mapping[str, Any]) -> Iterator[Fault]:
-        formats = [name for name in _MEDIA if not _is_blank(row.get(self.columns[name]))]
+        formats = [name for name in _MEDIA if not is_missing(row.get(self.columns[name]))]
         if not formats:
-            if not _is_blank(row.get(self.columns["s3_uri"])):
+            if not is_missing(row.get(self.columns["s3_uri"])):
                 yield Fault(
                     "missing_text", f"{self._place('s3_uri')} is given, but no image_format and no video_format"
                 )
@@ -123,12 +123,8 @@ class FlatConversation:
             yield Fault("missing_column", f"{self._place(name)} is absent")
 
     def _optional(self, row: Mapping[str, Any], name: str) -> Iterator[Fault]:
-        if not _is_blank(row.get(self.columns[name])):
+        if not is_missing(row.get(self.columns[name])):
             yield from optional_text(row[self.columns[name]], self._place(name))
 
     def _place(self, name: str) -> str:
         return f'the column "{self.columns[name]}"'
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
