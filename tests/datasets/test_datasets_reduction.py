@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_handlers.datasets.passes import partitions
+from lambda_handlers.datasets.passes import partitions, reduction
 from lambda_handlers.datasets.passes.index import HASH, NO_PROMPT
 from lambda_handlers.datasets.passes.reduction import NAMES, assign, operations_problems
 from lambda_handlers.datasets.passes.splitting import by_content, by_rows, sizes
@@ -95,11 +95,12 @@ def test_every_row_becomes_what_the_words_say(
 
 
 @given(rows=ROWS, operations=OPERATIONS)
-def test_the_number_of_partitions_changes_nothing(rows: list[Row], operations: Operations) -> None:
+def test_the_number_of_partitions_and_the_size_of_blocks_change_nothing(rows: list[Row], operations: Operations) -> None:
     whole = become(rows, operations)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partitions, "_ROWS", 3)
         patch.setattr(partitions, "_BUFFERED", 100)
+        patch.setattr(reduction, "_BLOCK", 7)
         assert become(rows, operations) == whole
 
 
