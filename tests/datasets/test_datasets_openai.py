@@ -317,6 +317,11 @@ def test_a_fault_of_the_row_that_is_made_says_so() -> None:
     ]
 
 
+def test_a_tool_that_is_no_function_is_named_where_it_stands() -> None:
+    expected = [("tool_spec", 'tools[0] is not a tool of the type "function"')]
+    assert refusal(CONVERSE, chat(*PLAIN, tools=[{"type": "web_search"}])) == expected
+
+
 def test_results_that_answer_nothing_are_refused() -> None:
     asked = chat(user("x"), assistant(None, tool_calls=[call("a")]), tool("A", "b"), assistant("y"))
     assert codes(CONVERSE, asked) == {"tool_unmatched", "tool_unanswered"}
