@@ -241,6 +241,15 @@ def test_a_shard_of_an_object_that_vanished_is_named(s3: Any, tiny: Callable[[in
         call.each(transform_shard.handler, listed)
 
 
+def test_an_object_without_rows_is_refused_either_way(s3: Any, tiny: Callable[[int], None]) -> None:
+    data = {"a.jsonl": rows(1), "b.jsonl": b"\n" * 4000}
+    with pytest.raises(DatasetRejected, match=r"datasets/b.jsonl holds no rows"):
+        Call(s3, "run", data).at_once()
+    tiny(3000)
+    with pytest.raises(DatasetRejected, match=r"datasets/b.jsonl holds no rows"):
+        Call(s3, "run", data).by_shards()
+
+
 def test_scratch_is_left_clean(
     s3: Any, tiny: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

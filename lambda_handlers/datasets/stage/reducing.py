@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from lambda_handlers.datasets.passes.measured import Measured
 from lambda_handlers.datasets.passes.reduction import Assignment, assign
 from lambda_handlers.datasets.passes.summary import ShardSummary, bases
 from lambda_handlers.datasets.preparation import Preparation
-from lambda_handlers.datasets.reading.reader import read_rows
+from lambda_handlers.datasets.reading.reader import no_rows, read_rows
 from lambda_handlers.datasets.reading.rows import SourceObject
 from lambda_handlers.datasets.shards import Shard
 from lambda_handlers.datasets.stage.shard_objects import ASSIGNMENT, BASES, INDEX, SUMMARY, ShardObjects
@@ -30,6 +31,7 @@ def reduce(
 ) -> dict[str, Any]:
     """Write for each shard where its rows begin and, with operations, where each goes; return counts and sets read."""
     summaries = [read_summaries(objects, shard) for shard in shards]
+    _check_none_empty(summaries)
     _write_bases(objects, summaries)
     if not preparation.operations.any():
         return {"assigned": None, "evaluation_sets": []}
@@ -51,6 +53,16 @@ def read_summaries(objects: ShardObjects, shard: Shard) -> list[ShardSummary]:
     """Return what a shard tells about each of its pieces; raise DataPreparationFailed when it was lost."""
     found = orjson.loads(objects.read(shard.number, SUMMARY))
     return [ShardSummary.from_json(orjson.dumps(each)) for each in found]
+
+
+def _check_none_empty(summaries: Iterable[Iterable[ShardSummary]]) -> None:
+    """Refuse an object without rows, as one call does: a range of it cannot tell."""
+    rows: Counter[str] = Counter()
+    for each in chain.from_iterable(summaries):
+        rows[each.source] += each.rows
+    for source, count in rows.items():
+        if not count:
+            raise no_rows(source)
 
 
 def _write_bases(objects: ShardObjects, summaries: Sequence[Sequence[ShardSummary]]) -> None:
