@@ -317,9 +317,25 @@ def test_a_fault_of_the_row_that_is_made_says_so() -> None:
     ]
 
 
-def test_a_tool_that_is_no_function_is_named_where_it_stands() -> None:
-    expected = [("tool_spec", 'tools[0] is not a tool of the type "function"')]
-    assert refusal(CONVERSE, chat(*PLAIN, tools=[{"type": "web_search"}])) == expected
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        (chat(*PLAIN, tools=[{"type": "x"}]), "tool_spec", 'tools[0] is not a tool of the type "function"'),
+        (chat(user([]), assistant("y")), "missing_text", "messages[0].content is empty"),
+        (
+            chat(user([{"type": "text", "text": 5}]), assistant("y")),
+            "wrong_type",
+            "messages[0].content[0].text is a number, not a text",
+        ),
+        (
+            chat(user("x"), assistant(None, tool_calls=[call("c", None)])),
+            "tool_input",
+            "messages[1].tool_calls[0].function.arguments is null, not a JSON object",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_where_it_stands(asked: dict[str, Any], code: str, message: str) -> None:
+    assert refusal(CONVERSE, asked) == [(code, message)]
 
 
 def test_results_that_answer_nothing_are_refused() -> None:
