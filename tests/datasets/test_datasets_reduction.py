@@ -95,13 +95,22 @@ def test_every_row_becomes_what_the_words_say(
 
 
 @given(rows=ROWS, operations=OPERATIONS)
-def test_the_number_of_partitions_and_the_size_of_blocks_change_nothing(rows: list[Row], operations: Operations) -> None:
+def test_the_sizes_of_partitions_and_blocks_change_nothing(rows: list[Row], operations: Operations) -> None:
     whole = become(rows, operations)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partitions, "_ROWS", 3)
         patch.setattr(partitions, "_BUFFERED", 100)
         patch.setattr(reduction, "_BLOCK", 7)
         assert become(rows, operations) == whole
+
+
+def test_a_limit_counts_over_all_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduction, "_BLOCK", 7)
+    for limit in range(1, 32):
+        found = become([(1, 1), *distinct(30)], Operations(limit=limit, dedupe=True))
+        assert [name for name in found if name != "duplicate"] == ["train"] * min(limit, 30) + ["over_limit"] * (
+            30 - limit
+        )
 
 
 def test_partitions_grow_in_number_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +136,7 @@ def test_partitions_grow_in_number_with_the_rows(tmp_path: Path, monkeypatch: py
         (5, (0.5, 0.25, 0.25), (3, 1, 1)),
         (15, (0.5, 0.25, 0.25), (7, 4, 4)),
         (10, (0.7, 0.0, 0.3), (7, 0, 3)),
+        (15, (0.7, 0.2, 0.1), (11, 3, 1)),  # the floats nearest to 0.7 and 0.1 would make it 10, 3, 2
         (10, (1.0, 0.0, 0.0), (10, 0, 0)),
         (1000, (0.98, 0.01, 0.01), (980, 10, 10)),
     ],
@@ -175,6 +185,14 @@ def test_by_content_a_row_stays_where_it_is_whatever_is_added(order: list[int], 
     alone = dict(zip(range(1, 20), become(distinct(19), operations), strict=True))
     more = dict(zip(order, become([(line, line) for line in order], operations), strict=True))
     assert {line: more[line] for line in alone} == alone
+
+
+def test_by_content_another_seed_makes_another_split() -> None:
+    parts = [
+        [part_of(digest(number)) for number in range(99)]
+        for part_of in (by_content(Split(by="content"), seed) for seed in (1, 2))
+    ]
+    assert parts[0] != parts[1]
 
 
 def test_by_content_the_parts_are_near_their_shares() -> None:
