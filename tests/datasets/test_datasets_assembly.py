@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.passes.assembly import assemble, renumber
@@ -17,6 +17,7 @@ def pieces(content: bytes, size: int) -> list[bytes]:
     return [content[start : start + size] for start in range(0, len(content), size)]
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(codes=st.lists(st.integers(0, 5), max_size=30), size=st.integers(1, 40))
 def test_each_line_goes_to_the_writer_of_its_code(codes: list[int], size: int) -> None:
     lines = [b"line %d" % number * (number % 3 + 1) for number in range(len(codes))]
@@ -43,6 +44,7 @@ def test_lines_that_are_not_those_of_the_codes_are_noticed(content: bytes, codes
         assemble([content], codes, {0: LineWriter(MemorySink())})
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(
     rows=st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9), st.text())),
     base=st.builds(Base, rows=st.integers(0, 10**12), lines=st.integers(0, 10**12)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.passes import partitions, reduction
@@ -87,6 +87,7 @@ def simple(rows: Sequence[Row], operations: Operations, evaluation: Sequence[int
     return found
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(rows=ROWS, operations=OPERATIONS, evaluation=st.lists(st.integers(1, 10), max_size=3), piece=st.integers(1, 99))
 def test_every_row_becomes_what_the_words_say(
     rows: list[Row], operations: Operations, evaluation: list[int], piece: int
@@ -94,6 +95,7 @@ def test_every_row_becomes_what_the_words_say(
     assert become(rows, operations, evaluation, piece) == simple(rows, operations, evaluation)
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(rows=ROWS, operations=OPERATIONS)
 def test_the_sizes_of_partitions_and_blocks_change_nothing(rows: list[Row], operations: Operations) -> None:
     whole = become(rows, operations)
@@ -149,6 +151,7 @@ def test_the_parts_have_exact_sizes(rows: int, shares: tuple[float, float, float
         assert tuple(found[name] for name in NAMES[:3]) == expected
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(rows=st.integers(0, 10**9), split=SHARES)
 @example(rows=10**7, split=Split(train=1 / 3, validation=1 / 3, test=1 / 3))
 def test_sizes_add_up_and_are_near_the_shares(rows: int, split: Split) -> None:
@@ -179,6 +182,7 @@ def test_every_row_has_the_same_chance() -> None:
     assert all(15 <= tested[number] <= 75 for number in range(20)), tested
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(st.permutations(range(1, 40)), st.integers(0, 3))
 def test_by_content_a_row_stays_where_it_is_whatever_is_added(order: list[int], seed: int) -> None:
     operations = Operations(split=Split(by="content"), seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
@@ -49,6 +49,7 @@ def told(one: ShardSummary) -> tuple[object, ...]:
     return one.rows, one.lines, one.accepted, one.rules, one.reasons, sides, one.columns_seen.absent
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 40), max_size=6))
 def test_any_shards_tell_what_one_pass_tells(rows: list[tuple[int | None, int]], cuts: list[int]) -> None:
     bounds = [0, *sorted(cut for cut in cuts if cut <= len(rows)), len(rows)]
@@ -57,6 +58,7 @@ def test_any_shards_tell_what_one_pass_tells(rows: list[tuple[int | None, int]],
     assert told(merge(shards)) == told(merge([summary(rows, "s")]))
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(ROWS)
 def test_a_summary_survives_json(rows: list[tuple[int | None, int]]) -> None:
     one = summary(rows, "s3://b/kä")
