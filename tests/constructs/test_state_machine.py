@@ -13,25 +13,51 @@ NEVER_RETRIED = {
 
 
 def tasks(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Yield every Task with its name and whether it stands in a branch."""
+    """Yield every Task with its name and whether it stands in a branch or a Map."""
     for name, state in definition["States"].items():
         if state["Type"] == "Task":
             yield name, state, False
-        for branch in state.get("Branches", []):
+        for branch in [*state.get("Branches", []), *([state["ItemProcessor"]] if state["Type"] == "Map" else [])]:
             for inner, inner_state, _ in tasks(branch):
                 yield inner, inner_state, True
 
 
-def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
+def walk(definition: dict[str, Any], choices: dict[str, str]) -> list[str]:
+    """Return the states of a run that takes the default of a choice where `choices` says so, else its first branch."""
     states, name, path = definition["States"], definition["StartAt"], []
     while name:
         path.append(name)
         state = states[name]
-        name = state.get("Next") or (state["Choices"][0]["Next"] if state["Type"] == "Choice" else "")
-    assert path == [
-        *("PlanRun", "PlanDecision", "PrepareData", "Train", "FindCheckpoint", "Evaluate", "DecideGate"),
-        *("GateDecision", "ImportModel", "DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
+        chosen = choices.get(name) or (state["Choices"][0]["Next"] if state["Type"] == "Choice" else "")
+        name = state.get("Next") or chosen
+    return path
+
+
+def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
+    assert walk(definition, {"DataIsCut": definition["States"]["DataIsCut"]["Default"]}) == [
+        *("PlanRun", "PlanDecision", "PrepareData", "DataIsCut", "DataReady", "Train", "FindCheckpoint", "Evaluate"),
+        *("DecideGate", "GateDecision", "ImportModel", "DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
     ]
+
+
+def test_a_large_dataset_takes_two_maps(definition: dict[str, Any]) -> None:
+    assert walk(definition, {})[2:9] == [
+        *("PrepareData", "DataIsCut", "TransformShards", "ReduceShards", "AssembleShards", "FinishData", "DataReady")
+    ]
+    states = definition["States"]
+    assert states["DataIsCut"]["Choices"][0]["Variable"] == "$.data.shards"
+    for name, after in (("TransformShards", "ReduceShards"), ("AssembleShards", "FinishData")):
+        state = states[name]
+        assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+        assert state["ItemReader"]["Parameters"]["Key.$"] == "$.data.shards.key"
+        # The next state is told what became of each shard, and refuses to go on without one of them.
+        assert states[after]["Parameters"]["done.$"] == state["ResultPath"]
+        [call] = [inner for inner in state["ItemProcessor"]["States"].values() if inner["Type"] == "Task"]
+        assert "Runtime.ExitError" in {error for retry in call["Retry"] for error in retry["ErrorEquals"]}
+        [caught] = call["Catch"]
+        lost = state["ItemProcessor"]["States"][caught["Next"]]
+        assert lost["Parameters"] == {"shard.$": "$.shard.number", "error.$": "$.error"}
+        assert (call["ResultPath"], call["OutputPath"]) == (None, "$.shard.number")
 
 
 def test_a_choice_that_does_not_match_never_deploys(definition: dict[str, Any]) -> None:
@@ -44,7 +70,7 @@ def test_every_failure_is_closed_before_it_fails(definition: dict[str, Any]) -> 
     closing = {"CloseRun", "CloseRejectedRun", "CloseSkippedRun", "CloseFailedRun"}
     states = definition["States"]
     for name, state in states.items():
-        if state["Type"] in {"Task", "Parallel"} and name not in closing:
+        if state["Type"] in {"Task", "Parallel", "Map"} and name not in closing:
             catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "CloseFailedRun"}
             assert state["Catch"] == [catch], name
     assert states["CloseFailedRun"]["Next"] == "RunFailed"
@@ -77,5 +103,5 @@ def test_evaluations_run_side_by_side(definition: dict[str, Any]) -> None:
 
 def test_tasks_name_published_versions(definition: dict[str, Any]) -> None:
     for name, state, _ in tasks(definition):
-        target = state["Parameters"].get("FunctionName") or state["Resource"]
+        target = state.get("Parameters", {}).get("FunctionName") or state["Resource"]
         assert "CurrentVersion" in target, name
