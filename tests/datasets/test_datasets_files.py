@@ -241,7 +241,10 @@ def test_the_manifest_is_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_training_rows_that_ask_what_an_evaluation_set_asks_are_left_out(tmp_path: Path) -> None:
     gen_qa = source(tmp_path, b'{"query": "Q1", "response": "r"}\n', "gen_qa.jsonl")
-    chat = b'{"messages": [{"role": "user", "content": "q 2"}, {"role": "user", "content": [{"text": "x"}]}]}\n'
+    chat = (
+        b'{"messages": [{"role": "user", "content": "q 2"}, {"role": "assistant", "content": "no"}, '
+        b'{"role": "user", "content": [{"text": "x"}]}]}\n'
+    )
     judge = b'{"prompt": " q3 "}\n{"ask": "q4"}\n{"text": "q5"}\n{"question": "q6"}\n'
     other = source(tmp_path, chat + judge, "other.jsonl")
     preparation = with_operations(Operations(no_leak=True), columns={"question": "ask"})
