@@ -6,14 +6,16 @@ import gzip
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lambda_handlers.datasets import files, local_shards, output_folder, preparing
+from lambda_handlers.datasets import files, local_shards, output_folder
 from lambda_handlers.datasets.files import prepare_files, validate_files
-from lambda_handlers.datasets.forms.registry import conversion_form
+from lambda_handlers.datasets.forms.form import Form, RowSettings, RowTransform
+from lambda_handlers.datasets.forms.registry import conversion_form, form_of
 from lambda_handlers.datasets.output_folder import OutputFolder
 from lambda_handlers.datasets.preparation import Operations, Preparation, Split
 from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected, InvalidRequest
@@ -321,22 +323,21 @@ def test_rows_that_have_to_be_of_the_form_already_are_told_from_those_that_could
 
 
 def test_a_process_that_dies_fails_the_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = local_shards.RowWork
-    monkeypatch.setattr(preparing, "RowWork", lambda **given: work(**{**given, "form": _Dying(given["form"])}))
+    form = form_of(SFT)
+    dying = replace(form, make=_Dying(form))
     monkeypatch.setattr(local_shards.in_processes, "__kwdefaults__", {"shard_bytes": 100_000})
     with pytest.raises(DataPreparationFailed, match="ended abruptly"):
-        prepare_files(source(tmp_path, rows(200_000)), tmp_path / "out", SFT, processes=2)
+        prepare_files(source(tmp_path, rows(200_000)), tmp_path / "out", SFT, processes=2, form=dying)
     assert not (tmp_path / "out").exists()
 
 
 class _Dying:
-    """A form whose transform ends any process but this one."""
+    """Makes transforms, but ends any process other than this one."""
 
-    def __init__(self, form: Any) -> None:
-        self.output, self.name, self._make = form.output, form.name, form.make
-        self._process = os.getpid()
+    def __init__(self, form: Form) -> None:
+        self._make, self._process = form.make, os.getpid()
 
-    def make(self, settings: Any) -> Any:
+    def __call__(self, settings: RowSettings) -> RowTransform:
         if os.getpid() != self._process:
             os._exit(9)
         return self._make(settings)
