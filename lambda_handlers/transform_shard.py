@@ -17,4 +17,4 @@ def handler(event: dict[str, Any], _context: object) -> None:
     request = StageRequest.parse(event)
     objects = ShardObjects.of_environment(client("s3"), request.run.id)
     with service_errors():
-        transform(objects, Shard.parse(event["shard"]), request.preparation)
+        transform(objects, Shard.parse(event["shard"]), request)

@@ -25,12 +25,22 @@ Some validators refuse `Thought:` and `<unk>` too; the documentation does not, a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaKind:
-    """Describe images, videos or documents: formats by model version, how many a sample may have, and their size."""
+    """Describe images, videos or documents: formats by model version, how many a sample may have, and their size.
+
+    Sizes are AWS's, data preparation page of Nova 2 (the Nova Forge SDK checks the same for images and videos). Neither
+    says how many bytes a megabyte has; the larger reading is taken, so that nothing is refused that may be good. They
+    disagree about how long a video may be (15 minutes, 90 seconds), which the size of an object does not tell.
+    """
 
     name: str
     formats: Mapping[int, tuple[str, ...]]
     per_sample: int
     max_megabytes: int
+
+    @property
+    def max_bytes(self) -> int:
+        """Return the most bytes that an image, video or document may have."""
+        return self.max_megabytes * 1024 * 1024
 
 
 MEDIA_KINDS: Final[Mapping[str, MediaKind]] = MappingProxyType(

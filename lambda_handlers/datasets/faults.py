@@ -37,6 +37,8 @@ CODES: Final = {
     "media_reasoning": "media and reasoning stand in one turn",
     "media_location": "the place of an image, video or document is not acceptable",
     "media_owner": "the account that owns the bucket of the media is missing",
+    "media_missing": "an image, video or document is not there or cannot be read",
+    "media_too_large": "an image, video or document is too large",
     "image_format": "the format of an image is not supported",
     "video_format": "the format of a video is not supported",
     "document_format": "the format of a document is not supported",

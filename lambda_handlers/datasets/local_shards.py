@@ -7,18 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from lambda_handlers.datasets.forms.form import Form, RowSettings
+from lambda_handlers.datasets.forms.media_place import MediaPlace
+from lambda_handlers.datasets.forms.registry import form_of, settings_of
 from lambda_handlers.datasets.passes import assembly
 from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.passes.measured import Measured
+from lambda_handlers.datasets.passes.media_ahead import media_ahead
 from lambda_handlers.datasets.passes.shard import transform_shard
 from lambda_handlers.datasets.passes.summary import Base, ShardSummary, bases
+from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import no_rows, read_rows, source_format
 from lambda_handlers.datasets.reading.rows import LineCount, SourceObject
 from lambda_handlers.datasets.shards import ObjectToRead, Piece, cut
@@ -39,6 +43,18 @@ class RowWork:
     form: Form
     settings: RowSettings
     max_row_bytes: int
+
+    @classmethod
+    def of(cls, preparation: Preparation, form: Form | None = None, media: MediaPlace | None = None) -> Self:
+        """Return the work of a preparation; `form` is another form than that of its method.
+
+        Raises InvalidRequest or UnsupportedCombination for what does not fit together.
+        """
+        return cls(
+            form=form or form_of(preparation),
+            settings=replace(settings_of(preparation), media=media),
+            max_row_bytes=preparation.max_row_bytes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +81,9 @@ def in_one_process(
     found, rows = PassOne([], []), 0
     for source in sources:
         measured, lines = Measured(source, on_bytes), LineCount()
+        found_rows = read_rows(measured, max_row_bytes=work.max_row_bytes, lines=lines)
         summary = transform_shard(
-            read_rows(measured, max_row_bytes=work.max_row_bytes, lines=lines),
+            media_ahead(found_rows, work.form, work.settings),
             work.form.make(work.settings),
             source=source.uri,
             accepted=targets.accepted,

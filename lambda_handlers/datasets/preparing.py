@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lambda_handlers.datasets.forms.form import Form
-from lambda_handlers.datasets.forms.registry import form_of, settings_of
+from lambda_handlers.datasets.forms.media_place import MediaPlace
 from lambda_handlers.datasets.local_shards import PassOne, RowWork, Targets, in_one_process, in_processes
 from lambda_handlers.datasets.output_folder import QUARANTINE
 from lambda_handlers.datasets.passes import assembly, outcome
@@ -69,8 +69,12 @@ class Job:
         processes: int,
         progress: Progress | None,
         find: Find = local_files.find,
+        media: MediaPlace | None = None,
     ) -> Job:
-        """Look up what was asked for; raise InvalidRequest or UnsupportedCombination for what cannot be done."""
+        """Look up what was asked for; raise InvalidRequest or UnsupportedCombination for what cannot be done.
+
+        `media` is where the media of good rows have to lie; None leaves them where they are.
+        """
         operations = preparation.operations
         problems = operations_problems(operations, with_evaluation_sets=bool(evaluation_sets))
         if processes < 1:
@@ -79,11 +83,7 @@ class Job:
             raise InvalidRequest("; ".join(problems), problems=problems)
         return cls(
             preparation=preparation,
-            work=RowWork(
-                form=form or form_of(preparation),
-                settings=settings_of(preparation),
-                max_row_bytes=preparation.max_row_bytes,
-            ),
+            work=RowWork.of(preparation, form, media),
             sources=_found([inputs] if isinstance(inputs, str) else inputs, find),
             evaluation_sets=_found(evaluation_sets, find),
             processes=processes,

@@ -21,6 +21,7 @@ CONTENT: Final = ("text", "image", "video", "document", "reasoningContent", "too
 _KEYS: Final = {"schemaVersion", "system", "messages", "toolConfig"}
 _BITS: Final = {name: 2 << index for index, name in enumerate(FEATURES)}
 SYSTEM_BIT: Final = _BITS["system"]
+MEDIA_BITS: Final = _BITS["image"] | _BITS["video"] | _BITS["document"]
 
 
 def faults(row: dict[str, Any], nova: int, *, multimodal: bool = True) -> list[Fault]:

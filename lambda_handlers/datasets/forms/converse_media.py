@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lambda_handlers.catalog.training_data import MEDIA_KINDS, MEDIA_URI
-from lambda_handlers.datasets.faults import Fault
+from lambda_handlers.datasets.faults import Fault, RejectedRowError
+from lambda_handlers.datasets.forms.media_place import MediaItem, MediaPlace
 
 _URI: Final = re.compile(MEDIA_URI, re.ASCII)
 
@@ -84,6 +85,36 @@ def conversation_faults(messages: list[dict[str, Any]], *, multimodal: bool) -> 
         limit = MEDIA_KINDS[name].per_sample
         if counts[name] > limit:
             yield Fault(f"{name}_count", f"messages has {counts[name]} {name}s; at most {limit} allowed in a sample")
+
+
+def place_all(messages: list[dict[str, Any]], place: MediaPlace, *, source: str = "") -> None:
+    """Bring the media of a good row to a place, and write into the row where they are then.
+
+    Raises RejectedRowError with the faults of all media that cannot be had; `source` stands before each.
+    """
+    found: list[Fault] = []
+    for path, name, value in _media(messages):
+        location = value["source"]["s3Location"]
+        item = MediaItem(name, value["format"].lower(), location["uri"])
+        try:
+            location["uri"], location["bucketOwner"] = place.place(item, location["bucketOwner"])
+        except RejectedRowError as rejection:
+            found += [Fault(fault.code, f"{source}{path}: {fault.message}") for fault in rejection.faults]
+    if found:
+        raise RejectedRowError(found)
+
+
+def buckets(messages: list[dict[str, Any]]) -> set[str]:
+    """Return the buckets in which the media of a good row lie."""
+    uris = (value["source"]["s3Location"]["uri"] for _, _, value in _media(messages))
+    return {uri.removeprefix("s3://").partition("/")[0] for uri in uris}
+
+
+def _media(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for turn, message in enumerate(messages):
+        for index, content in enumerate(message["content"]):
+            for name in content.keys() & MEDIA_KINDS.keys():
+                yield f"messages[{turn}].content[{index}].{name}", name, content[name]
 
 
 def _counted(content: Any) -> Counter[str]:

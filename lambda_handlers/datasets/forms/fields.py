@@ -7,7 +7,7 @@ names differs. That is why a row that is made here passes the form's own validat
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ class FieldTransform(ABC):
     def __init__(self, form: Form, fields: Mapping[str, Field], settings: RowSettings) -> None:
         self.columns_seen = ColumnsSeen()
         self.features = 0
+        self.media_bits = 0
         self._form = form
         self._fields = fields
         self._settings = settings
@@ -83,6 +84,10 @@ class FieldTransform(ABC):
     @abstractmethod
     def prompt(self) -> str:
         """Return what the user says in the row made last."""
+
+    def buckets(self) -> Collection[str]:
+        """Return none: rows of these forms name no media that lie in buckets."""
+        return ()
 
     @abstractmethod
     def _row_faults(self, row: dict[str, Any]) -> list[Fault]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
+from lambda_handlers.datasets.forms.media_place import MediaPlace
 
 
 class RowTransform(Protocol):
@@ -18,6 +19,8 @@ class RowTransform(Protocol):
     columns_seen: ColumnsSeen
     features: int
     """Bit 0: the row came as flat columns. Bit n + 1: it has the n-th of its form's `features`."""
+    media_bits: int
+    """The bits of `features` that tell of media which lie in buckets; 0 where a form has none."""
 
     def __call__(self, line: bytes) -> bytes:
         """Return the line made of a row of JSON, without a line end; raise RejectedRowError with every fault found."""
@@ -28,6 +31,9 @@ class RowTransform(Protocol):
     def prompt(self) -> str:
         """Return what the user says in the row made last, its turns joined by line ends; "" where nobody asks."""
 
+    def buckets(self) -> Collection[str]:
+        """Return the buckets in which the media of the row made last lie."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowSettings:
@@ -35,6 +41,7 @@ class RowSettings:
 
     `columns` maps standard names to those of the data. `as_is` refuses rows that are not of the form already.
     `nova` is the version of the model, 1 or 2; `multimodal` tells whether it reads images, videos and documents.
+    `media` brings those of good rows to where the output is; None leaves them where they are, and so does `as_is`.
     """
 
     nova: int = 2
@@ -42,6 +49,7 @@ class RowSettings:
     columns: Mapping[str, str] = field(default_factory=dict)
     system_prompt: str | None = None
     as_is: bool = False
+    media: MediaPlace | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

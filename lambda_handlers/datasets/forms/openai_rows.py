@@ -6,7 +6,7 @@ A good OpenAI row is one that says what a good Converse row says: its rules are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -151,9 +151,10 @@ class OpenAiTransform:
 
     def __init__(self, settings: RowSettings) -> None:
         self._as_is = settings.as_is
-        self._through: RowTransform = sft.CONVERSE.make(replace(settings, as_is=False))
+        self._through: RowTransform = sft.CONVERSE.make(replace(settings, as_is=False, media=None))
         self.columns_seen = self._through.columns_seen
         self.features = 0
+        self.media_bits = 0
 
     def __call__(self, line: bytes) -> bytes:
         """Return the OpenAI line made of a row of JSON; raise RejectedRowError with every fault found."""
@@ -170,6 +171,10 @@ class OpenAiTransform:
     def prompt(self) -> str:
         """Return what the user says in the row made last."""
         return self._through.prompt()
+
+    def buckets(self) -> Collection[str]:
+        """Return none: no Nova job reads rows of this form."""
+        return ()
 
     def _checked(self, line: bytes) -> bytes:
         row = quick.parse(line)

@@ -6,13 +6,13 @@ show; every other row takes the careful way, which parses strictly and names eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
 
 from lambda_handlers.datasets.faults import Fault, RejectedRowError, reject
-from lambda_handlers.datasets.forms import converse, openai_chat, parsing, quick, screens
+from lambda_handlers.datasets.forms import converse, converse_media, openai_chat, parsing, quick, screens
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
 from lambda_handlers.datasets.forms.flat_conversation import OPTIONAL, REQUIRED, FlatConversation
 from lambda_handlers.datasets.forms.form import Form, RowSettings
@@ -31,7 +31,9 @@ class ConverseTransform:
     def __init__(self, settings: RowSettings) -> None:
         self.columns_seen = ColumnsSeen()
         self.features = 0
+        self.media_bits = converse.MEDIA_BITS
         self._nova, self._multimodal, self._as_is = settings.nova, settings.multimodal, settings.as_is
+        self._media = None if settings.as_is else settings.media
         self._system_prompt = settings.system_prompt or None
         self._flat = FlatConversation(settings.columns, nova=settings.nova, multimodal=settings.multimodal)
         self._question, self._answer = self._flat.columns["question"], self._flat.columns["answer"]
@@ -56,6 +58,10 @@ class ConverseTransform:
     def prompt(self) -> str:
         """Return what the user says in the row made last, its turns joined by line ends."""
         return self._said if isinstance(self._said, str) else converse.user_text(self._said)
+
+    def buckets(self) -> Collection[str]:
+        """Return the buckets in which the media of the row made last lie."""
+        return () if isinstance(self._said, str) else converse_media.buckets(self._said)
 
     def _fast(self, line: bytes) -> bytes | None:
         try:
@@ -129,7 +135,10 @@ class ConverseTransform:
     def _validated(self, row: dict[str, Any], features: int, *, source: str = "") -> bytes:
         if found := converse.faults(row, self._nova, multimodal=self._multimodal):
             raise RejectedRowError(Fault(fault.code, source + fault.message) for fault in found)
-        self.features, self._said = features | converse.features(row), row["messages"]
+        made = features | converse.features(row)
+        if self._media and made & converse.MEDIA_BITS:
+            converse_media.place_all(row["messages"], self._media, source=source)
+        self.features, self._said = made, row["messages"]
         return orjson.dumps(row)
 
     def _with_system(self, row: dict[str, Any]) -> dict[str, Any]:

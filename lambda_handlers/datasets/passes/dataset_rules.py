@@ -52,8 +52,8 @@ def _parts_of_some_rows(form: Form, summary: ShardSummary) -> Iterator[str]:
         if there.count and absent.count:
             yield (
                 f"{there.count} of {summary.accepted} good rows have {feature} and {absent.count} have none; "
-                f"either all rows of a dataset have it or none has. First with {feature}: {_first(there, summary)}; "
-                f"first without: {_first(absent, summary)}"
+                "either all rows of a dataset have it or none has. "
+                f"First with {feature}: {first_rows(there, summary)}; first without: {first_rows(absent, summary)}"
             )
 
 
@@ -64,9 +64,10 @@ def _mixed_modalities(form: Form, summary: ShardSummary) -> Iterator[str]:
         if (kind := summary.having(form.features.index(name) + 1, there=True)).count
     ]
     if len(found) > 1:
-        kinds = "; ".join(f"{kind.count} rows have {name}, first {_first(kind, summary)}" for name, kind in found)
+        kinds = "; ".join(f"{kind.count} rows have {name}, first {first_rows(kind, summary)}" for name, kind in found)
         yield f"{MIXES_NO_MEDIA}, but {kinds}"
 
 
-def _first(kind: Kind, summary: ShardSummary) -> str:
+def first_rows(kind: Kind, summary: ShardSummary) -> str:
+    """Name the first rows of a kind."""
     return ", ".join(place_words(place, sources=summary.sources) for place in kind.first[:_SHOWN])

@@ -8,7 +8,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog.training_data import documented_bounds
 from lambda_handlers.datasets.forms.columns import resolve
 from lambda_handlers.datasets.forms.form import Form
-from lambda_handlers.datasets.passes import dataset_rules
+from lambda_handlers.datasets.passes import dataset_rules, media_rules
 from lambda_handlers.datasets.passes.manifest import DatasetManifest, Prepared, ReadObject, RowCounts
 from lambda_handlers.datasets.passes.splitting import PARTS
 from lambda_handlers.datasets.passes.summary import Reason, ShardSummary
@@ -38,7 +38,11 @@ def conclude(
     model, method = catalog.model(preparation.model), catalog.method(preparation.method)
     counts = _counts(summary, assigned)
     training = (assigned or {"train": summary.accepted})["train"]
-    errors = dataset_rules.errors(form, preparation.columns, summary)
+    place = media_rules.place_of(preparation, inputs, outputs)
+    errors = [
+        *dataset_rules.errors(form, preparation.columns, summary),
+        *media_rules.errors(summary, place),
+    ]
     reasons = tuple(_words(reason, summary) for reason in summary.reasons)
     bounds = documented_bounds(method.technique) if with_minimum else None
     too_few = bounds.problem(training) if bounds and training < bounds.minimum else None
@@ -58,7 +62,10 @@ def conclude(
             rules=summary.rules,
             first_reasons=reasons,
             errors=errors,
-            warnings=dataset_rules.warnings(model, method, preparation.columns, training),
+            warnings=[
+                *dataset_rules.warnings(model, method, preparation.columns, training),
+                *media_rules.warnings(summary, place),
+            ],
             rejection=_rejection(counts, training, errors, reasons, max_reject_ratio) or too_few,
         )
     )

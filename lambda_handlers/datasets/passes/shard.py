@@ -10,7 +10,7 @@ from lambda_handlers.datasets.faults import Fault, RejectedRowError
 from lambda_handlers.datasets.forms.form import RowTransform
 from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.quarantine import quarantined
-from lambda_handlers.datasets.passes.summary import FIRST, Base, Kind, Place, Reason, ShardSummary
+from lambda_handlers.datasets.passes.summary import FIRST, Base, BucketsSeen, Kind, Place, Reason, ShardSummary
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
 from lambda_handlers.datasets.writers import LineBuffer
 
@@ -36,6 +36,8 @@ def transform_shard(
     """
     rejected = _Rejected(quarantine, source, Base(rows=first_row, lines=first_line))
     counts: dict[int, int] = {}
+    buckets = BucketsSeen()
+    media_bits = transform.media_bits
     first: dict[int, list[Place]] = {}
     write, add, prompt = accepted.write, index.add if index else None, transform.prompt
     number = 0
@@ -51,6 +53,8 @@ def transform_shard(
         if add:
             add(made, prompt)
         features = transform.features
+        if features & media_bits:
+            buckets.note(transform.buckets(), Place(row=number, line=line[0], source=source))
         count = counts[features] = counts.get(features, 0) + 1
         if count <= FIRST:
             first.setdefault(features, []).append(Place(row=number, line=line[0], source=source))
@@ -62,6 +66,7 @@ def transform_shard(
         reasons=rejected.reasons,
         kinds={features: Kind(count=count, first=first[features]) for features, count in counts.items()},
         columns_seen=transform.columns_seen,
+        buckets=buckets,
     )
 
 

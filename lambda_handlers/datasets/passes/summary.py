@@ -14,6 +14,8 @@ from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
 
 FIRST: Final = 5
 """How many rejected rows are told in words, and how many rows of each kind are remembered by their place."""
+MAX_BUCKETS: Final = 20
+"""How many buckets of media are remembered; a dataset that can be used has one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -60,6 +62,32 @@ class Kind:
         self.first += [place.moved(base) for place in other.first[:room]]
 
 
+@dataclass(slots=True)
+class BucketsSeen:
+    """In which buckets the media of good rows lie, by name: how many rows, and the places of the first.
+
+    Hostile rows could each name a new one. The smallest names are kept, so that shards put together remember what one
+    pass would, and count the same.
+    """
+
+    rows: dict[str, Kind] = field(default_factory=dict)
+
+    def note(self, buckets: Iterable[str], place: Place) -> None:
+        """Take a row with media; rows come in order."""
+        one = Kind(count=1, first=[place])
+        self._add(((bucket, one) for bucket in buckets), Base())
+
+    def add(self, other: Self, base: Base) -> None:
+        """Take over what a later shard saw."""
+        self._add(other.rows.items(), base)
+
+    def _add(self, found: Iterable[tuple[str, Kind]], base: Base) -> None:
+        for bucket, kind in found:
+            self.rows.setdefault(bucket, Kind()).add(kind, base)
+        if len(self.rows) > MAX_BUCKETS:
+            self.rows = {bucket: self.rows[bucket] for bucket in nsmallest(MAX_BUCKETS, self.rows)}
+
+
 @dataclass(kw_only=True, slots=True)
 class ShardSummary:
     """What became of the rows of a shard; `rows` are `accepted` and `rejected`, `lines` counts blank ones too.
@@ -76,6 +104,7 @@ class ShardSummary:
     reasons: list[Reason] = field(default_factory=list)
     kinds: dict[int, Kind] = field(default_factory=dict)
     columns_seen: ColumnsSeen = field(default_factory=ColumnsSeen)
+    buckets: BucketsSeen = field(default_factory=BucketsSeen)
 
     @property
     def accepted(self) -> int:
@@ -101,6 +130,7 @@ class ShardSummary:
         for mask, kind in other.kinds.items():
             self.kinds.setdefault(mask, Kind()).add(kind, base)
         self.columns_seen.add(other.columns_seen)
+        self.buckets.add(other.buckets, base)
 
     def to_json(self) -> bytes:
         """Return the summary as JSON."""
@@ -111,6 +141,7 @@ class ShardSummary:
                 "reasons": [asdict(reason) for reason in self.reasons],
                 "kinds": {str(mask): asdict(kind) for mask, kind in self.kinds.items()},
                 "columns_seen": {"rejected": seen.rejected, "absent": seen.absent, "names": sorted(seen.names)},
+                "buckets": {bucket: asdict(kind) for bucket, kind in self.buckets.rows.items()},
             }
         )
 
@@ -127,6 +158,7 @@ class ShardSummary:
             columns_seen=ColumnsSeen(
                 rejected=seen["rejected"], absent=Counter(seen["absent"]), names=set(seen["names"])
             ),
+            buckets=BucketsSeen({bucket: _kind(kind) for bucket, kind in found["buckets"].items()}),
         )
 
 

@@ -13,6 +13,7 @@ from lambda_handlers.datasets.preparing import Job, prepare_job
 from lambda_handlers.datasets.reading.reader import source_format
 from lambda_handlers.datasets.s3_objects import S3Object, S3Sink
 from lambda_handlers.datasets.shards import SHARD_BYTES, ObjectToRead, Shard, cut
+from lambda_handlers.datasets.stage.placing import run_media
 from lambda_handlers.datasets.stage.recording import record
 from lambda_handlers.datasets.stage.request import StageRequest
 from lambda_handlers.datasets.stage.shard_objects import ShardObjects, pinned
@@ -56,7 +57,9 @@ def _prepare(
     def find(uri: str) -> Sequence[S3Object]:
         return [sources[uri]] if uri in sources else s3_objects.find(objects.s3, uri)
 
-    job = Job.of(list(sources), request.preparation, None, request.no_leak_with, 1, None, find)
+    job = Job.of(
+        list(sources), request.preparation, None, request.no_leak_with, 1, None, find, run_media(request, objects)
+    )
     with tempfile.TemporaryDirectory() as scratch:
         prepared, manifest_uri = prepare_job(
             job,

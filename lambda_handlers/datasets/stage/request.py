@@ -16,7 +16,8 @@ from lambda_handlers.protocol.run import Run
 class StageRequest:
     """The run, the objects that it was planned with, and what to make of them.
 
-    `max_reject_ratio` is a share from 0 to 1; `no_leak_with` are the addresses of evaluation sets.
+    `max_reject_ratio` is a share from 0 to 1; `no_leak_with` are the addresses of evaluation sets. `media_buckets` are
+    the buckets that media may be read from, and `account` owns the bucket that takes copies of them.
     """
 
     run: Run
@@ -25,6 +26,8 @@ class StageRequest:
     preparation: Preparation
     max_reject_ratio: float
     no_leak_with: tuple[str, ...]
+    media_buckets: tuple[str, ...]
+    account: str
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Self:
@@ -37,6 +40,8 @@ class StageRequest:
             preparation=_preparation(config),
             max_reject_ratio=config["max_reject_ratio"],
             no_leak_with=tuple(config.get("no_leak_with", ())),
+            media_buckets=tuple(config.get("media_buckets", ())),
+            account=config.get("account", ""),
         )
 
 

@@ -6,29 +6,32 @@ from contextlib import ExitStack
 
 import orjson
 
-from lambda_handlers.datasets.forms.registry import form_of, settings_of
+from lambda_handlers.datasets.local_shards import RowWork
 from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.manifest import ReadObject
+from lambda_handlers.datasets.passes.media_ahead import media_ahead
 from lambda_handlers.datasets.passes.shard import transform_shard
 from lambda_handlers.datasets.passes.summary import ShardSummary
-from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import LineCount
 from lambda_handlers.datasets.shards import Piece, Shard
+from lambda_handlers.datasets.stage.placing import run_media
+from lambda_handlers.datasets.stage.request import StageRequest
 from lambda_handlers.datasets.stage.shard_objects import INDEX, ROWS, SUMMARY, ShardObjects, pinned
 from lambda_handlers.datasets.writers import LineBuffer, all_or_none
 
 
-def transform(objects: ShardObjects, shard: Shard, preparation: Preparation) -> None:
+def transform(objects: ShardObjects, shard: Shard, request: StageRequest) -> None:
     """Make the rows of a shard; the summaries, one for each piece, are written last and tell that all is there."""
-    index = None
+    preparation, index = request.preparation, None
+    work = RowWork.of(preparation, media=run_media(request, objects))
     if preparation.operations.any():
         index = IndexWriter(objects.sink(shard.number, INDEX), prompts=preparation.operations.no_leak)
     accepted = LineBuffer(objects.sink(shard.number, ROWS))
     with ExitStack() as stack:
         stack.enter_context(all_or_none(accepted, *([index] if index else [])))
         summaries = [
-            _transform_piece(objects, shard.number, number, piece, preparation, accepted, index)
+            _transform_piece(objects, shard.number, number, piece, work, accepted, index)
             for number, piece in enumerate(shard.pieces)
         ]
     objects.write(shard.number, SUMMARY, orjson.dumps([orjson.Fragment(each.to_json()) for each in summaries]))
@@ -44,17 +47,18 @@ def _transform_piece(
     shard: int,
     number: int,
     piece: Piece,
-    preparation: Preparation,
+    work: RowWork,
     accepted: LineBuffer,
     index: IndexWriter | None,
 ) -> ShardSummary:
     lines = LineCount()
     source = pinned(objects.s3, ReadObject(uri=piece.uri, version_id=piece.version_id, sha256="", bytes=piece.bytes))
     quarantine = LineBuffer(objects.sink(shard, rejected_rows(number), rejected=True))
+    rows = read_rows(source, start=piece.start, end=piece.end, max_row_bytes=work.max_row_bytes, lines=lines)
     with all_or_none(quarantine):
         summary = transform_shard(
-            read_rows(source, start=piece.start, end=piece.end, max_row_bytes=preparation.max_row_bytes, lines=lines),
-            form_of(preparation).make(settings_of(preparation)),
+            media_ahead(rows, work.form, work.settings),
+            work.form.make(work.settings),
             source=piece.uri,
             accepted=accepted,
             quarantine=quarantine,

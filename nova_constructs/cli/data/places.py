@@ -25,7 +25,9 @@ def prepare(inputs: Sequence[str], target: str, preparation: Preparation, **opti
     if any(map(_is_s3, (*inputs, target, *options.get("evaluation_sets", ())))):
         from lambda_handlers.datasets.s3_files import prepare_objects
 
-        prepared = prepare_objects(client("s3"), inputs, target, preparation, raise_rejected=False, **options)
+        prepared = prepare_objects(
+            client("s3"), inputs, target, preparation, raise_rejected=False, account=_account, **options
+        )
     else:
         prepared = files.prepare_files(inputs, Path(target), preparation, raise_rejected=False, **options)
     return prepared.manifest.as_dict(), f"{target.rstrip('/') or target}/{MANIFEST}"
@@ -58,6 +60,10 @@ def find(given: str) -> Sequence[SourceObject]:
     from lambda_handlers.datasets import s3_files
 
     return s3_files.find(client("s3"), given)
+
+
+def _account() -> str:
+    return str(client("sts").get_caller_identity()["Account"])
 
 
 def _is_s3(place: str) -> bool:
