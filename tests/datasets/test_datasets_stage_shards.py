@@ -195,6 +195,22 @@ def test_a_shard_that_was_lost_fails_the_run_with_its_reason(s3: Any, tiny: Call
         call.reduce(listed, done[:-1])
 
 
+def test_a_shard_that_was_lost_when_parts_were_made_fails_the_run_too(s3: Any, tiny: Callable[[int], None]) -> None:
+    tiny(3000)
+    call = Call(s3, "run", {"a.jsonl": rows(1)})
+    listed = call.cut()
+    reduced = call.reduce(listed, call.each(transform_shard.handler, listed))
+    done = call.each(assemble_shard.handler, listed)
+    with pytest.raises(DataPreparationFailed, match=rf"of {len(done)} shards only {len(done) - 1} were prepared"):
+        call.finish(listed, done[:-1], reduced)
+
+
+def test_fewer_rows_than_documented_stop_the_run_in_shards_too(s3: Any, tiny: Callable[[int], None]) -> None:
+    tiny(30)
+    with pytest.raises(DatasetRejected, match=r"7 .*8"):
+        Call(s3, "run", {"a.jsonl": b'{"question": "x", "answer": "y"}\n' * 7}).by_shards()
+
+
 def test_a_part_that_was_lost_fails_the_run(s3: Any, tiny: Callable[[int], None]) -> None:
     tiny(3000)
     call = Call(s3, "run", {"a.jsonl": rows(1)})
