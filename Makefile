@@ -42,7 +42,7 @@ bench: install ## Figures, measured side by side
 	$(BIN)/python -m bench
 
 iam-evidence: install ## Run the workflow paths and rewrite nova_constructs/iam_evidence.json
-	$(BIN)/python -m pytest -m slow --timeout 600 tests/workflow/test_iam_evidence.py --write-evidence
+	$(BIN)/python -m pytest -m slow --timeout 600 tests/workflow/test_permissions.py -k "test_path or the_table" --write-evidence
 
 clean: ## Remove what the commands made
 	rm -rf $(VENV) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis

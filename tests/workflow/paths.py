@@ -65,11 +65,11 @@ def large(workflow: Workflow) -> None:
     succeeded(workflow, rows_of_size("Shard", good=8000, faulty=36))
 
 
-def large_and_interrupted(state: str) -> Callable[[Workflow], None]:
+def large_and_interrupted(state: str, *, good: int, faulty: int) -> Callable[[Workflow], None]:
     """Return the path on which no upload of a state's calls can be completed, however often they are tried."""
 
     def take(workflow: Workflow) -> None:
-        arn = workflow.upload(rows_of_size(f"Shard {state}", good=8000, faulty=36))
+        arn = workflow.upload(rows_of_size(f"{state} {faulty}", good=good, faulty=faulty))
         workflow.reach(arn, state)
         workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=None)
         ended = workflow.finish(arn)
@@ -330,10 +330,11 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "medium dataset": medium,
     "medium dataset, upload interrupted": medium_and_interrupted,
     "large dataset": large,
-    **{
-        f"large dataset, upload interrupted in {state}": large_and_interrupted(state)
-        for state in ("TransformShards", "AssembleShards", "FinishData")
-    },
+    "large dataset, upload interrupted": large_and_interrupted("TransformShards", good=8000, faulty=36),
+    "large dataset, upload of rejected rows interrupted": large_and_interrupted("AssembleShards", good=8000, faulty=36),
+    "large dataset, upload of parts interrupted": large_and_interrupted("AssembleShards", good=9000, faulty=0),
+    "large dataset, joining interrupted": large_and_interrupted("FinishData", good=9000, faulty=0),
+    "large dataset, joining of rejected rows interrupted": large_and_interrupted("FinishData", good=900, faulty=40),
     "training fails": training_fails,
     "training never ends": deadline,
     "events lost": events_lost,
