@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from aws_cdk import Stack, Token
 
 from lambda_handlers.datasets.preparation import Split as Split
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
+
+# As S3 names buckets, and as it named them before 2018.
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +27,12 @@ class DataFormat:
     Off unless given: `dedupe` keeps the first of equal rows, `limit` the first so many, `split` puts rows aside for
     validation and test (by `seed`, default 42), `no_leak` takes from training what stands in the test rows, and
     `no_leak_with` what stands in evaluation sets, named by their keys under `evaluation/` of the incoming bucket.
+
+    `media_buckets` names the buckets from which images, videos and documents of rows may be read; they are copied to
+    the bucket of prepared data, beside the rows. Media elsewhere make a row faulty. The functions are allowed
+    s3:GetObject there; what else that takes is the user's to grant, to `data.prepare.role` and
+    `data.transform_shard.role` of the customization: kms:Decrypt on a key that objects are encrypted with (unless it is
+    the customization's own), in the key's policy as well, and for a bucket of another account its bucket policy.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +44,7 @@ class DataFormat:
     limit: int | None = None
     no_leak: bool = False
     no_leak_with: Sequence[str] = ()
+    media_buckets: Sequence[str] = ()
 
     def problems(self) -> list[str]:
         """Return what cannot work."""
@@ -43,6 +56,9 @@ class DataFormat:
         for key in self.no_leak_with:
             if not key.startswith(EVALUATION_PREFIX) or key == EVALUATION_PREFIX:
                 found.append(f"no_leak_with names {key!r}: use a key under {EVALUATION_PREFIX} of the incoming bucket")
+        for name in self.media_buckets:
+            if not Token.is_unresolved(name) and not _BUCKET.fullmatch(name):
+                found.append(f"media_buckets names {name!r}: use the name of a bucket, without s3:// and without a key")
         if self.no_leak and not self.no_leak_with and not (self.split and self.split.test):
             found.append("no_leak has nothing to compare with: give split a test share, or name sets in no_leak_with")
         return found
@@ -68,4 +84,10 @@ class DataFormat:
             "max_reject_ratio": self.max_reject_ratio,
             **({"seed": self.seed} if self.split else {}),
             **wanted,
+            **self._media(store),
         }
+
+    def _media(self, store: ArtifactStore) -> dict[str, Any]:
+        if not self.media_buckets:
+            return {}
+        return {"media_buckets": list(self.media_buckets), "account": Stack.of(store).account}

@@ -10,7 +10,7 @@ where they belong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import jsii
@@ -26,6 +26,7 @@ from nova_constructs.lambda_task import RUN, lambda_task, shard_map
 from nova_constructs.stage import Stage, Workshop
 
 _DATASETS = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
+_MEDIA = "runs/*/media/*"
 _VERSION = "s3:GetObjectVersion"
 # One whole vCPU.
 _MEMORY_MIB = 1769
@@ -85,6 +86,8 @@ class DataPreparation(Stage):
             for function in (self.prepare, self.reduce_shards):
                 function.read_objects("FindEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*")
                 function.read_objects("ReadEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*", action=_VERSION)
+        if data.media_buckets:
+            self._read_media(data.media_buckets)
         self.transform_shard.write_objects("WriteRows", store.prepared, work, multipart=True)
         self.transform_shard.write_objects("WriteRejectedRows", store.quarantine, work, multipart=True)
         self.reduce_shards.read_objects("ReadShards", store.prepared, work)
@@ -98,6 +101,16 @@ class DataPreparation(Stage):
         self.finish.read_objects("ReadRejectedParts", store.quarantine, work, "runs/*")
         self.finish.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.finish.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
+
+    def _read_media(self, buckets: Sequence[str]) -> None:
+        """Let rows be made with media of these buckets, copied beside them; `Prepare` writes there anyway."""
+        prepared, partition = self._workshop.store.prepared, Stack.of(self).partition
+        for function in (self.prepare, self.transform_shard):
+            function.allow("ReadMedia", ["s3:GetObject"], [f"arn:{partition}:s3:::{name}/*" for name in buckets])
+            function.allow("LookAtCopies", ["s3:GetObject"], [prepared.arn_for_objects(_MEDIA)])
+            # Without it S3 does not tell a copy that is not there from one that may not be read.
+            function.allow("MissCopies", ["s3:ListBucket"], [prepared.bucket_arn])
+        self.transform_shard.write_objects("WriteCopies", prepared, _MEDIA)
 
     def _connect(self, config: Mapping[str, Any]) -> None:
         payload = {**RUN, "dataset.$": "$.plan.dataset", "config": dict(config)}

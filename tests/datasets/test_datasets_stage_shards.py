@@ -274,3 +274,66 @@ def test_scratch_is_left_clean(
     tiny(3000)
     Call(s3, "run", {"a.jsonl": rows(1)}, **OPERATIONS["all"]).by_shards()
     assert list(tmp_path.iterdir()) == []
+
+
+def media_rows(count: int) -> bytes:
+    """Return rows with images of two other buckets, of the run's own, one that is missing and one that is elsewhere."""
+    made = []
+    for number in range(count):
+        where = {7: "photos-bucket/none", 9: "closed-bucket/x"}.get(number)
+        uri = f"s3://{where or ('photos-bucket', 'drawings-bucket')[number % 2] + f'/{number % 20}.png'}"
+        if number % 10 == 5:
+            uri = "s3://prepared-bucket/runs/earlier/media/a.png"
+        made.append(
+            {"question": f"{number}?", "answer": "A cat.", "image_format": "png", "s3_uri": uri, "bucket_owner": "1"}
+        )
+    return "\n".join(map(json.dumps, made)).encode()
+
+
+def test_media_from_two_buckets_make_the_same_rows_in_shards(s3: Any, tiny: Callable[[int], None]) -> None:
+    for bucket in ("photos-bucket", "drawings-bucket"):
+        s3.create_bucket(Bucket=bucket)
+        for number in range(20):
+            s3.put_object(Bucket=bucket, Key=f"{number}.png", Body=b"%d" % number)
+    s3.put_object(Bucket="prepared-bucket", Key="runs/earlier/media/a.png", Body=b"earlier")
+    data = {"a.jsonl": media_rows(200), "b.jsonl": media_rows(100)}
+    config = {"media_buckets": ["photos-bucket", "drawings-bucket"], "account": "444455556666", "dedupe": True}
+    whole = Call(s3, "run", data, **config).at_once()
+    expected = files(s3, whole)
+    copies = copied(s3)
+    assert len(copies) == 16 + 2  # 0.png to 19.png by turns, those of the numbers that end in 5 left out
+
+    tiny(2000)
+    call = Call(s3, "run", data, **config)
+    found = files(s3, call.by_shards())
+    call.each(transform_shard.handler, call.cut())
+
+    assert {name: found[name] for name in ("train", "quarantine")} == {
+        name: expected[name] for name in ("train", "quarantine")
+    }
+    assert _without_versions(found["manifest"]) == _without_versions(expected["manifest"])
+    assert copied(s3) == copies
+    assert whole["rows"]["rejected"] == 4
+    assert [json.loads(line)["codes"] for line in found["quarantine"].splitlines()] == [["media_missing"]] * 4
+    locations = {
+        tuple(json.loads(line)["messages"][0]["content"][0]["image"]["source"]["s3Location"].values())
+        for line in found["train"].splitlines()
+    }
+    assert locations == {
+        ("s3://prepared-bucket/runs/earlier/media/a.png", "1"),
+        *((f"s3://prepared-bucket/{key}", "444455556666") for key in copies),
+    }
+
+
+def copied(s3: Any) -> dict[str, Any]:
+    """Return when each copy of the run was made."""
+    found = s3.list_objects_v2(Bucket="prepared-bucket", Prefix="runs/run/media/")["Contents"]
+    return {each["Key"]: each["LastModified"] for each in found}
+
+
+def test_media_of_buckets_that_nobody_named_are_not_read(s3: Any, tiny: Callable[[int], None]) -> None:
+    with pytest.raises(DatasetRejected, match="the setting media_buckets does not name the bucket photos-bucket"):
+        Call(s3, "run", {"a.jsonl": media_rows(20)}).at_once()
+    tiny(2000)
+    with pytest.raises(DatasetRejected, match="the setting media_buckets does not name the bucket photos-bucket"):
+        Call(s3, "run", {"a.jsonl": media_rows(20)}).by_shards()
