@@ -332,8 +332,11 @@ def copied(s3: Any) -> dict[str, Any]:
 
 
 def test_media_of_buckets_that_nobody_named_are_not_read(s3: Any, tiny: Callable[[int], None]) -> None:
+    s3.put_object(Bucket="prepared-bucket", Key="runs/earlier/media/a.png", Body=b"earlier")
     with pytest.raises(DatasetRejected, match="the setting media_buckets does not name the bucket photos-bucket"):
         Call(s3, "run", {"a.jsonl": media_rows(20)}).at_once()
+    rejected = s3.get_object(Bucket="quarantine-bucket", Key="runs/run/quarantine.jsonl")["Body"].read()
+    assert len(rejected.splitlines()) == 20
     tiny(2000)
     with pytest.raises(DatasetRejected, match="the setting media_buckets does not name the bucket photos-bucket"):
         Call(s3, "run", {"a.jsonl": media_rows(20)}).by_shards()
