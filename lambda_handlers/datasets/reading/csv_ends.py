@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from lambda_handlers.datasets.reading.csv_quick import PLAIN, QUOTED_REST
+
 _State = Literal["field", "plain", "quoted", "closed", "broken"]
 
 _UP_TO: Final[dict[_State, re.Pattern[bytes]]] = {
-    "field": re.compile(b""),
+    "field": re.compile(rb'(?:(?:"%b"|%b),)*+' % (QUOTED_REST, PLAIN)),
     "plain": re.compile(rb"[^,\n\r]*+"),
-    "quoted": re.compile(rb'[^"]*+'),
+    "quoted": re.compile(QUOTED_REST),
     "closed": re.compile(b""),
     "broken": re.compile(rb"[^\n]*+"),
 }
@@ -44,9 +46,11 @@ class RecordEnd:
         """Tell whether a quote is open."""
         return self._state == "quoted"
 
-    def end(self, data: bytes) -> int | None:
-        """Return the index of the line end behind the record, or None when it goes on after these bytes."""
-        at = 0
+    def end(self, data: bytes, at: int = 0) -> int | None:
+        """Return the index of the line end behind the record, or None when it goes on after these bytes.
+
+        The record begins, or goes on, at the index `at`.
+        """
         while True:
             skipped = _UP_TO[self._state].match(data, at)
             at = skipped.end() if skipped else at

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lambda_handlers.datasets.reading.csv_quick import QuickRecords
 from lambda_handlers.datasets.reading.damage import Measure, damaged
 from lambda_handlers.datasets.reading.rows import Damaged, Record
 from lambda_handlers.protocol.errors import DatasetRejected
 
 
 class RowMaker:
-    """Takes the records of one source in order, the header first; `names` is empty until then."""
+    """Takes the records of one source in order, the header first; `quick` is None until then."""
 
     def __init__(self, uri: str, limit: int) -> None:
         self._uri = uri
         self._limit = limit
-        self.names: Sequence[str] = ()
+        self._names: Sequence[str] = ()
+        self.quick: QuickRecords | None = None
 
     def row(self, raw: bytes, fields: Sequence[str]) -> Record | Damaged | None:
         """Return the row of a record; None for a blank line and for the header.
 
         Raises DatasetRejected for a header with empty or equal names.
         """
-        if not fields or (len(self.names) != 1 and raw.isspace()):
+        if not fields or (len(self._names) != 1 and raw.isspace()):
             return None
         unreadable = self._unreadable(raw)
-        if not self.names:
+        if not self._names:
             self._check_header(unreadable)
-            self.names = self._checked_names(fields)
+            self._names = self._checked_names(fields)
+            self.quick = QuickRecords(self._names, self._limit)
             return None
         if unreadable:
             return unreadable
         raw = raw.removesuffix(b"\r")
-        if len(fields) != len(self.names):
+        if len(fields) != len(self._names):
             return damaged(
-                "ragged_row", f"the record has {len(fields)} fields where the header has {len(self.names)}", raw
+                "ragged_row", f"the record has {len(fields)} fields where the header has {len(self._names)}", raw
             )
-        return Record(raw, dict(zip(self.names, fields, strict=True)))
+        return Record(raw, dict(zip(self._names, fields, strict=True)))
 
     def broken(self, raw: bytes, problem: str) -> Damaged:
         """Return what the csv module refuses as a damaged row; raise DatasetRejected if it is the header."""
@@ -61,7 +64,7 @@ class RowMaker:
         return None
 
     def _check_header(self, row: Damaged | None) -> None:
-        if row and not self.names:
+        if row and not self._names:
             raise self._header_error(row.fault.message)
 
     def _checked_names(self, fields: Sequence[str]) -> Sequence[str]:
