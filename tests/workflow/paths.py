@@ -12,6 +12,8 @@ from tests.workflow.harness import ENTRY, Workflow, until
 
 EVENT = "SageMaker Training Job State Change"
 PLATFORM = ENTRY["platform"]
+PHOTOS = "nova-test-photos"
+"""A bucket from which the customization may read media."""
 
 
 def success(workflow: Workflow) -> None:
@@ -94,6 +96,19 @@ def failed(workflow: Workflow, body: bytes | None = None) -> None:
     assert ended["status"] == "FAILED", ended.get("output")
     workflow.record(ended["name"])
     workflow.nothing_left_running()
+
+
+def media(filler: int) -> Callable[[Workflow], None]:
+    """Return the path of rows with images that lie elsewhere, padded by so many bytes in a column of no use."""
+
+    def take(workflow: Workflow) -> None:
+        workflow.s3.create_bucket(Bucket=PHOTOS)
+        workflow.s3.put_object(Bucket=PHOTOS, Key="a.png", Body=b"a cat")
+        image = {"image_format": "png", "s3_uri": f"s3://{PHOTOS}/a.png", "bucket_owner": "1", "unused": "x" * filler}
+        rows = [{"question": f"Padded by {filler}, {n}?", "answer": "A cat.", **image} for n in range(40)]
+        succeeded(workflow, "\n".join(map(json.dumps, rows)).encode())
+
+    return take
 
 
 def training_fails(workflow: Workflow) -> None:
@@ -335,6 +350,8 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "large dataset, upload of parts interrupted": large_and_interrupted("AssembleShards", good=9000, faulty=0),
     "large dataset, joining interrupted": large_and_interrupted("FinishData", good=9000, faulty=0),
     "large dataset, joining of rejected rows interrupted": large_and_interrupted("FinishData", good=900, faulty=40),
+    "media": media(0),
+    "media in shards": media(1024 * 1024),
     "training fails": training_fails,
     "training never ends": deadline,
     "events lost": events_lost,

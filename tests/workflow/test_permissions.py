@@ -21,6 +21,7 @@ EVERYTHING = {
         "split": {"train": 0.8, "validation": 0.1, "test": 0.1},
         "dedupe": True,
         "no_leak_with": ["evaluation/gen_qa.jsonl"],
+        "media_buckets": [paths.PHOTOS],
     }
 }
 """What gives the workflow every permission that a setting can give it."""
