@@ -27,6 +27,7 @@ Examples:
 \b
 Written: train.jsonl (with EVALUATION gen_qa.jsonl, llm_judge.jsonl or rft_eval.jsonl), with --split also
 validation.jsonl and test.jsonl, and always quarantine.jsonl (rejected rows and why) and manifest.json.
+Under an s3:// output also media/: images, videos and documents of rows that lie in another bucket.
 
 \b
 Exit codes: 0 prepared, 1 the dataset is rejected or could not be read or written, 2 bad input.
