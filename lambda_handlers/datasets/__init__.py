@@ -1,6 +1,9 @@
 """Datasets: from rows as people have them to rows that Nova trains on.
 
-`readers` cut a source into rows, `transforms` make training rows of them by the rules in `converse*` and `texts`,
-`writers` and `s3_objects` put them away, `quarantine` and `manifest` record what happened. `preparation` puts these
-together over any stream of bytes; `files` and `stage` do so for local files and for the workflow.
+`reading` cuts files and objects into rows, `forms` says what a row of each form is and makes rows fit it, `passes` does
+what concerns all rows together. `preparing` puts these together over any source and any place for the outputs: `files`
+for local ones, `s3_files` for S3, `stage` for a run of the workflow. `local_shards` and `shards` share the work out.
+
+As a library, without aws_cdk: `preparation.Preparation` says what to make, `files.prepare_files` and
+`files.validate_files` do it, `s3_files.prepare_objects` and `s3_files.validate_objects` on S3.
 """
