@@ -10,7 +10,7 @@ from lambda_handlers.datasets.reading.csv_quick import PLAIN, QUOTED_REST
 _State = Literal["field", "plain", "quoted", "closed", "broken"]
 
 _UP_TO: Final[dict[_State, re.Pattern[bytes]]] = {
-    "field": re.compile(rb'(?:(?:"%b"|%b),)*+' % (QUOTED_REST, PLAIN)),
+    "field": re.compile(rb'(?:(?:"%b"|(?!")%b),)*+' % (QUOTED_REST, PLAIN)),
     "plain": re.compile(rb"[^,\n\r]*+"),
     "quoted": re.compile(QUOTED_REST),
     "closed": re.compile(b""),

@@ -8,10 +8,10 @@ from typing import Final
 
 from lambda_handlers.datasets.reading.rows import Line, Record
 
-# What the csv module in strict mode takes for a field. Nothing is tried twice: what a repetition took, it keeps. A
-# plain field may hold quotes, which mean nothing there; such a record is left.
+# What the csv module in strict mode takes for a field: behind a quote that begins it, and without one. In a plain field
+# a quote is a character as any other. Nothing is tried twice: what a repetition took, it keeps.
 QUOTED_REST: Final = rb'[^"]*+(?:""[^"]*+)*+'
-PLAIN: Final = rb'[^",\r\n]*+'
+PLAIN: Final = rb"[^,\r\n]*+"
 # A pattern with groups for each of very many columns takes long to make.
 _MAX_WIDTH: Final = 100
 
@@ -35,13 +35,13 @@ class QuickRecords:
         """
         match, names, limit, behind = self._match, self._names, self._limit, 2 * len(self._names) + 1
         while (found := match(data, start)) and (end := found.end()) - start <= limit:
-            texts = map(bytes.decode, found.groups()[1::2])
+            groups = found.groups()
             try:
                 # The pattern has a group for each name, and a strict zip takes longer. To look for one quote takes
                 # much less time than to look for two.
                 values = {
-                    name: text.replace('""', '"') if '"' in text else text
-                    for name, text in zip(names, texts)  # noqa: B905
+                    name: text.replace('""', '"') if '"' in text and quote else text
+                    for name, quote, text in zip(names, groups[::2], map(bytes.decode, groups[1::2]))  # noqa: B905
                 }
             except UnicodeDecodeError:
                 break
