@@ -79,7 +79,8 @@ class ConverseTransform:
 
     def _framed(self, row: Mapping[str, Any], question: str, answer: str) -> bytes | None:
         """Return the line of a good flat row that is made of texts only; None for any other row."""
-        if self._as_is or not question.strip() or not answer.strip():
+        # Not `strip`, which copies a text that begins or ends with white space.
+        if self._as_is or not question or question.isspace() or not answer or answer.isspace():
             return None
         if not self._flat.is_bare(row):
             return self._made_of_texts(row)

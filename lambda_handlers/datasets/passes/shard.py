@@ -40,12 +40,18 @@ def transform_shard(
     media_bits = transform.media_bits
     first: dict[int, list[Place]] = {}
     write, add, prompt = accepted.write, index.add if index else None, transform.prompt
+    from_columns = transform.from_columns
     number = 0
     for line in rows:
         number += 1
         row = line[2]
         try:
-            made = transform(row) if type(row) is bytes else _made(row, transform)
+            if type(row) is bytes:
+                made = transform(row)
+            elif type(row) is Record:
+                made = from_columns(row.values)
+            else:
+                raise _unreadable(row)
         except RejectedRowError as rejection:
             rejected.take(number, line, rejection.faults)
             continue
@@ -70,12 +76,9 @@ def transform_shard(
     )
 
 
-def _made(row: bytes | Record | Damaged, transform: RowTransform) -> bytes:
-    if isinstance(row, Record):
-        return transform.from_columns(row.values)
-    if isinstance(row, Damaged):
-        raise RejectedRowError((row.fault,))
-    return transform(row)
+def _unreadable(row: bytes | Record | Damaged) -> RejectedRowError:
+    assert isinstance(row, Damaged)
+    return RejectedRowError((row.fault,))
 
 
 class _Rejected:
