@@ -10,7 +10,7 @@ import yaml
 from lambda_handlers.evaluation import job
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import InvalidRequest
-from nova_constructs.emulator import hub
+from lambda_handlers.recipes import hub_snapshot as hub
 from tests.training.training_support import RUN, MemoryS3
 
 CHECKPOINT = "s3://customer-escrow-123456789012-smtj-abc/job-1"

@@ -20,7 +20,7 @@ from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid, Unsup
 from lambda_handlers.protocol.fingerprint import settle
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.store import ConditionFailed, Item, next_version
-from nova_constructs.emulator import hub
+from lambda_handlers.recipes import hub_snapshot as hub
 
 REGION = "us-east-1"
 ROW = b'{"question": "x", "answer": "y"}\n'

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from nova_constructs.emulator import hub as snapshot
+from lambda_handlers.recipes import hub_snapshot as snapshot
 
 REGION = "us-east-1"
 

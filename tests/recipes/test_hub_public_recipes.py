@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from lambda_handlers.recipes import documents
+from lambda_handlers.recipes import hub_snapshot as snapshot
+from lambda_handlers.recipes.hub_snapshot.recipes import recipes
 from lambda_handlers.recipes.template import leaves
-from nova_constructs.emulator import hub as snapshot
-from nova_constructs.emulator.hub.snapshot import recipes
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
 RECIPES = {recipe.name: recipe for recipe in recipes()}

@@ -11,9 +11,9 @@ import yaml
 
 from lambda_handlers.catalog import MODELS, Platform, evaluation_task, method
 from lambda_handlers.recipes import constraints, hub, render
+from lambda_handlers.recipes import hub_snapshot as snapshot
+from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, recipes
 from lambda_handlers.recipes.template import leaves
-from nova_constructs.emulator import hub as snapshot
-from nova_constructs.emulator.hub.snapshot import SnapshotRecipe, recipes
 from tests.recipes.hub_support import REGION, FakeS3, FakeSageMaker
 
 RECIPES = {recipe.name: recipe for recipe in recipes()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.sagemaker.responses import SageMakerResponse
 
-from nova_constructs.emulator import hub as snapshot
+from lambda_handlers.recipes import hub_snapshot as snapshot
 from nova_constructs.emulator.simulators.checkpoints import make_service_bucket, put_service_object
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo

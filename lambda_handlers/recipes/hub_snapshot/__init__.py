@@ -1,8 +1,9 @@
-"""A small snapshot of the public hub: the documents, templates and override specs that the emulator serves.
+"""A small snapshot of the public hub: documents, templates and override specs for work without AWS.
 
-What it stands in for: `DescribeHubContent` of SageMakerPublicHub and the objects of a Region's hub bucket, for jobs on
-SageMaker Training Jobs: supervised fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks
-and own-dataset evaluations. HyperPod payloads, judges and reward evaluations are not in it.
+The emulator serves it, and it can be rendered from on its own. It stands in for `DescribeHubContent` of
+SageMakerPublicHub and for the objects of a Region's hub bucket, for jobs on SageMaker Training Jobs: supervised
+fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset evaluations.
+HyperPod payloads, judges and reward evaluations are not in it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from lambda_handlers.catalog import MODELS, Platform, Technique, images, regions
 from lambda_handlers.recipes import documents
-from nova_constructs.emulator.hub.snapshot import SnapshotRecipe, recipes
+from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, recipes
 
 __all__ = ["CONTENT_VERSION", "HUB_NAME", "bucket", "hub_content", "objects"]
 

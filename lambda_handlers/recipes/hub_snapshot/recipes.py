@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.catalog import MODELS, NovaModel
-from nova_constructs.emulator.hub import parameters, recipe_values
-from nova_constructs.emulator.hub.parameters import ParameterSet
-from nova_constructs.emulator.hub.recipe_values import Tree
+from lambda_handlers.recipes.hub_snapshot import parameters, recipe_values
+from lambda_handlers.recipes.hub_snapshot.parameters import ParameterSet
+from lambda_handlers.recipes.hub_snapshot.recipe_values import Tree
 
 _G12, _G48 = ("ml.g5.12xlarge", "ml.g6.12xlarge"), ("ml.g5.48xlarge", "ml.g6.48xlarge")
 _P5_P4D = ("ml.p5.48xlarge", "ml.p4d.24xlarge", "ml.p5en.48xlarge")
