@@ -7,7 +7,15 @@ override spec, `render` fills it in. All problems of a recipe come together in o
 from __future__ import annotations
 
 from lambda_handlers.recipes import hub
-from lambda_handlers.recipes.arguments import evaluation_arguments, training_arguments
+from lambda_handlers.recipes.arguments import arguments_before_a_run, evaluation_arguments, training_arguments
 from lambda_handlers.recipes.rendering import PROTECTED, Recipe, render
 
-__all__ = ["PROTECTED", "Recipe", "evaluation_arguments", "hub", "render", "training_arguments"]
+__all__ = [
+    "PROTECTED",
+    "Recipe",
+    "arguments_before_a_run",
+    "evaluation_arguments",
+    "hub",
+    "render",
+    "training_arguments",
+]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers.catalog.evaluations import EvaluationTask
+from lambda_handlers.catalog.methods import TrainingMethod
 from lambda_handlers.catalog.models import NovaModel
 
 
@@ -69,3 +70,21 @@ def evaluation_arguments(
         "reward_lambda_arn": reward_lambda_arn,
         "lambda_arn": lambda_arn,
     }
+
+
+def arguments_before_a_run(
+    *,
+    model: NovaModel,
+    work: TrainingMethod | EvaluationTask,
+    spec: Mapping[str, Mapping[str, Any]],
+    subtask: str | None = None,
+) -> Mapping[str, Any]:
+    """Return the arguments of a recipe that no run uses yet: what the model and the task say, and nothing else.
+
+    What only a run knows keeps the template's default; where the spec declares a text without one, it is empty.
+    """
+    known: dict[str, Any] = {"model_type": model.model_type}
+    if isinstance(work, EvaluationTask):
+        known |= {"task": work.name, "strategy": work.strategy, "metric": work.metric, "subtask": subtask}
+    blank = [name for name, entry in spec.items() if "default" not in entry and entry.get("type") in ("string", "str")]
+    return dict.fromkeys(blank, "") | {name: value for name, value in known.items() if value is not None}

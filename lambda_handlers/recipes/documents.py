@@ -20,13 +20,19 @@ def as_number(text: str) -> float | None:
     return float(text) if _EXPONENT.fullmatch(text) else None
 
 
-class _Loader(yaml.SafeLoader):
-    """Read plain exponent notation without a decimal point as a number, as recipe authors mean it."""
+class Loader(yaml.SafeLoader):
+    """Read plain exponent notation without a decimal point as a number, as recipe authors mean it.
+
+    What looks like a date stays text: no recipe has dates, and names such as 2026-06-01 are meant as they stand.
+    """
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(f"^(?:{_EXPONENT.pattern})$"), list("-+.0123456789")
-)
+Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^(?:{_EXPONENT.pattern})$"), list("-+.0123456789"))
 
 
 def load(text: str) -> Any:
@@ -35,7 +41,7 @@ def load(text: str) -> Any:
     Raises:
         yaml.YAMLError: The text is not YAML.
     """
-    return yaml.load(text, Loader=_Loader)
+    return yaml.load(text, Loader=Loader)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -113,9 +113,9 @@ def _recipes(document: object, model: NovaModel) -> tuple[Entry, ...]:
 
 
 def select(
-    content: HubContent, work: TrainingMethod | EvaluationTask, platform: Platform, instance_type: str
+    content: HubContent, work: TrainingMethod | EvaluationTask, platform: Platform, instance_type: str | None
 ) -> HubRecipe:
-    """Return the hub's recipe for a method or an evaluation task on a platform and an instance type.
+    """Return the hub's recipe for a method or an evaluation task on a platform and an instance type (None: any).
 
     Recipes that need a Nova Forge subscription are passed over. Where several remain, the hub's order decides.
 
@@ -154,9 +154,9 @@ def _is_of_kind(entry: Entry, kind: RecipeKind) -> bool:
     return kind.value in words and (kind is RecipeKind.RUBRIC_JUDGE or not rubric)
 
 
-def _runs_on(entry: Entry, instance_type: str) -> bool:
+def _runs_on(entry: Entry, instance_type: str | None) -> bool:
     types = entry.get("SupportedInstanceTypes")
-    return not types or instance_type in types
+    return not types or instance_type is None or instance_type in types
 
 
 def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:

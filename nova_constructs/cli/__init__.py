@@ -4,8 +4,10 @@
     data/          nova data prepare, validate, show, convert: datasets
     demo/          nova demo: the whole workflow on the embedded emulator
     emulate.py     nova emulate: the emulator by itself
+    recipe/        nova recipe render: recipes of the public hub
     run/           nova run start, list, show, stop: runs of a deployed customization
     aws.py         clients of AWS
+    json_command.py  commands that answer with one JSON object in every case when asked to; settings.py --set
     deployed.py    finds the deployed customization; runs.py reads its runs; history.py reads an execution's history
     embedded.py    runs the emulator for the two commands that need it
     output.py      what goes to stdout and stderr; exits.py the exit codes; interrupts.py Ctrl-C and SIGTERM

@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "data": ("nova_constructs.cli.data", "data", "Prepare, validate, show and convert datasets."),
         "demo": ("nova_constructs.cli.demo", "demo", "Run the whole workflow on the embedded emulator."),
         "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
+        "recipe": ("nova_constructs.cli.recipe", "recipe", "Render recipes of the public hub."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
     }
 )
@@ -55,6 +56,7 @@ class LazyGroup(click.Group):
 Examples:
   nova demo
   nova data prepare train.jsonl --model NOVA_LITE_2 --method SFT_LORA --output prepared
+  nova recipe render --model NOVA_LITE_2 --method SFT_LORA
   nova run list --stack NovaSupport
   nova run show RUN --json
 

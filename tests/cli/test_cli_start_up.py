@@ -34,6 +34,11 @@ def test_run_never_imports_cdk_or_the_emulator(command: list[str]) -> None:
     assert loaded(command, "aws_cdk", "jsii", "moto") == "[]"
 
 
+def test_rendering_from_the_snapshot_imports_neither_cdk_nor_boto3_nor_the_emulator() -> None:
+    command = ["recipe", "render", "--model", "NOVA_LITE_2", "--method", "SFT_LORA", "--hub", "bundled"]
+    assert loaded(command, "aws_cdk", "jsii", "moto", "boto3", "nova_constructs.emulator") == "[]"
+
+
 def test_a_refused_demo_imports_neither_cdk_nor_the_emulator() -> None:
     assert loaded(["demo", "--data", "/nowhere"], "aws_cdk", "moto") == "[]"
 
@@ -46,6 +51,8 @@ def test_a_refused_demo_imports_neither_cdk_nor_the_emulator() -> None:
         *(["data", name] for name in ("prepare", "validate", "show", "convert")),
         ["demo"],
         ["emulate"],
+        ["recipe"],
+        ["recipe", "render"],
         ["run"],
         ["run", "start"],
         ["run", "list"],

@@ -1,7 +1,7 @@
 """`nova data`: one file per command.
 
 options.py    what the commands take, and the preparation that it describes
-command.py    a command that answers with one JSON object in every case when asked to
+command.py    the class of these commands
 places.py     local files or S3: which functions do the work
 report.py     what is printed about a preparation; bar.py shows how far it is
 """

@@ -24,6 +24,7 @@ from nova_constructs.cli.run.show import print_run
 from nova_constructs.cli.run.target import open_runs
 from nova_constructs.cli.run.waiting import wait_until_closed
 from nova_constructs.cli.runs import Runs
+from nova_constructs.cli.settings import parse_settings
 
 # Not the prefix that starts a run by itself: this command starts it, with its own options.
 UPLOAD_PREFIX = "uploads"
@@ -60,7 +61,8 @@ def start(
 ) -> int:
     """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
     local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
-    input_for = partial(execution_input, force=force, reason=reason, overrides=parse_settings(settings))
+    overrides = parse_settings(settings, _typed, example="max_epochs=3")
+    input_for = partial(execution_input, force=force, reason=reason, overrides=overrides)
     check_input(input_for(uri=dataset if local is None else _ANY_URI))
     runs = open_runs(stack=stack, customization=customization)
     run_id = new_run_id(datetime.now(UTC))
@@ -96,27 +98,13 @@ def check_input(document: Mapping[str, Any]) -> None:
         raise BadInputError(str(invalid), do="see `nova run start --help`") from None
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """Parse `KEY=VALUE` pairs; a value that reads as JSON is that (3, 1e-5, true, null), any other is text."""
-    overrides: dict[str, Any] = {}
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator or not key.strip():
-            raise BadInputError(
-                "--set needs a key and a value", received=setting, allowed="KEY=VALUE", do="try --set max_epochs=3"
-            )
-        if key.strip() in overrides:
-            raise BadInputError(f"--set gives {key.strip()} twice", received=setting, do="keep one of the two")
-        overrides[key.strip()] = _typed(value)
-    return overrides
-
-
 def new_run_id(now: datetime) -> str:
     """Return a run id that sorts by time and does not repeat."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def _typed(value: str) -> Any:
+    """Return what a value that reads as JSON is (3, 1e-5, true, null); any other is text."""
     try:
         return json.loads(value, parse_constant=_refuse)
     except ValueError:

@@ -1,0 +1,123 @@
+"""`nova recipe render`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import yaml
+
+from lambda_handlers import recipes
+from lambda_handlers.recipes import Recipe, documents, hub
+from nova_constructs.cli import output
+from nova_constructs.cli.errors import BadInputError
+from nova_constructs.cli.json_command import JsonCommand
+from nova_constructs.cli.recipe.request import RecipeRequest, parse_request
+from nova_constructs.cli.recipe.sources import HubName, HubSource, open_hub
+from nova_constructs.cli.settings import parse_settings
+
+
+@click.command(
+    cls=JsonCommand,
+    epilog="""\b
+Examples:
+  nova recipe render --model NOVA_LITE_2 --method SFT_LORA --set max_steps=200 --set lr=2e-5
+  nova recipe render --model NOVA_MICRO --method SFT_LORA --instance-type ml.g5.12xlarge --hub bundled
+  nova recipe render --model NOVA_LITE_2 --method EVALUATION --task mmlu --json
+
+\b
+Exit codes: 0 rendered, 1 AWS could not be asked, 2 bad input (unknown keys and values out of bounds too).
+""",
+)
+@click.option("--model", required=True, help="Model, such as NOVA_LITE_2.")
+@click.option("--method", required=True, help="SFT_LORA, SFT_FULL, RFT_LORA, RFT_FULL, CPT or EVALUATION.")
+@click.option("--platform", default="SMTJ", show_default=True, help="SMTJ (training jobs) or SMHP (HyperPod).")
+@click.option("--task", help="With EVALUATION: mmlu, gen_qa, rft_eval, …")
+@click.option("--subtask", help="A part of the task, such as college_physics of mmlu.")
+@click.option("--instance-type", help="Choose the recipe for it, such as ml.p5.48xlarge; by default the hub's first.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set a value by its key, its parameter's name or its path; read as YAML. Repeatable.",
+)
+@click.option(
+    "--hub",
+    "hub_name",
+    type=click.Choice(["aws", "bundled"]),
+    help="Where recipes come from: the public hub, or the snapshot that comes with nova. "
+    "[default: aws where credentials or an endpoint are set, else bundled]",
+)
+@click.option("--hub-content-version", metavar="VERSION", help="Pin the hub's content, such as 1.0.20.")
+@output.json_option
+def render(
+    model: str,
+    method: str,
+    platform: str,
+    task: str | None,
+    subtask: str | None,
+    instance_type: str | None,
+    settings: tuple[str, ...],
+    hub_name: HubName | None,
+    hub_content_version: str | None,
+    as_json: bool,
+) -> int:
+    """Print the recipe of a method or an evaluation task as YAML.
+
+    Values that only a run knows, such as the place of its data, are the template's defaults.
+    """
+    request = parse_request(
+        model=model, method=method, platform=platform, task=task, subtask=subtask, instance_type=instance_type
+    )
+    overrides = parse_settings(settings, _yaml_value, example="max_steps=200")
+    source = open_hub(hub_name)
+    content = hub.fetch(source.sagemaker, request.model, hub_content_version)
+    found = hub.select(content, request.work, request.platform, request.instance_type)
+    _say(source, content, found)
+    rendered = _rendered(request, hub.load_template(source.s3, found), overrides)
+    if as_json:
+        output.print_json(_document(source, content, found, rendered))
+    else:
+        click.echo(rendered.yaml_text, nl=False)
+    return 0
+
+
+def _rendered(request: RecipeRequest, template: hub.RecipeTemplate, overrides: dict[str, Any]) -> Recipe:
+    arguments = recipes.arguments_before_a_run(
+        model=request.model, work=request.work, spec=template.spec, subtask=request.subtask
+    )
+    return recipes.render(template.template, template.spec, arguments, overrides)
+
+
+def _say(source: HubSource, content: hub.HubContent, found: hub.HubRecipe) -> None:
+    types = ", ".join(found.instance_types) or "any instance type"
+    click.echo(f"Hub: {source.name} ({source.why}), content version {content.version}", err=True)
+    click.echo(f"Recipe: {found.name}, for {types}", err=True)
+
+
+def _document(source: HubSource, content: hub.HubContent, found: hub.HubRecipe, rendered: Recipe) -> dict[str, Any]:
+    return {
+        "hub": source.name,
+        "hub_content_version": content.version,
+        "hub_recipe": found.name,
+        "instance_types": list(found.instance_types),
+        "image_uri": found.image_uri,
+        "sha256": rendered.sha256,
+        "recipe": rendered.values,
+    }
+
+
+def _yaml_value(text: str) -> Any:
+    try:
+        value = documents.load(text)
+    except yaml.YAMLError:
+        value = {}
+    if isinstance(value, dict):
+        raise BadInputError(
+            "--set takes one YAML value",
+            received=text,
+            allowed="a number, true, false, null, text or a list",
+            do="put text with special characters in YAML quotes: --set 'name=\"a: b\"'",
+        )
+    return value
