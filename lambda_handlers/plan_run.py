@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lambda_handlers.planning.plan import Places, Planner
+from lambda_handlers.planning.places import Places
+from lambda_handlers.planning.plan import Planner
+from lambda_handlers.planning.run_checks import Account
 from lambda_handlers.protocol import clock
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.ledger import LedgerClient
@@ -15,14 +17,22 @@ from lambda_handlers.protocol.store import run_control_store
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return the run and its plan, or the decision to skip."""
     return Planner(
-        s3=client("s3"),
-        sagemaker=client("sagemaker"),
+        account=Account(
+            s3=client("s3"),
+            sagemaker=client("sagemaker"),
+            iam=client("iam"),
+            kms=client("kms"),
+            service_quotas=client("service-quotas"),
+        ),
         control=run_control_store(os.environ["RUN_CONTROL_TABLE"]),
         ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
         clock=clock.current(),
         places=Places(
             slug=os.environ["SLUG"],
+            region=os.environ["AWS_REGION"],
             prepared_bucket=os.environ["PREPARED_BUCKET"],
             artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
+            role_arn=os.environ["TRAINING_ROLE_ARN"],
+            key_arn=os.environ["KEY_ARN"],
         ),
     ).plan(event)

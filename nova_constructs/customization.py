@@ -151,7 +151,7 @@ class NovaCustomization(Construct):
         deployment: OnDemand,
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
-        self.plan = RunPlan(self, "Plan", workshop=workshop, config=config)
+        self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
         self.data = DataPreparation(self, "Data", workshop=workshop, model=model, method=method, data=data)
         self.training = Training(
             self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform

@@ -2,18 +2,19 @@
 
 Input: the execution input (schema: `lambda_handlers/planning/execution_input.v1.schema.json`).
 Output: `$.run` and `$.plan`, which replace the input.
-Errors: `InvalidRequest`, `RecipeInvalid`, `UnsupportedCombination`.
+Errors: `InvalidRequest`, `RecipeInvalid`, `UnsupportedCombination`, `QuotaExceeded`: one, with every problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
 from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX
+from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
 from nova_constructs.stage import Stage, Workshop
@@ -24,7 +25,15 @@ PUBLIC_HUB = "SageMakerPublicHub"
 class RunPlan(Stage):
     """Checks the input, pins the dataset, renders the recipe, takes the lock. Attribute: `plan`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, workshop: Workshop, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        workshop: Workshop,
+        execution_role: ExecutionRole,
+        config: Mapping[str, Any],
+    ) -> None:
         super().__init__(scope, construct_id)
         store, control, ledger = workshop.store, workshop.control, workshop.ledger
         self.plan = HandlerFunction(
@@ -40,9 +49,12 @@ class RunPlan(Stage):
                 **ledger.environment,
                 "PREPARED_BUCKET": store.prepared.bucket_name,
                 "ARTIFACTS_BUCKET": store.artifacts.bucket_name,
+                "TRAINING_ROLE_ARN": execution_role.role.role_arn,
+                "KEY_ARN": store.key.key_arn,
             },
         )
         self._permissions(workshop)
+        self._see_account(execution_role, [store.key.key_arn, *_volume_keys(config)])
         self.run_in_order(
             lambda_task(
                 self,
@@ -67,6 +79,19 @@ class RunPlan(Stage):
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")
         workshop.ledger.grant_append(self.plan)
         read_recipes(self.plan)
+
+    def _see_account(self, execution_role: ExecutionRole, key_arns: Sequence[str]) -> None:
+        """Let the function see whether the jobs' role, keys and quotas are as they have to be."""
+        see_role = ["iam:GetRole", "iam:SimulatePrincipalPolicy"]
+        self.plan.allow("SeeExecutionRole", see_role, [execution_role.role.role_arn])
+        self.plan.allow("SeeKeys", ["kms:DescribeKey"], key_arns)
+        # The action has no resource form (Service Authorization Reference, Service Quotas).
+        self.plan.allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ["*"])
+
+
+def _volume_keys(config: Mapping[str, Any]) -> Sequence[str]:
+    jobs = (config["training"], *config["evaluation"])
+    return list(dict.fromkeys(job["volume_key_arn"] for job in jobs if job.get("volume_key_arn")))
 
 
 def read_recipes(function: HandlerFunction) -> None:

@@ -62,23 +62,42 @@ class PinnedDataset:
         return asdict(self)
 
 
-def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
-    """Fix the version of each object of a dataset and hash it; an address that ends in `/` means the objects below it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundDataset:
+    """A dataset that can be read: its address, and those of its objects with versions, in the order of their keys."""
+
+    uri: str
+    objects: tuple[tuple[str, str | None], ...]
+
+
+def locate(s3: Any, uri: str, version_id: str | None) -> FoundDataset:
+    """Find the objects of a dataset; an address that ends in `/` means the objects below it.
 
     Raises InvalidRequest if there is none, or one is missing, unreadable, empty or too large.
     """
     if not uri.endswith("/"):
         if not kind_of(uri):
             raise InvalidRequest(f"The dataset {uri} has no name that tells its format; allowed: {ALLOWED}.")
-        one = _pin_object(s3, uri, find(s3, uri, version_id, most=_most(uri)))
-        return PinnedDataset(uri=uri, version_id=one.version_id, sha256=one.sha256, bytes=one.bytes, objects=(one,))
+        return FoundDataset(uri=uri, objects=((uri, find(s3, uri, version_id, most=_most(uri))),))
     if version_id:
         raise InvalidRequest(f"The dataset {uri} is a folder, which has no version: leave version_id out.")
-    objects = tuple(
-        _pin_object(s3, each.uri, find(s3, each.uri, each.version_id, most=_most(each.uri))) for each in _below(s3, uri)
+    found = _below(s3, uri)
+    versions = (find(s3, each.uri, each.version_id, most=_most(each.uri)) for each in found)
+    return FoundDataset(
+        uri=uri, objects=tuple((each.uri, version) for each, version in zip(found, versions, strict=True))
     )
+
+
+def pin(s3: Any, found: FoundDataset) -> PinnedDataset:
+    """Hash each object of a dataset; raise InvalidRequest if one has become unreadable."""
+    objects = tuple(_pin_object(s3, uri, version) for uri, version in found.objects)
+    if not found.uri.endswith("/"):
+        [one] = objects
+        return PinnedDataset(
+            uri=found.uri, version_id=one.version_id, sha256=one.sha256, bytes=one.bytes, objects=objects
+        )
     return PinnedDataset(
-        uri=uri,
+        uri=found.uri,
         version_id=None,
         sha256=hashlib.sha256("\n".join(each.sha256 for each in objects).encode()).hexdigest(),
         bytes=sum(each.bytes for each in objects),

@@ -19,7 +19,8 @@ SCHEMA_FILE: Final = Path(__file__).with_name("execution_input.v1.schema.json")
 class ExecutionInput:
     """What one run was asked to do.
 
-    `requested_by` is what the caller claims; nothing attests it.
+    `dataset_uri` is empty only in an input that is not valid. `requested_by` is what the caller claims; nothing attests
+    it.
     """
 
     dataset_uri: str
@@ -34,20 +35,32 @@ class ExecutionInput:
     @classmethod
     def parse(cls, raw: Any) -> ExecutionInput:
         """Read the raw input of an execution; raise InvalidRequest with every problem at once."""
-        found = schema.problems(raw, published_schema()) or list(_not_run_here(raw))
+        asked, found = cls.understand(raw)
         if found:
             raise InvalidRequest("The execution input is not valid.", problems=found)
-        dataset = raw["dataset"] if isinstance(raw["dataset"], dict) else {"uri": raw["dataset"]}
+        return asked
+
+    @classmethod
+    def understand(cls, raw: Any) -> tuple[ExecutionInput, list[str]]:
+        """Return what can be understood of a raw input, with defaults for the rest, and everything wrong with it."""
+        found = [*schema.problems(raw, published_schema()), *_not_run_here(raw)]
+        fit = {key: value for key, value in raw.items() if _fits(key, value)} if isinstance(raw, dict) else {}
+        given = fit.get("dataset")
+        dataset = given if isinstance(given, dict) else {"uri": given or ""}
         return cls(
             dataset_uri=dataset["uri"],
             # A rule's input transformer writes an empty text for an object without a version.
             dataset_version_id=dataset.get("version_id") or None,
-            overrides=raw.get("overrides", {}),
-            hub_content_version=raw.get("hub_content_version"),
-            force=raw.get("force", False),
-            requested_by=raw.get("requested_by"),
-            reason=raw.get("reason"),
-        )
+            overrides=fit.get("overrides", {}),
+            hub_content_version=fit.get("hub_content_version"),
+            force=fit.get("force", False),
+            requested_by=fit.get("requested_by"),
+            reason=fit.get("reason"),
+        ), found
+
+
+def _fits(key: str, value: Any) -> bool:
+    return not schema.problems({key: value}, published_schema())
 
 
 @cache
@@ -57,14 +70,17 @@ def published_schema() -> Mapping[str, Any]:
     return document
 
 
-def _not_run_here(raw: Mapping[str, Any]) -> Iterator[str]:
+def _not_run_here(raw: Any) -> Iterator[str]:
+    if not isinstance(raw, dict):
+        return
     mode = raw.get("mode", "full")
-    if mode != "full":
+    if mode != "full" and _fits("mode", mode):
         yield f'mode: received "{mode}"; this version runs only full'
     for key in ("recipe", "model_path", "base_run"):
-        if key in raw:
+        if key in raw and _fits(key, raw[key]):
             yield f'{key}: received "{raw[key]}"; this version does not take it, remove the key'
-    if raw.get("dry_run"):
+    if raw.get("dry_run") is True:
         yield "dry_run: received true; this version has no dry run, remove the key"
-    if "dataset" not in raw and mode == "full":
+    # Whoever misspelled the key is told so already, with the nearest name.
+    if "dataset" not in raw and mode == "full" and set(raw) <= set(published_schema()["properties"]):
         yield "dataset: missing; give the s3:// address of the data to train on"

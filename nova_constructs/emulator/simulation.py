@@ -12,11 +12,16 @@ JobHook = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """Durations in simulated seconds, and the quality of models between 0 and 1."""
+    """Durations in simulated seconds, and the quality of models between 0 and 1.
+
+    `instance_quota` is how many instances of each type Service Quotas allows; `quotas` has other values by quota name.
+    """
 
     training_seconds: float = 3600.0
     evaluation_seconds: float = 1200.0
     import_seconds: float = 1500.0
     deployment_seconds: float = 900.0
     quality: float = 0.8
+    instance_quota: float = 64.0
+    quotas: Mapping[str, float] = field(default_factory=dict)
     hooks: tuple[JobHook, ...] = field(default=())

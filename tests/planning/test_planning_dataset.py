@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambda_handlers.planning.dataset import MOST_BYTES, MOST_OBJECTS, PinnedDataset, PinnedObject, pin
+from lambda_handlers.planning import dataset
+from lambda_handlers.planning.dataset import MOST_BYTES, MOST_OBJECTS, PinnedDataset, PinnedObject
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError
 
 BUCKET = "incoming-bucket"
@@ -25,6 +26,10 @@ def s3() -> Iterator[Any]:
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield client
+
+
+def pin(s3: Any, uri: str, version_id: str | None) -> PinnedDataset:
+    return dataset.pin(s3, dataset.locate(s3, uri, version_id))
 
 
 def put(s3: Any, data: bytes) -> str:

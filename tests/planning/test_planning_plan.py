@@ -14,13 +14,22 @@ import yaml
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from lambda_handlers.planning.plan import Places, Planner
+from lambda_handlers.planning.places import Places
+from lambda_handlers.planning.plan import Planner
+from lambda_handlers.planning.run_checks import Account
 from lambda_handlers.protocol import runs
-from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid, UnsupportedCombination
+from lambda_handlers.protocol.errors import (
+    InvalidRequest,
+    QuotaExceeded,
+    RecipeInvalid,
+    TransientServiceError,
+    UnsupportedCombination,
+)
 from lambda_handlers.protocol.fingerprint import settle
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.store import ConditionFailed, Item, next_version
 from lambda_handlers.recipes import hub_snapshot as hub
+from tests.checks.checks_support import KEY, ROLE, Iam, Kms, Quotas, refusal
 
 REGION = "us-east-1"
 ROW = b'{"question": "x", "answer": "y"}\n'
@@ -115,20 +124,29 @@ class World:
     def __init__(self) -> None:
         self.s3 = MemoryS3({(hub.bucket(REGION), key): content for key, content in hub.objects().items()})
         self.control, self.ledger = MemoryStore(), Ledger()
+        self.iam, self.kms, self.quotas = Iam(), Kms(), Quotas()
 
-    def plan(self, name: str = "run-1", config: Any = None, data: bytes = ROW, **asked: Any) -> dict[str, Any]:
+    def plan(
+        self, name: str = "run-1", config: Any = None, data: bytes = ROW, raw: Any = None, **asked: Any
+    ) -> dict[str, Any]:
         self.s3.put_object(Bucket="incoming-bucket", Key="datasets/a.jsonl", Body=data)
         planner = Planner(
-            s3=self.s3,
-            sagemaker=Hub(),
+            account=Account(s3=self.s3, sagemaker=Hub(), iam=self.iam, kms=self.kms, service_quotas=self.quotas),
             control=self.control,
             ledger=self.ledger,
             clock=Clock(),
-            places=Places(slug="demo", prepared_bucket="prepared-bucket", artifacts_bucket="artifacts-bucket"),
+            places=Places(
+                slug="demo",
+                region=REGION,
+                prepared_bucket="prepared-bucket",
+                artifacts_bucket="artifacts-bucket",
+                role_arn=ROLE,
+                key_arn=KEY,
+            ),
         )
         return planner.plan(
             {
-                "input": {"dataset": "s3://incoming-bucket/datasets/a.jsonl", **asked},
+                "input": raw or {"dataset": "s3://incoming-bucket/datasets/a.jsonl", **asked},
                 "execution": {
                     "id": f"arn:aws:states:us-east-1:123456789012:execution:demo:{name}",
                     "name": name,
@@ -246,25 +264,127 @@ def test_a_forced_run_that_is_skipped_leaves_the_earlier_success_in_force(world:
     assert "run-1 has already succeeded" in world.plan("run-4")["plan"]["reason"]
 
 
+def refused(world: World, **given: Any) -> tuple[type[Exception], list[str]]:
+    """Return the class and the problems of a run that is not planned; nothing is taken, nothing is recorded."""
+    with pytest.raises((InvalidRequest, UnsupportedCombination, RecipeInvalid, QuotaExceeded)) as caught:
+        world.plan(**given)
+    assert world.control.items == {}
+    assert world.ledger.events == []
+    return caught.type, list(caught.value.problems)
+
+
+EVALUATION = {"task": "gen_qa", "instance_type": "ml.p5.48xlarge", "overrides": {}}
+
+
 @pytest.mark.parametrize(
-    ("error", "asked", "config"),
+    ("error", "words", "asked", "config"),
     [
-        (InvalidRequest, {"mode": "train"}, {}),
-        (RecipeInvalid, {"overrides": {"max_stps": 5}}, {}),
-        (RecipeInvalid, {"hub_content_version": "9.9.9"}, {}),
-        (UnsupportedCombination, {}, {"method": "CPT"}),
-        (InvalidRequest, {}, {"evaluation": [{"task": "gen_qa", "instance_type": "ml.p5.48xlarge"}]}),
+        (InvalidRequest, "mode: received", {"mode": "train"}, {}),
+        (RecipeInvalid, "training: max_stps is not a value", {"overrides": {"max_stps": 5}}, {}),
+        (RecipeInvalid, "has no content", {"hub_content_version": "9.9.9"}, {}),
+        (UnsupportedCombination, "HyperPod", {}, {"method": "CPT", "deployment": None}),
+        (UnsupportedCombination, "Unknown method 'SFT_LORE'", {}, {"method": "SFT_LORE"}),
+        (UnsupportedCombination, "Unknown model", {}, {"model": "NOVA_LIGHT"}),
+        (InvalidRequest, "evaluation-gen_qa: Evaluation task gen_qa needs a dataset", {}, {"evaluation": [EVALUATION]}),
         (
             RecipeInvalid,
+            "evaluation-mmlu: max_tokens is not",
             {},
-            {"evaluation": [{"task": "mmlu", "instance_type": "ml.p5.48xlarge", "overrides": {"max_tokens": 1}}]},
+            {"evaluation": [{**EVALUATION, "task": "mmlu", "overrides": {"max_tokens": 1}}]},
+        ),
+        (
+            InvalidRequest,
+            "training: max_runtime_seconds is 2505600; allowed: 1 to 2419200 seconds",
+            {},
+            {"training": {**CONFIG["training"], "max_runtime_seconds": 29 * 86400}},
+        ),
+        (
+            QuotaExceeded,
+            'The quota "ml.p5.48xlarge for training job usage" (L-2) of this account is 8, and the run needs 10',
+            {},
+            {"evaluation": [{**EVALUATION, "task": task, "instance_count": 5} for task in ("mmlu", "gpqa")]},
         ),
     ],
 )
-def test_what_cannot_work_takes_nothing(
-    world: World, error: type[Exception], asked: dict[str, Any], config: dict[str, Any]
+def test_one_mistake_is_one_problem(
+    world: World, error: type[Exception], words: str, asked: dict[str, Any], config: dict[str, Any]
 ) -> None:
-    with pytest.raises(error):
-        world.plan(config={**CONFIG, **config}, **asked)
-    assert world.control.items == {}
-    assert world.ledger.events == []
+    raised, [problem] = refused(world, config={**CONFIG, **config}, **asked)
+    assert raised is error
+    assert words in problem
+
+
+def test_mistakes_of_every_kind_are_told_at_once_in_a_set_order(world: World) -> None:
+    world.kms.metadata["KeyState"] = "Disabled"
+    world.quotas.values["ml.p5.48xlarge for training job usage"] = 2.0
+    config = {
+        **CONFIG,
+        "deployment": {"target": "BEDROCK_OD"},
+        "evaluation": [{**EVALUATION, "overrides": {"max_tokens": 1}}, {**EVALUATION, "task": "llm_judge"}],
+    }
+    asked = {"dataset": "s3://incoming-bucket/datasets/a.txt", "overrides": {"lr": "fast"}, "hub_content_vers": "1"}
+    raised, problems = refused(world, config=config, **asked)
+    begins = [
+        "hub_content_vers: unknown key",
+        "The dataset s3://incoming-bucket/datasets/a.txt has no name that tells its format",
+        "evaluation-gen_qa: Evaluation task gen_qa needs a dataset",
+        "evaluation-llm_judge: Evaluation task llm_judge needs a dataset",
+        f"The KMS key {KEY} is Disabled",
+        "Evaluation task llm_judge does not exist for NOVA_LITE_2",
+        "training: lr: expects a number",
+        "evaluation-gen_qa: max_tokens is not a value",
+        'The quota "ml.p5.48xlarge for training job usage"',
+    ]
+    assert raised is InvalidRequest
+    assert len(problems) == len(begins)
+    assert all(problem.startswith(begin) for problem, begin in zip(problems, begins, strict=True)), problems
+
+
+def test_an_input_that_is_no_object_hides_no_other_problem(world: World) -> None:
+    world.iam.trust = []
+    raised, problems = refused(world, raw=5)
+    assert raised is InvalidRequest
+    assert problems == [
+        "input: received 5; allowed: an object",
+        f"The execution role {ROLE} cannot be taken by sagemaker.amazonaws.com: let its trust policy allow that "
+        "service sts:AssumeRole for account 123456789012.",
+    ]
+
+
+def test_what_could_not_be_checked_is_in_plan_and_ledger(world: World) -> None:
+    world.quotas.values = {}
+    planned = world.plan()
+    [warning] = planned["plan"]["warnings"]
+    assert warning == (
+        'The quota "ml.p5.48xlarge for training job usage" was not checked: Service Quotas lists none of that name.'
+    )
+    assert world.ledger.events[-1]["detail"]["plan"]["warnings"] == [warning]
+
+
+def test_the_role_is_asked_for_what_the_run_will_do(world: World) -> None:
+    gold = {**EVALUATION, "dataset_uri": "s3://incoming-bucket/evaluation/gold.jsonl"}
+    world.s3.put_object(Bucket="incoming-bucket", Key="evaluation/gold.jsonl", Body=b"{}")
+    assert world.plan(config={**CONFIG, "evaluation": [gold]})["plan"]["warnings"] == []
+    assert {
+        (action, resource.split(":::")[-1]) for action, resource in world.iam.asked if action.startswith("s3:")
+    } == {
+        ("s3:GetObject", "prepared-bucket/runs/run-1/train.jsonl"),
+        ("s3:GetObject", "artifacts-bucket/runs/run-1/training/recipe/recipe.yaml"),
+        ("s3:GetObject", "artifacts-bucket/runs/run-1/evaluation-gen_qa/recipe/recipe.yaml"),
+        ("s3:GetObject", "incoming-bucket/evaluation/gold.jsonl"),
+        ("s3:ListBucket", "prepared-bucket"),
+        ("s3:ListBucket", "artifacts-bucket"),
+        ("s3:ListBucket", "incoming-bucket"),
+        ("s3:PutObject", "artifacts-bucket/runs/run-1/jobs/output.tar.gz"),
+    }
+    repositories = {
+        resource.rsplit(":", 1)[-1] for action, resource in world.iam.asked if action == "ecr:BatchGetImage"
+    }
+    assert repositories == {"repository/nova-fine-tune-repo", "repository/nova-evaluation-repo"}
+    assert {resource for action, resource in world.iam.asked if action.startswith("kms:")} == {KEY}
+
+
+def test_a_service_that_cannot_answer_now_is_asked_again_later(world: World) -> None:
+    world.iam.errors["GetRole"] = refusal("Throttling", "GetRole")
+    with pytest.raises(TransientServiceError):
+        world.plan()

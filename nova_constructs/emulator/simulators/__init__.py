@@ -13,10 +13,12 @@ def install(state: SimulatorState) -> Undo:
     from nova_constructs.emulator.simulators import (
         bedrock,
         bedrock_runtime,
+        cloudwatch_logs,
         hub,
         image_registry,
         s3_behaviour,
         sagemaker,
+        service_quotas,
     )
     from nova_constructs.emulator.simulators.operations import undo_all
     from nova_constructs.emulator.simulators.store import store_of
@@ -24,7 +26,7 @@ def install(state: SimulatorState) -> Undo:
     store = store_of(state)
     state.on_halt(store.halt)
     state.on_reset(store.clear)
-    services = (s3_behaviour, image_registry, sagemaker, hub, bedrock, bedrock_runtime)
+    services = (s3_behaviour, cloudwatch_logs, image_registry, sagemaker, service_quotas, hub, bedrock, bedrock_runtime)
     return undo_all([store.clear, *(service.install(state) for service in services)])
 
 

@@ -28,6 +28,7 @@ TABLE: Final[Mapping[str, Mapping[str, Row]]] = {
     "logs": management.LOGS,
     "sagemaker": models.SAGEMAKER,
     "scheduler": workflow.SCHEDULER,
+    "servicequotas": management.SERVICE_QUOTAS,
     "sns": messaging.SNS,
     "sqs": messaging.SQS,
     "ssm": management.SSM,

@@ -1,4 +1,4 @@
-"""IAM, STS, KMS, Systems Manager parameters, CloudWatch, CloudWatch Logs and ECR."""
+"""IAM, STS, KMS, Systems Manager parameters, CloudWatch, CloudWatch Logs, ECR and Service Quotas."""
 
 from __future__ import annotations
 
@@ -166,3 +166,4 @@ ECR: Final[Mapping[str, Row]] = {
     "GetDownloadUrlForLayer": _repository,
     "DescribeImages": _repository,
 }
+SERVICE_QUOTAS: Final[Mapping[str, Row]] = {"ListServiceQuotas": anywhere}

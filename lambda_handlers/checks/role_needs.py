@@ -1,0 +1,132 @@
+"""What the role of a training job has to be allowed, by method and platform.
+
+Sources: SageMaker Developer Guide, "How to use SageMaker AI execution roles", CreateTrainingJob; Nova user guide for
+the reward function, which the job calls under its own role.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+_IMAGE: Final = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
+_LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """Actions that a role needs on one resource; `context` holds what the service puts into the call's condition keys.
+
+    `purpose` finishes the sentence "it cannot ...".
+    """
+
+    purpose: str
+    actions: tuple[str, ...]
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def training_job_needs(
+    *,
+    role_arn: str,
+    region: str,
+    inputs: Iterable[str],
+    output_uri: str,
+    images: Iterable[str],
+    key_arn: str,
+    reward_function: str | None = None,
+    in_vpc: bool = False,
+) -> list[Need]:
+    """Return what training jobs need of their role.
+
+    `inputs` are the s3:// addresses of the objects that the jobs read, `output_uri` the prefix they write to, `images`
+    the containers, `key_arn` the key of both.
+    """
+    partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
+    return [
+        *_reads(partition, list(dict.fromkeys(inputs))),
+        _writes(partition, output_uri),
+        Need(
+            purpose="use the KMS key of data and output",
+            actions=("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
+            resource=key_arn,
+        ),
+        *_pulls(partition, images),
+        *_logs(partition, region, account),
+        *_calls(reward_function),
+        *(_joins_vpc() if in_vpc else ()),
+    ]
+
+
+def _reads(partition: str, uris: list[str]) -> Iterator[Need]:
+    for uri in uris:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        yield Need(purpose=f"read {uri}", actions=("s3:GetObject",), resource=f"arn:{partition}:s3:::{bucket}/{key}")
+    for bucket, prefix in dict.fromkeys(_folder(uri) for uri in uris):
+        yield Need(
+            purpose=f"list s3://{bucket}/{prefix}",
+            actions=("s3:ListBucket",),
+            resource=f"arn:{partition}:s3:::{bucket}",
+            context={"s3:prefix": prefix},
+        )
+
+
+def _folder(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, f"{key.rpartition('/')[0]}/"
+
+
+def _writes(partition: str, uri: str) -> Need:
+    place = uri.removeprefix("s3://").rstrip("/")
+    return Need(
+        purpose=f"write below {uri}", actions=("s3:PutObject",), resource=f"arn:{partition}:s3:::{place}/output.tar.gz"
+    )
+
+
+def _pulls(partition: str, images: Iterable[str]) -> Iterator[Need]:
+    for image in dict.fromkeys(images):
+        found = _IMAGE.match(image)
+        if found:
+            yield Need(
+                purpose=f"pull the container {image}",
+                actions=("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+                resource=f"arn:{partition}:ecr:{found['region']}:{found['account']}:repository/{found['name']}",
+            )
+    yield Need(purpose="log in to the container registry", actions=("ecr:GetAuthorizationToken",), resource="*")
+
+
+def _logs(partition: str, region: str, account: str) -> Iterator[Need]:
+    group = f"arn:{partition}:logs:{region}:{account}:log-group:{_LOG_GROUP}"
+    stream = ("logs:CreateLogStream", "logs:PutLogEvents")
+    yield Need(purpose="write logs", actions=stream, resource=f"{group}:log-stream:algo-1")
+    yield Need(
+        purpose="publish metrics",
+        actions=("cloudwatch:PutMetricData",),
+        resource="*",
+        context={"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"},
+    )
+
+
+def _calls(reward_function: str | None) -> Iterator[Need]:
+    if reward_function:
+        yield Need(purpose="call the reward function", actions=("lambda:InvokeFunction",), resource=reward_function)
+
+
+def _joins_vpc() -> Iterator[Need]:
+    yield Need(
+        purpose="join the VPC",
+        actions=(
+            "ec2:CreateNetworkInterface",
+            "ec2:CreateNetworkInterfacePermission",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DeleteNetworkInterfacePermission",
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+        ),
+        resource="*",
+    )

@@ -1,0 +1,29 @@
+"""Where a run keeps what: names of the infrastructure that a plan refers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Buckets of the customization, the role of its jobs and the key of its data."""
+
+    slug: str
+    region: str
+    prepared_bucket: str
+    artifacts_bucket: str
+    role_arn: str
+    key_arn: str
+
+    def train_uri(self, run_id: str) -> str:
+        """Return where the prepared training data of a run will be."""
+        return f"s3://{self.prepared_bucket}/runs/{run_id}/train.jsonl"
+
+    def output_uri(self, run_id: str) -> str:
+        """Return where the jobs of a run write."""
+        return f"s3://{self.artifacts_bucket}/runs/{run_id}/jobs"
+
+    def recipe_prefix_uri(self, run_id: str, stage: str) -> str:
+        """Return the folder of a stage's recipe."""
+        return f"s3://{self.artifacts_bucket}/runs/{run_id}/{stage}/recipe/"

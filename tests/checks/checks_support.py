@@ -1,0 +1,102 @@
+"""An account in memory: one role, one key, quotas; each as it should be until a test changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/demo-jobs"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+TRUST: dict[str, Any] = {
+    "Effect": "Allow",
+    "Principal": {"Service": "sagemaker.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+    "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+}
+
+
+def refusal(code: str, operation: str, status: int = 400) -> ClientError:
+    """Return the error that boto3 raises for a code."""
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+Decide = Callable[[str, str, Mapping[str, str]], Mapping[str, Any]]
+
+
+class Iam:
+    """IAM with one role; `decide` gives what differs from an allowed result of one action on one resource."""
+
+    def __init__(self) -> None:
+        self.trust: list[dict[str, Any]] = [TRUST]
+        self.decide: Decide = lambda _action, _resource, _context: {}
+        self.errors: dict[str, Exception] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.arn = ROLE
+        self.page = 100
+
+    def get_role(self, **request: Any) -> Any:
+        self._fail("GetRole")
+        if not self.arn.endswith("/" + request["RoleName"]):
+            raise refusal("NoSuchEntity", "GetRole", 404)
+        return {"Role": {"Arn": self.arn, "AssumeRolePolicyDocument": {"Statement": self.trust}}}
+
+    def simulate_principal_policy(self, **request: Any) -> Any:
+        self._fail("SimulatePrincipalPolicy")
+        [resource] = request["ResourceArns"]
+        context = {each["ContextKeyName"]: each["ContextKeyValues"][0] for each in request["ContextEntries"]}
+        self.asked += [(action, resource) for action in request["ActionNames"]]
+        found = [self._result(action, resource, context) for action in request["ActionNames"]]
+        start = int(request.get("Marker", 0))
+        shown = found[start : start + self.page]
+        end = start + len(shown)
+        return {"EvaluationResults": shown, "IsTruncated": end < len(found), "Marker": str(end)}
+
+    def _result(self, action: str, resource: str, context: Mapping[str, str]) -> dict[str, Any]:
+        changed = self.decide(action, resource, context)
+        return {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": "allowed", **changed}
+
+    def _fail(self, operation: str) -> None:
+        if operation in self.errors:
+            raise self.errors[operation]
+
+
+class Kms:
+    """KMS with one key, whose metadata a test changes."""
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, Any] = {
+            "Arn": KEY, "KeyState": "Enabled", "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT"
+        }  # fmt: skip
+        self.error: Exception | None = None
+
+    def describe_key(self, **request: Any) -> Any:
+        if self.error:
+            raise self.error
+        if request["KeyId"] != KEY:
+            raise refusal("NotFoundException", "DescribeKey")
+        return {"KeyMetadata": self.metadata}
+
+
+class Quotas:
+    """Service Quotas in pages of two."""
+
+    def __init__(self) -> None:
+        self.values = {f"ml.p5.48xlarge for {use}": 8.0 for use in ("training job usage", "training warm pool usage")}
+        self.error: Exception | None = None
+
+    def list_service_quotas(self, **request: Any) -> Any:
+        if self.error:
+            raise self.error
+        assert request["ServiceCode"] == "sagemaker"
+        named = [("ml.c5.xlarge for endpoint usage", 1.0), ("another", 0.0), *self.values.items()]
+        quotas = [
+            {"QuotaName": name, "QuotaCode": f"L-{number}", "Value": value}
+            for number, (name, value) in enumerate(named)
+        ]
+        start = int(request.get("NextToken", 0))
+        more = {"NextToken": str(start + 2)} if start + 2 < len(quotas) else {}
+        return {"Quotas": quotas[start : start + 2], **more}
