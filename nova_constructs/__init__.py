@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nova_constructs.data_format import DataFormat as DataFormat
     from nova_constructs.deployment import OnDemand as OnDemand
     from nova_constructs.evaluation import EvaluationTask as EvaluationTask
+    from nova_constructs.platforms import JobVpc as JobVpc
     from nova_constructs.platforms import TrainingJobs as TrainingJobs
     from nova_constructs.quality_gate import GateCriteria as GateCriteria
     from nova_constructs.quality_gate import GateCriterion as GateCriterion
@@ -27,6 +28,7 @@ _HOMES = {
     "EvaluationTask": "evaluation",
     "GateCriteria": "quality_gate",
     "GateCriterion": "quality_gate",
+    "JobVpc": "platforms",
     "NovaCustomization": "customization",
     "OnDemand": "deployment",
     "Split": "data_format",

@@ -20,7 +20,7 @@ from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import OnDemand
 from nova_constructs.evaluation import EvaluationTask
 from nova_constructs.handler_assets import AssetBuildError
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.platforms import JobVpc, TrainingJobs
 from nova_constructs.quality_gate import GateCriteria, GateCriterion
 from nova_constructs.settings import SettingsError, read_settings
 
@@ -80,6 +80,13 @@ def _platform(settings: Mapping[str, Any]) -> TrainingJobs:
             given[name] = Duration.seconds(round(settings[f"{name}_hours"] * 3600))
     if "volume_size_gib" in settings:
         given["volume_size"] = Size.gibibytes(settings["volume_size_gib"])
+    if "keep_alive_minutes" in settings:
+        given["keep_alive"] = Duration.seconds(round(settings["keep_alive_minutes"] * 60))
+    if "vpc" in settings:
+        given["vpc"] = JobVpc(**settings["vpc"])
+    for name in ("volume_key_arn", "encrypt_traffic", "environment", "tags"):
+        if name in settings:
+            given[name] = settings[name]
     return TrainingJobs(**given)
 
 

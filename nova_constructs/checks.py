@@ -46,7 +46,7 @@ def check_customization(
         *_built(method),
         *platform.problems(),
         *data.problems(),
-        *_evaluation_problems(evaluation),
+        *_evaluation_problems(evaluation, platform),
         *gate.problems([(task.task, task.subtask) for task in evaluation]),
         *_gate_metric_problems(gate),
         *_null_overrides("overrides", overrides),
@@ -56,7 +56,7 @@ def check_customization(
         raise ConfigurationError(scope.node.path, problems)
     _warn_of_instances(scope, "training", Work.TRAINING, model, method, platform)
     for task in evaluation:
-        _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.platform)
+        _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
 
 
 BUILT_METHODS = ("SFT_LORA",)
@@ -88,12 +88,13 @@ def _gate_metric_problems(gate: GateCriteria) -> Iterable[str]:
             yield f"gate names task {criterion.task!r}, which has several metrics: name one, for instance metric: f1"
 
 
-def _evaluation_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
+def _evaluation_problems(evaluation: Sequence[EvaluationTask], training: TrainingJobs) -> Iterable[str]:
     if not evaluation:
         yield "evaluation has no tasks: give at least one, since nothing is deployed that was not measured"
     seen = set()
     for task in evaluation:
-        yield from task.platform.problems()
+        told = training.problems()  # those of the default platform, which stands in the same VPC
+        yield from (f"evaluation {task.task!r}: {found}" for found in task.runs_on.problems() if found not in told)
         if (task.task, task.subtask) in seen:
             yield f"evaluation names task {task.task!r} twice: once is enough"
         seen.add((task.task, task.subtask))

@@ -66,6 +66,7 @@ class NovaCustomization(Construct):
         """
         super().__init__(scope, construct_id)
         data, deployment = data or DataFormat(), deployment or OnDemand()
+        evaluation = [task.beside(platform) for task in evaluation]
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, overrides=overrides or {},
@@ -74,7 +75,8 @@ class NovaCustomization(Construct):
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
         self.workshop = self._shared(reconcile_interval, removal_policy)
-        self.execution_role = ExecutionRole(self, "ExecutionRole", store=self.store)
+        platforms = [platform, *(task.runs_on for task in evaluation)]
+        self.execution_role = ExecutionRole(self, "ExecutionRole", store=self.store, platforms=platforms)
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
         config = self._config(platform, data, evaluation, gate, deployment, overrides or {})
         self._create_stages(config, platform, data, evaluation, gate, deployment)

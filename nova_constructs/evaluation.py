@@ -7,7 +7,7 @@ Errors: `EvaluationFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
@@ -31,14 +31,24 @@ class EvaluationTask:
     """One evaluation: a public benchmark, or `gen_qa` on your own set.
 
     `dataset` is a key under `evaluation/` of the incoming bucket whose file name is `gen_qa.jsonl`, as the container
-    expects. `overrides` change recipe values. `platform` defaults to one ml.p5.48xlarge.
+    expects. `overrides` change recipe values. `platform` defaults to one ml.p5.48xlarge in the VPC of training, with
+    its traffic encryption and tags.
     """
 
     task: str
     subtask: str | None = None
     dataset: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    platform: TrainingJobs = field(default_factory=_one_p5)
+    platform: TrainingJobs | None = None
+
+    def beside(self, training: TrainingJobs) -> EvaluationTask:
+        """Return the task with a platform: its own, or the default one beside that of training."""
+        return self if self.platform else replace(self, platform=_one_p5().protected_as(training))
+
+    @property
+    def runs_on(self) -> TrainingJobs:
+        """The platform."""
+        return self.platform or _one_p5()
 
     def config(self, store: ArtifactStore) -> dict[str, Any]:
         """Return the task as the functions read it."""
@@ -48,7 +58,7 @@ class EvaluationTask:
             "subtask": self.subtask,
             "dataset_uri": store.incoming.s3_url_for_object(key) if key else None,
             "overrides": dict(self.overrides),
-            **self.platform.config(),
+            **self.runs_on.config(),
         }
 
 
@@ -89,10 +99,10 @@ class Evaluation(Stage):
                 "task": settings,
                 "checkpoint_uri.$": "$.checkpoint.uri",
                 "hub_content_version.$": "$.plan.training.hub_content_version",
-                "config": {"model": self._model, "deadline_seconds": task.platform.deadline.to_seconds()},
+                "config": {"model": self._model, "deadline_seconds": task.runs_on.deadline.to_seconds()},
             },
             result_path="$.submitted",
-            deadline=task.platform.deadline,
+            deadline=task.runs_on.deadline,
             grace=self._workshop.grace,
         )
         return submit.next(

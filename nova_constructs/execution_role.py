@@ -5,6 +5,8 @@ Source: SageMaker guide, "SageMaker AI roles", CreateTrainingJob; registry accou
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -12,6 +14,7 @@ from constructs import Construct
 from lambda_handlers.catalog import images, regions
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
 from nova_constructs.handler_function import statement
+from nova_constructs.platforms import TrainingJobs
 
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 
@@ -30,7 +33,10 @@ def service_of_this_account(stack: Stack, service: str, source: str | None = Non
 class ExecutionRole(Construct):
     """The role of training and evaluation jobs. Attribute: `role`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, store: ArtifactStore) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, store: ArtifactStore, platforms: Sequence[TrainingJobs]
+    ) -> None:
+        """Create the role; it may do what the jobs on `platforms` need, and no more."""
         super().__init__(scope, construct_id)
         self._stack = Stack.of(self)
         self.role = iam.Role(self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com"))
@@ -38,6 +44,8 @@ class ExecutionRole(Construct):
         self._write_output(store)
         self._pull_images()
         self._write_logs()
+        self._join_vpcs(platforms)
+        self._encrypt_volumes(platforms)
 
     def _allow(
         self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None
@@ -83,3 +91,31 @@ class ExecutionRole(Construct):
         # The action has no resource form; its namespaces are those of training jobs.
         metrics: dict[str, object] = {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"]}}
         self._allow("PublishMetrics", ["cloudwatch:PutMetricData"], ["*"], metrics)
+
+    def _join_vpcs(self, platforms: Sequence[TrainingJobs]) -> None:
+        vpcs = [platform.vpc for platform in platforms if platform.vpc]
+        if not vpcs:
+            return
+        # A shared subnet and its interfaces' security groups may belong to another account.
+        ec2 = f"arn:{self._stack.partition}:ec2:{self._stack.region}"
+        subnets = _once(f"{ec2}:*:subnet/{name}" for vpc in vpcs for name in vpc.subnets)
+        groups = _once(f"{ec2}:*:security-group/{name}" for vpc in vpcs for name in vpc.security_groups)
+        interfaces = f"{ec2}:*:network-interface/*"
+        self._allow("CreateNetworkInterfaces", ["ec2:CreateNetworkInterface"], [*subnets, *groups, interfaces])
+        attach = ["ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface"]
+        self._allow("UseNetworkInterfaces", attach, [interfaces], {"ArnEquals": {"ec2:Subnet": subnets}})
+        # Permissions of interfaces have no ARN, and describing has no resource form (Service Authorization Reference).
+        look = ("NetworkInterfaces", "Vpcs", "DhcpOptions", "Subnets", "SecurityGroups")
+        actions = ["ec2:DeleteNetworkInterfacePermission", *(f"ec2:Describe{what}" for what in look)]
+        self._allow("SeeNetwork", actions, ["*"])
+
+    def _encrypt_volumes(self, platforms: Sequence[TrainingJobs]) -> None:
+        keys = _once(platform.volume_key_arn for platform in platforms if platform.volume_key_arn)
+        if keys:
+            # EBS decrypts by the grant, so that nothing but making one for it is needed.
+            only: dict[str, object] = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+            self._allow("EncryptVolumes", ["kms:CreateGrant"], keys, only)
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

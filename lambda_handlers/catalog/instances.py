@@ -6,6 +6,7 @@ tables give warnings; the hub entry of a recipe decides at run time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +121,18 @@ def allowed(work: Work, model_name: str, method_name: str, platform_name: str) -
     if work is Work.EVALUATION or not how.trains:
         return TABLES[(where, Technique.EVALUATION, chosen.name, None)]
     return TABLES.get((where, how.technique, chosen.name, how.lora), ())
+
+
+_LOCAL_STORAGE = re.compile(r"ml\.(\w+d(n|en)?|g[56]\w?|gr6|p[56]\w*|trn\d\w?|i\d\w*)\.\w+")
+"""Instance families with disks of their own: a `d` among the letters, or built in.
+
+Source: EC2 User Guide, "Instance store volumes"; the rule for keys: SageMaker API reference, ResourceConfig.
+"""
+
+
+def has_local_storage(instance_type: str) -> bool:
+    """Return whether an instance type has local disks, encrypted by its hardware: it takes no key for volumes."""
+    return _LOCAL_STORAGE.fullmatch(instance_type) is not None
 
 
 def check(

@@ -53,5 +53,6 @@ def _request(settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapp
         # Benchmarks bring their data: a train channel would make their container fail.
         data_uri=settings.get("dataset_uri"),
         data_type="S3Prefix",
+        options=settings,
         **places,
     )

@@ -44,10 +44,11 @@ class TrainingJobs:
     def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
         """Create the job and return its ARN; raise NameTaken, QuotaExceeded or InvalidRequest."""
         del digest  # among the tags
-        tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
+        body = dict(request)
+        tag_list = [*body.pop("Tags", ()), *({"Key": key, "Value": value} for key, value in tags.items())]
         try:
             with service_errors():
-                answer = client("sagemaker").create_training_job(**request, TrainingJobName=name, Tags=tag_list)
+                answer = client("sagemaker").create_training_job(**body, TrainingJobName=name, Tags=tag_list)
         except Exception as error:
             raise _refusal(name, error) from error
         return str(answer["TrainingJobArn"])

@@ -6,9 +6,13 @@ The differences are in docs/oracle-differences.md; a test compares both requests
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
+
+from lambda_handlers.jobs.job_options import job_options, resource_options
 
 RECIPE_CHANNEL_PATH = "/opt/ml/input/data/recipe"
+_NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def training_request(
@@ -28,13 +32,14 @@ def training_request(
     data_type: str | None,
     validation_uri: str | None = None,
     kms_key_id: str | None = None,
+    options: Mapping[str, Any] = _NO_OPTIONS,
 ) -> dict[str, Any]:
-    """Return the body of CreateTrainingJob without the job's name and tags.
+    """Return the body of CreateTrainingJob without the job's name and the tags that every job of ours has.
 
     `recipe` is the rendered recipe's values; of them, the model and the functions it calls become hyperparameters.
     `max_pending_seconds` is how long to wait for capacity: 1,800 to 2,419,200, and only for accelerated instance types.
     `data_type` is the S3DataType of the data channels: Converse for supervised fine-tuning, S3Prefix otherwise; a
-    benchmark evaluation has no `data_uri`.
+    benchmark evaluation has no `data_uri`. `options` are a platform's settings, of which those of `job_options` count.
     """
     return {
         "AlgorithmSpecification": {"TrainingImage": image_uri, "TrainingInputMode": "File"},
@@ -48,11 +53,13 @@ def training_request(
             "InstanceType": instance_type,
             "InstanceCount": instance_count,
             "VolumeSizeInGB": volume_size_gb,
+            **resource_options(options),
         },
         "StoppingCondition": _stopping_condition(max_runtime_seconds, max_pending_seconds),
         "HyperParameters": _hyperparameters(recipe, recipe_file),
         "ProfilerConfig": {"DisableProfiler": True},
         "RemoteDebugConfig": {"EnableRemoteDebug": False},
+        **job_options(options),
     }
 
 

@@ -36,6 +36,7 @@ def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
         data_uri=event["train_uri"],
         data_type=catalog.method(event["config"]["method"]).data_type,
         kms_key_id=key_arn,
+        options=settings,
     )
 
 

@@ -38,9 +38,10 @@ EVENT: dict[str, Any] = {
 }
 
 
-def request(objects: dict[str, bytes]) -> dict[str, Any]:
+def request(objects: dict[str, bytes], **settings: Any) -> dict[str, Any]:
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
-    return job.request(EVENT, s3=MemoryS3(objects), **places)
+    config = {**EVENT["config"], "training": {**EVENT["config"]["training"], **settings}}
+    return job.request({**EVENT, "config": config}, s3=MemoryS3(objects), **places)
 
 
 def test_the_request_follows_from_the_plan() -> None:

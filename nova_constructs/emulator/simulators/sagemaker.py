@@ -9,6 +9,7 @@ from typing import Any
 from moto.s3.models import s3_backends
 from moto.sagemaker.responses import SageMakerResponse
 
+from lambda_handlers.catalog import instances
 from nova_constructs.emulator.simulators.acting import AccessRefusedError, ActingService
 from nova_constructs.emulator.simulators.checkpoints import split_uri
 from nova_constructs.emulator.simulators.image_registry import NovaImage
@@ -188,6 +189,11 @@ def _check_resources(parameters: Parameters) -> None:
     resources = parameters.get("ResourceConfig") or {}
     if not resources.get("InstanceType") or not resources.get("InstanceCount"):
         raise aws_error("ValidationException", "ResourceConfig must give InstanceType and InstanceCount.")
+    if resources.get("VolumeKmsKeyId") and instances.has_local_storage(resources["InstanceType"]):
+        raise aws_error(
+            "ValidationException",
+            f"VolumeKmsKeyId is not supported for instance type {resources['InstanceType']}, which has local storage.",
+        )
     stopping = parameters.get("StoppingCondition") or {}
     if stopping.get("MaxRuntimeInSeconds", 0) > _MAXIMUM_RUNTIME:
         raise aws_error("ValidationException", f"MaxRuntimeInSeconds must be at most {_MAXIMUM_RUNTIME}.")

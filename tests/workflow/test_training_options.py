@@ -1,0 +1,45 @@
+"""What a platform asks for reaches every job of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from nova_constructs.emulator import Emulator
+from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+PLATFORM = {
+    **ENTRY["platform"],
+    "vpc": {"subnets": ["subnet-0a", "subnet-0b"], "security_groups": ["sg-0a"]},
+    "encrypt_traffic": True,
+    "environment": {"NCCL_DEBUG": "INFO"},
+    "tags": {"team": "support"},
+    "keep_alive_minutes": 30,
+}
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
+    with Emulator(speed=SPEED) as emulator:
+        yield Workflow(emulator, synthesize(tmp_path_factory.mktemp("options"), platform=PLATFORM))
+
+
+def test_the_jobs_of_a_run_are_as_the_platform_says(workflow: Workflow) -> None:
+    ended = workflow.run()
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert list(workflow.emulator.calls.denied()) == []
+    sagemaker = workflow.emulator.client("sagemaker")
+    jobs = [sagemaker.describe_training_job(TrainingJobName=name) for name in workflow.jobs()]
+    assert len(jobs) == 3
+    for job in jobs:
+        assert job["VpcConfig"] == {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+        assert job["EnableInterContainerTrafficEncryption"] is True
+        tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]}
+        assert tags["team"] == "support"
+        assert tags["nova-constructs:customization"] == "Nova-Demo/Demo"
+        assert job["OutputDataConfig"]["KmsKeyId"].startswith("arn:aws:kms:")
+    [training] = [job for job in jobs if "Environment" in job]
+    assert training["Environment"] == {"NCCL_DEBUG": "INFO"}
+    assert training["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1800
