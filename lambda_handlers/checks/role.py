@@ -104,7 +104,11 @@ def _simulate(iam: Any, role_arn: str, need: Need) -> Iterator[Mapping[str, Any]
         "ActionNames": list(need.actions),
         "ResourceArns": [need.resource],
         "ContextEntries": [
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            {
+                "ContextKeyName": key,
+                "ContextKeyValues": [value],
+                "ContextKeyType": "boolean" if value in ("true", "false") else "string",
+            }
             for key, value in need.context.items()
         ],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 _IMAGE: Final = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
 _LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
@@ -37,12 +37,13 @@ def training_job_needs(
     images: Iterable[str],
     key_arn: str,
     reward_function: str | None = None,
-    in_vpc: bool = False,
+    vpcs: Iterable[Mapping[str, Any]] = (),
+    volume_key_arns: Iterable[str] = (),
 ) -> list[Need]:
     """Return what training jobs need of their role.
 
     `inputs` are the s3:// addresses of the objects that the jobs read, `output_uri` the prefix they write to, `images`
-    the containers, `key_arn` the key of both.
+    the containers, `key_arn` the key of both; `vpcs` have the ids of `subnets` and `security_groups`.
     """
     partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
     return [
@@ -56,7 +57,8 @@ def training_job_needs(
         *_pulls(partition, images),
         *_logs(partition, region, account),
         *_calls(reward_function),
-        *(_joins_vpc() if in_vpc else ()),
+        *(need for vpc in vpcs for need in _joins(f"arn:{partition}:ec2:{region}:{account}", vpc)),
+        *(need for arn in dict.fromkeys(volume_key_arns) for need in _encrypts_volumes(arn)),
     ]
 
 
@@ -114,19 +116,28 @@ def _calls(reward_function: str | None) -> Iterator[Need]:
         yield Need(purpose="call the reward function", actions=("lambda:InvokeFunction",), resource=reward_function)
 
 
-def _joins_vpc() -> Iterator[Need]:
+def _joins(ec2: str, vpc: Mapping[str, Any]) -> Iterator[Need]:
+    subnets = [f"{ec2}:subnet/{each}" for each in vpc["subnets"]]
+    groups = [f"{ec2}:security-group/{each}" for each in vpc["security_groups"]]
+    interface = f"{ec2}:network-interface/eni-00000000000000000"
+    for resource in (*subnets, *groups, interface):
+        yield Need(purpose="join the VPC", actions=("ec2:CreateNetworkInterface",), resource=resource)
+    for subnet in subnets:
+        yield Need(
+            purpose="join the VPC",
+            actions=("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface"),
+            resource=interface,
+            context={"ec2:Subnet": subnet},
+        )
+    look = ("NetworkInterfaces", "Vpcs", "DhcpOptions", "Subnets", "SecurityGroups")
+    actions = ("ec2:DeleteNetworkInterfacePermission", *(f"ec2:Describe{what}" for what in look))
+    yield Need(purpose="join the VPC", actions=actions, resource="*")
+
+
+def _encrypts_volumes(key_arn: str) -> Iterator[Need]:
     yield Need(
-        purpose="join the VPC",
-        actions=(
-            "ec2:CreateNetworkInterface",
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DeleteNetworkInterfacePermission",
-            "ec2:DescribeDhcpOptions",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-        ),
-        resource="*",
+        purpose="encrypt the volumes of its instances",
+        actions=("kms:CreateGrant",),
+        resource=key_arn,
+        context={"kms:GrantIsForAWSResource": "true"},
     )

@@ -7,7 +7,7 @@ together, or the hub has no entry or no recipe for them, no override can be chec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -181,7 +181,9 @@ class RunChecks:
             yield stage_name(settings), settings
 
     def _infrastructure(self, images: list[str]) -> None:
-        places, account, training = self._places, self._account, self._config["training"]
+        places, account = self._places, self._account
+        jobs = [settings for _, settings in self._job_settings()]
+        volume_keys = list(dict.fromkeys(str(job["volume_key_arn"]) for job in jobs if job.get("volume_key_arn")))
         needs = training_job_needs(
             role_arn=places.role_arn,
             region=places.region,
@@ -189,13 +191,13 @@ class RunChecks:
             output_uri=places.output_uri(self._execution["name"]),
             images=images,
             key_arn=places.key_arn,
-            in_vpc=any(settings.get("vpc") for _, settings in self._job_settings()),
+            vpcs=_once(job["vpc"] for job in jobs if job.get("vpc")),
+            volume_key_arns=volume_keys,
         )
         role.check(self.findings, account.iam, role_arn=places.role_arn, needs=needs)
-        volume_keys = [str(each["volume_key_arn"]) for _, each in self._job_settings() if each.get("volume_key_arn")]
         for arn in dict.fromkeys((places.key_arn, *volume_keys)):
             key.check(self.findings, account.kms, arn, places.region)
-        quota.check(self.findings, account.service_quotas, _quotas(training, self._config.get("evaluation", ())))
+        quota.check(self.findings, account.service_quotas, _quotas(jobs[0], jobs[1:]))
 
     def _inputs(self) -> Iterator[str]:
         """Yield the addresses of the objects that the jobs of the run read."""
@@ -207,7 +209,13 @@ class RunChecks:
                 yield str(settings["dataset_uri"])
 
 
-def _quotas(training: Mapping[str, Any], evaluations: Any) -> dict[str, int]:
+def _once(vpcs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    found.extend(vpc for vpc in vpcs if vpc not in found)
+    return found
+
+
+def _quotas(training: Mapping[str, Any], evaluations: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many instances of a quota the run has at once: training alone, then all evaluations together."""
     at_once = Counter({quota.training_quota(training["instance_type"]): training["instance_count"]})
     together: Counter[str] = Counter()

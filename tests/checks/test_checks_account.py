@@ -175,10 +175,21 @@ def test_the_needs_follow_method_and_platform() -> None:
         ("cloudwatch:PutMetricData", "*"),
     ]
     assert plain[2].context == {"s3:prefix": "a/"}
-    more = training_job_needs(**given, reward_function=reward, in_vpc=True)
-    assert [(need.actions[0], need.resource) for need in more[len(plain) :]] == [
-        ("lambda:InvokeFunction", reward),
-        ("ec2:CreateNetworkInterface", "*"),
+    vpc, volumes = {"subnets": ["subnet-1"], "security_groups": ["sg-1"]}, f"{KEY}-volumes"
+    more = training_job_needs(**given, reward_function=reward, vpcs=[vpc], volume_key_arns=[volumes])
+    ec2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+    assert [(need.actions[0], need.resource, dict(need.context)) for need in more[len(plain) :]] == [
+        ("lambda:InvokeFunction", reward, {}),
+        ("ec2:CreateNetworkInterface", f"{ec2}:subnet/subnet-1", {}),
+        ("ec2:CreateNetworkInterface", f"{ec2}:security-group/sg-1", {}),
+        ("ec2:CreateNetworkInterface", f"{ec2}:network-interface/eni-00000000000000000", {}),
+        (
+            "ec2:CreateNetworkInterfacePermission",
+            f"{ec2}:network-interface/eni-00000000000000000",
+            {"ec2:Subnet": f"{ec2}:subnet/subnet-1"},
+        ),
+        ("ec2:DeleteNetworkInterfacePermission", "*", {}),
+        ("kms:CreateGrant", volumes, {"kms:GrantIsForAWSResource": "true"}),
     ]
 
 
