@@ -126,23 +126,6 @@ def test_a_refused_call_fails_the_job_and_names_the_action(world: World, call: s
     assert job["SecondaryStatusTransitions"][-1]["StatusMessage"] == job["FailureReason"]
 
 
-def test_logs_go_to_the_group_of_training_jobs() -> None:
-    # moto measures the age of log events by the real clock, so this job is a short one
-    with support.running(Simulation(training_seconds=60), speed=600.0) as world:
-        prepare(world)
-        support.trained(world)
-        _check_logs(world)
-
-
-def _check_logs(world: World) -> None:
-    logs = world.client("logs")
-    group = "/aws/sagemaker/TrainingJobs"
-    (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="demo-train")["logStreams"]
-    events = logs.filter_log_events(logGroupName=group, logStreamNames=[stream["logStreamName"]])["events"]
-    assert events[0]["message"] == "Loaded 10 training samples"
-    assert any(event["message"].startswith("global_step=40 reduced_train_loss=") for event in events)
-
-
 def test_a_name_cannot_be_used_twice(world: World) -> None:
     world.client("sagemaker").create_training_job(**training_request())
     assert refusal(world).startswith("ResourceInUse: Training job names must be unique")

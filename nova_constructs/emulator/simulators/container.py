@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import yaml
@@ -18,6 +19,7 @@ from nova_constructs.emulator.simulators.training_job import TrainingJob
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _INPUT = "/opt/ml/input/data/"
+_LOGGING = "Log delivery failed"
 
 
 class ContainerError(Exception):
@@ -25,14 +27,14 @@ class ContainerError(Exception):
 
 
 class Container:
-    """One job's instance, acting under the job's role."""
+    """One job's instances, acting under the job's role."""
 
     def __init__(self, state: SimulatorState, job: TrainingJob, image: NovaImage) -> None:
         self.job = job
         self.image = image
         self.channels: dict[str, dict[str, bytes]] = {}
         self._state = state
-        self._stream = f"{job.name}/algo-1-{int(job.created.timestamp())}"
+        self.nodes = int(job.request["ResourceConfig"]["InstanceCount"])
         self._service = ActingService(
             state, role_arn=job.role_arn, service_principal="sagemaker.amazonaws.com", source_arn=job.arn
         )
@@ -47,23 +49,27 @@ class Container:
         self._call("Image pull failed", "ecr", "GetDownloadUrlForLayer", **image, layerDigest=digest)
 
     def open_log(self) -> None:
-        """Create the log group and the job's stream."""
+        """Create the log group and the stream of each instance."""
         try:
             self._service.call("logs", "CreateLogGroup", logGroupName=LOG_GROUP)
         except AccessRefusedError as error:
             if "ResourceAlreadyExistsException" not in str(error):
                 raise ContainerError(f"ClientError: Log delivery failed: {error}") from error
-        stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream}
-        self._call("Log delivery failed", "logs", "CreateLogStream", **stream)
+        for node in range(1, self.nodes + 1):
+            self._call(_LOGGING, "logs", "CreateLogStream", logGroupName=LOG_GROUP, logStreamName=self._stream(node))
         prefix = {"logGroupName": LOG_GROUP, "logStreamNamePrefix": self.job.name}
-        self._call("Log delivery failed", "logs", "DescribeLogStreams", **prefix)
+        self._call(_LOGGING, "logs", "DescribeLogStreams", **prefix)
 
-    def log(self, *lines: str) -> None:
-        """Write lines to the job's stream."""
-        moment = int(self._state.clock.now().timestamp() * 1000)
-        events = [{"timestamp": moment, "message": line} for line in lines]
-        stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream}
-        self._call("Log delivery failed", "logs", "PutLogEvents", **stream, logEvents=events)
+    def log(self, lines: Sequence[tuple[datetime, int, str]], level: str = "INFO") -> None:
+        """Write lines, each with its moment and the number of the instance that writes it, to the streams."""
+        events: dict[int, list[dict[str, Any]]] = {}
+        for moment, node, text in lines:
+            stamp = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}"
+            event = {"timestamp": int(moment.timestamp() * 1000), "message": f"[{stamp}] [{level}] {text}"}
+            events.setdefault(node, []).append(event)
+        for node, batch in events.items():
+            stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream(node)}
+            self._call(_LOGGING, "logs", "PutLogEvents", **stream, logEvents=batch)
 
     def download_inputs(self) -> None:
         """Read every object of every channel."""
@@ -100,6 +106,9 @@ class Container:
             encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
         body = _archive(files, int(self._state.clock.now().timestamp()))
         self._call("Artifact upload failed", "s3", "PutObject", Bucket=bucket, Key=key, Body=body, **encryption)
+
+    def _stream(self, node: int) -> str:
+        return f"{self.job.name}/algo-{node}-{int(self.job.created.timestamp())}"
 
     def _download(self, uri: str) -> dict[str, bytes]:
         bucket, prefix = split_uri(uri)

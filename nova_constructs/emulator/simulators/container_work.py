@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.catalog.instances import TABLES
+from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.evaluation_results import (
     Evaluated,
+    EvaluationOutput,
     UnknownTaskError,
     evaluate_benchmark,
     evaluate_questions,
@@ -26,51 +29,72 @@ from nova_constructs.emulator.simulators.training_data import (
     read_conversations,
     read_questions,
 )
+from nova_constructs.emulator.simulators.training_log import Script, evaluation_script, training_script
 
 Files = dict[str, bytes]
 _BASE_SHARE = 0.8
 """Quality of a base model, as a share of the quality that training would give it."""
 
 
-def train(state: SimulatorState, store: Store, container: Container, quality: float) -> Files:
-    """Train on the job's data; the weights go to escrow, the returned archive only names them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a container is going to do: the lines it writes on the way, and how it comes by the files it leaves."""
+
+    script: Script
+    finish: Callable[[], Files]
+
+
+def train(state: SimulatorState, store: Store, container: Container, settings: Simulation, seconds: float) -> Work:
+    """Train on the job's data, `seconds` long; the weights go to escrow, the archive only names them."""
     recipe = container.recipe()
     _check_instances(container)
-    if not isinstance(recipe.get("training_config"), dict):
+    config = recipe.get("training_config")
+    if not isinstance(config, dict):
         raise ContainerError("AlgorithmError: Recipe has no section 'training_config'")
     data = _training_data(container)
-    checkpoint = _checkpoint(state, store, container, recipe, data, quality)
-    store_weights(state.account, state.region, checkpoint)
-    store.checkpoints[checkpoint.uri] = checkpoint
-    container.log(f"Loaded {data.rows} training samples", *_progress(checkpoint), "Training completed")
-    return {"manifest.json": json.dumps({"checkpoint_s3_bucket": checkpoint.uri}).encode()}
+    checkpoint = _checkpoint(state, store, container, recipe, data, settings.quality)
+    steps = _steps(recipe, data.rows)
+
+    def finish() -> Files:
+        store_weights(state.account, state.region, checkpoint)
+        store.checkpoints[checkpoint.uri] = checkpoint
+        return {"manifest.json": json.dumps({"checkpoint_s3_bucket": checkpoint.uri}).encode()}
+
+    script = training_script(config, rows=data.rows, steps=steps, seconds=seconds, nodes=container.nodes)
+    return Work(script=script, finish=finish)
 
 
-def evaluate(state: SimulatorState, store: Store, container: Container, quality: float) -> Files:
-    """Evaluate the model that the job names; return the files of its archive."""
+def evaluate(state: SimulatorState, store: Store, container: Container, settings: Simulation, seconds: float) -> Work:
+    """Evaluate the model that the job names; its archive holds the results. How long it takes changes nothing."""
+    del seconds
     started = state.clock.now()
     recipe = container.recipe()
     _check_instances(container)
     evaluation = recipe.get("evaluation")
     if not isinstance(evaluation, dict):
         raise ContainerError("AlgorithmError: Recipe has no section 'evaluation'")
-    model = _evaluated(store, container, recipe, quality)
+    model = _evaluated(store, container, recipe, settings.quality)
+
+    def finish() -> Files:
+        return output_files(
+            run_name=str(recipe["run"].get("name")),
+            evaluation=evaluation,
+            model=model,
+            output=_output(container, model, evaluation),
+            started=started,
+            ended=state.clock.now(),
+        )
+
+    return Work(script=evaluation_script(model.model_name, evaluation.get("task")), finish=finish)
+
+
+def _output(container: Container, model: Evaluated, evaluation: Mapping[str, Any]) -> EvaluationOutput:
     try:
         if evaluation.get("task") == "gen_qa":
-            output = evaluate_questions(model, read_questions(container.data()))
-        else:
-            output = evaluate_benchmark(model, evaluation)
+            return evaluate_questions(model, read_questions(container.data()))
+        return evaluate_benchmark(model, evaluation)
     except (DataRefusedError, UnknownTaskError) as error:
         raise ContainerError(f"AlgorithmError: {error}") from error
-    container.log(f"Evaluating {model.model_name} on {evaluation.get('task')}", "Evaluation completed")
-    return output_files(
-        run_name=str(recipe["run"].get("name")),
-        evaluation=evaluation,
-        model=model,
-        output=output,
-        started=started,
-        ended=state.clock.now(),
-    )
 
 
 def _check_instances(container: Container) -> None:
@@ -141,12 +165,6 @@ def _steps(recipe: Mapping[str, Any], rows: int) -> int:
     if steps := config.get("max_steps") or trainer.get("max_steps"):
         return int(steps)
     return max(1, math.ceil(rows / int(config.get("global_batch_size") or 1)) * int(trainer.get("max_epochs") or 1))
-
-
-def _progress(checkpoint: Checkpoint) -> list[str]:
-    steps = int(checkpoint.uri.rsplit("_", 1)[-1])
-    marks = sorted({max(1, round(steps * share)) for share in (0.1, 0.25, 0.5, 0.75, 1.0)})
-    return [f"global_step={step} reduced_train_loss={2.0 * math.exp(-2.0 * step / steps):.4f}" for step in marks]
 
 
 def _evaluated(store: Store, container: Container, recipe: Mapping[str, Any], quality: float) -> Evaluated:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from nova_constructs.emulator.simulators.acting import AccessRefusedError
 from nova_constructs.emulator.simulators.container import Container, ContainerError
-from nova_constructs.emulator.simulators.container_work import Files, evaluate, train
+from nova_constructs.emulator.simulators.container_work import Files, Work, evaluate, train
 from nova_constructs.emulator.simulators.image_registry import NovaImage
 from nova_constructs.emulator.simulators.settings import settings_for
 from nova_constructs.emulator.simulators.state import SimulatorState
 from nova_constructs.emulator.simulators.store import Store
 from nova_constructs.emulator.simulators.training_job import TrainingJob
+from nova_constructs.emulator.simulators.training_log import Script
 
 STATE_CHANGE = "SageMaker Training Job State Change"
 _SHARES = {"Starting": 0.08, "Downloading": 0.12, "Training": 0.7, "Uploading": 0.1}
+_WRITING = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the time in Training at which the lines so far are sent to CloudWatch Logs."""
 _STOPPING_SECONDS = 60.0
 _REASON_LIMIT = 1024
 
@@ -40,7 +44,7 @@ class JobRun:
         self._container = Container(state, job, image)
         settings = settings_for(state.simulation, job.request)
         self._seconds = settings.evaluation_seconds if image.evaluates else settings.training_seconds
-        self._quality = settings.quality
+        self._settings = settings
         self._end_of_time: datetime | None = None
 
     def start(self) -> None:
@@ -84,28 +88,59 @@ class JobRun:
             self._container.download_inputs()
         self._pause("Downloading")
         self._enter("Training")
-        self._suffer_faults()
         with self._state.clock.busy():
-            work = evaluate if self._image.evaluates else train
-            files = work(self._state, self._store, self._container, self._quality)
-        self._pause("Training")
+            work = self._planned()
+        self._suffer_faults(work.script)
+        with self._state.clock.busy():
+            files = work.finish()
+        self._play(work.script)
         self._enter("Uploading")
         with self._state.clock.busy():
             self._container.upload(self._without_output(files))
         self._pause("Uploading")
         self._enter("Completed", status="Completed")
 
-    def _suffer_faults(self) -> None:
+    def _planned(self) -> Work:
+        plan = evaluate if self._image.evaluates else train
+        seconds = self._seconds * _SHARES["Training"]
+        return plan(self._state, self._store, self._container, self._settings, seconds)
+
+    def _suffer_faults(self, script: Script) -> None:
         faults, name, tags = self._state.faults, self._job.name, self._job.tags
         if faults.applies("never_finish", name, tags):
+            self._play(script, until=0.0)
             self._wait_until(datetime.max.replace(tzinfo=self._job.created.tzinfo) - timedelta(days=2))
         if (reason := faults.reason("fail_job", name, tags)) is not None:
-            self._pause("Training", half=True)
-            self._container.log(reason)
+            self._play(script, until=0.5)
+            with self._state.clock.busy():
+                self._container.log([(self._state.clock.now(), 1, reason)], "ERROR")
             raise ContainerError(reason)
         if faults.applies("stop_job", name, tags):
-            self._pause("Training", half=True)
+            self._play(script, until=0.5)
             raise _StopRequestedError
+
+    def _play(self, script: Script, until: float = 1.0) -> None:
+        """Spend a share of the time in Training, and write the lines whose time has come every now and then."""
+        begun = self._job.modified or self._job.created
+        seconds = self._seconds * _SHARES["Training"]
+        due = [(begun + timedelta(seconds=seconds * line.share), line.node, line.text) for line in script]
+        written = 0
+        for mark in _WRITING:
+            if mark > until:
+                break
+            instant = begun + timedelta(seconds=seconds * mark)
+            try:
+                self._wait_until(instant)
+            except (_StopRequestedError, _OutOfTimeError):
+                self._write(due[written:], min(instant, self._state.clock.now()))
+                raise
+            written += self._write(due[written:], instant)
+
+    def _write(self, due: Sequence[tuple[datetime, int, str]], instant: datetime) -> int:
+        lines = [line for line in due if line[0] <= instant]
+        with self._state.clock.busy():
+            self._container.log(lines)
+        return len(lines)
 
     def _without_output(self, files: Files) -> Files:
         if not self._state.faults.applies("omit_output", self._job.name, self._job.tags):
@@ -123,9 +158,9 @@ class JobRun:
         self._job.failure_reason = reason[:_REASON_LIMIT]
         self._enter("Failed", status="Failed", message=reason[:_REASON_LIMIT])
 
-    def _pause(self, phase: str, *, half: bool = False) -> None:
+    def _pause(self, phase: str) -> None:
         """Wait until the phase that the job has entered has taken its time."""
-        seconds = self._seconds * _SHARES[phase] / (2 if half else 1)
+        seconds = self._seconds * _SHARES[phase]
         begun = self._job.modified or self._job.created
         self._wait_until(begun + timedelta(seconds=seconds))
 
