@@ -5,6 +5,7 @@
     demo/          nova demo: the whole workflow on the embedded emulator
     emulate.py     nova emulate: the emulator by itself
     recipe/        nova recipe render: recipes of the public hub
+    logs/          nova logs: log lines and training metrics of a run's jobs
     run/           nova run start, list, show, stop: runs of a deployed customization
     aws.py         clients of AWS
     json_command.py  commands that answer with one JSON object in every case when asked to; settings.py --set

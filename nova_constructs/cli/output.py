@@ -86,6 +86,8 @@ def print_rows(to: Console, headers: Sequence[str], rows: Sequence[Sequence[str]
 
 def harmless(text: str) -> str:
     """Return text that is not ours with its control characters as escapes: it may command no terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

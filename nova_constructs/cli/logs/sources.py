@@ -1,0 +1,132 @@
+"""Whose log lines are read: the training jobs of a run, or one job that no run knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from lambda_handlers.jobs.logs import Look
+from lambda_handlers.jobs.logs.following import TERMINAL
+from lambda_handlers.protocol.errors import error_code
+from nova_constructs.cli.errors import BadInputError
+from nova_constructs.cli.runs import Runs
+
+TRAINING_JOB = "TrainingJob"
+_CLOSED = "CLOSED"
+
+
+class Source(Protocol):
+    """Names the jobs to read, and tells when they have ended."""
+
+    def look(self) -> Look:
+        """Return the jobs that may have lines, and whether nothing more will come."""
+
+    def stage(self, job: str) -> str | None:
+        """Return the stage of a job, None for one that belongs to no run."""
+
+    def nothing(self) -> str:
+        """Return the sentence for a look without any job."""
+
+    def state(self, job: str) -> str | None:
+        """Return what SageMaker says the job does, None where it does not know the job."""
+
+
+class JobSource:
+    """One training job by its name or ARN."""
+
+    def __init__(self, name: str, sagemaker: Any) -> None:
+        self._name = name.rpartition("training-job/")[2]
+        self._sagemaker = sagemaker
+
+    def look(self) -> Look:
+        """Name the job. Raises BadInputError if SageMaker does not know it."""
+        state = self.state(self._name)
+        return Look(jobs=[self._name], ended=state is None or _status(state) in TERMINAL)
+
+    def stage(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
+        """Return None: no run is known."""
+        return None
+
+    def nothing(self) -> str:
+        """Return a sentence that is never needed: there always is the one job."""
+        return f"{self._name} has no lines."
+
+    def state(self, job: str) -> str | None:
+        """Return status and secondary status of the job."""
+        return describe(self._sagemaker, job)
+
+
+class RunSource:
+    """The training jobs of a run: training and evaluations, or those of one stage."""
+
+    def __init__(self, runs: Runs, run_id: str, stage: str | None) -> None:
+        self._runs, self._run_id, self._stage = runs, run_id, stage
+        self._stages: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._status = ""
+
+    def look(self) -> Look:
+        """Name the jobs that have not been seen closed before. Raises BadInputError for no such run or stage."""
+        execution = self._runs.describe(self._run_id)
+        self._status = execution["status"]
+        over = self._status != "RUNNING"
+        jobs = self._jobs(over)
+        self._stages |= {str(job["name"]): str(job["stage"]) for job in jobs}
+        # What a job wrote last may come after it was closed: it is named once more by the look that sees it closed.
+        new = [str(job["name"]) for job in jobs if job["name"] not in self._done]
+        closed = {str(job["name"]) for job in jobs if job.get("status", _CLOSED) == _CLOSED}
+        self._done |= closed
+        all_closed = len(closed) == len(jobs)
+        return Look(jobs=new, ended=all_closed and (over or (self._stage is not None and bool(jobs))))
+
+    def stage(self, job: str) -> str | None:
+        """Return the stage of a job."""
+        return self._stages.get(job)
+
+    def nothing(self) -> str:
+        """Say that no job was found, and how the run stands."""
+        what = f"training job of the stage {self._stage}" if self._stage else "training job"
+        return (
+            f"The run {self._run_id} has no {what}{' yet' if self._status == 'RUNNING' else ''}: it is {self._status}."
+        )
+
+    def state(self, job: str) -> str | None:
+        """Return status and secondary status of a job."""
+        return describe(self._runs.client("sagemaker"), job)
+
+    def _jobs(self, over: bool) -> list[Mapping[str, Any]]:
+        known: list[Mapping[str, Any]] = [job.as_dict() for job in self._runs.jobs(self._run_id)]
+        if not known and over:
+            # The registry forgets a job some weeks after the run, the record does not.
+            known = (self._runs.record(self._run_id) or {}).get("jobs", [])
+        if self._stage is None:
+            return [job for job in known if job["kind"] == TRAINING_JOB]
+        chosen = [job for job in known if job["stage"] == self._stage]
+        if any(job["kind"] != TRAINING_JOB for job in chosen) or (over and known and not chosen):
+            raise self._no_logs(known)
+        return chosen
+
+    def _no_logs(self, known: list[Mapping[str, Any]]) -> BadInputError:
+        stages = [str(job["stage"]) for job in known if job["kind"] == TRAINING_JOB]
+        return BadInputError(
+            f"the run {self._run_id} has no log of this stage: only training jobs write one",
+            received=self._stage,
+            allowed=", ".join(stages) or None,
+            do="name one of its training jobs with --stage, or leave --stage out",
+        )
+
+
+def describe(sagemaker: Any, job: str) -> str | None:
+    """Return `InProgress, Downloading` and the like of a training job, or None if there is none."""
+    try:
+        found = sagemaker.describe_training_job(TrainingJobName=job)
+    except Exception as error:
+        # An unknown name answers ValidationException, not the ResourceNotFound of its model.
+        if error_code(error) not in ("ValidationException", "ResourceNotFound"):
+            raise
+        return None
+    return f"{found['TrainingJobStatus']}, {found['SecondaryStatus']}"
+
+
+def _status(state: str) -> str:
+    return state.partition(",")[0]
