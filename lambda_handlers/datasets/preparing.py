@@ -206,9 +206,9 @@ def _with_operations(
 
 
 def _evaluation_prompts(job: Job, compared: Sequence[Measured]) -> Iterator[bytes]:
-    columns, limit = job.preparation.columns, job.preparation.max_row_bytes
+    columns, limit, form = job.preparation.columns, job.preparation.max_row_bytes, job.work.form
     return chain.from_iterable(
-        prompt_hashes(read_rows(measured, max_row_bytes=limit), source=measured.uri, columns=columns)
+        prompt_hashes(read_rows(measured, max_row_bytes=limit), source=measured.uri, columns=columns, form=form)
         for measured in compared
     )
 

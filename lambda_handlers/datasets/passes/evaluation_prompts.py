@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms import parsing
+from lambda_handlers.datasets.forms.form import Form
 from lambda_handlers.datasets.passes.index import prompt_hash
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
 from lambda_handlers.protocol.errors import InvalidRequest
@@ -14,13 +15,14 @@ from lambda_handlers.protocol.errors import InvalidRequest
 _NAMES: Final = ("query", "prompt", "question", "text")
 
 
-def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, str]) -> Iterator[bytes]:
+def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, str], form: Form) -> Iterator[bytes]:
     """Yield the hash of what each row of an evaluation set asks, whatever the form of the row.
 
-    `columns` maps standard names to those of the data. A row need not be good, but has to tell what it asks: raises
-    InvalidRequest, which names the row, for any other.
+    `columns` maps standard names to those of the data. Of a row with several columns that may ask, the one that asks in
+    rows for `form`, which is the form that is made of the training rows, counts first. A row need not be good, but has
+    to tell what it asks: raises InvalidRequest, which names the row, for any other.
     """
-    names = list(dict.fromkeys([*(columns[name] for name in _NAMES if name in columns), *_NAMES]))
+    names = _asking_columns(form, columns)
     for number, (line, _, row) in enumerate(rows, start=1):
         prompt = _prompt(row, names)
         if prompt is None:
@@ -29,6 +31,14 @@ def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, st
                 f"messages nor a text in one of the columns {', '.join(names)}"
             )
         yield prompt_hash(prompt)
+
+
+def _asking_columns(form: Form, columns: Mapping[str, str]) -> list[str]:
+    """Return the columns that may ask: that of the form, those that are mapped, and the others, each once."""
+    asking = sorted(_NAMES, key=lambda name: name not in form.required)
+    mapped = [columns[name] for name in asking if name in columns]
+    own = [columns.get(name, name) for name in asking if name in form.required]
+    return list(dict.fromkeys([*own, *mapped, *asking]))
 
 
 def _prompt(row: bytes | Record | Damaged, names: Iterable[str]) -> str | None:

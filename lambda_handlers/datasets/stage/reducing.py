@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from lambda_handlers.datasets.forms.registry import form_of
 from lambda_handlers.datasets.passes.evaluation_prompts import prompt_hashes
 from lambda_handlers.datasets.passes.measured import Measured
 from lambda_handlers.datasets.passes.reduction import Assignment, assign
@@ -85,6 +86,7 @@ def _prompts(compared: Sequence[Measured], preparation: Preparation) -> Iterator
             read_rows(measured, max_row_bytes=preparation.max_row_bytes),
             source=measured.uri,
             columns=preparation.columns,
+            form=form_of(preparation),
         )
         for measured in compared
     )
