@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms import parsing
+from lambda_handlers.datasets.forms.fields import is_blank
 from lambda_handlers.datasets.forms.form import Form
-from lambda_handlers.datasets.passes.index import prompt_hash
+from lambda_handlers.datasets.passes.index import NO_PROMPT, prompt_hash
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
 from lambda_handlers.protocol.errors import InvalidRequest
 
@@ -24,13 +25,13 @@ def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, st
     """
     names = _asking_columns(form, columns)
     for number, (line, _, row) in enumerate(rows, start=1):
-        prompt = _prompt(row, names)
-        if prompt is None:
+        hashed = prompt_hash(_prompt(row, names))
+        if hashed == NO_PROMPT:
             raise InvalidRequest(
                 f"row {number} (line {line}) of the evaluation set {source} does not tell what it asks: it has neither "
-                f"messages nor a text in one of the columns {', '.join(names)}"
+                f"messages with a text of the user nor a text in one of the columns {', '.join(names)}"
             )
-        yield prompt_hash(prompt)
+        yield hashed
 
 
 def _asking_columns(form: Form, columns: Mapping[str, str]) -> list[str]:
@@ -41,20 +42,23 @@ def _asking_columns(form: Form, columns: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys([*own, *mapped, *asking]))
 
 
-def _prompt(row: bytes | Record | Damaged, names: Iterable[str]) -> str | None:
+def _prompt(row: bytes | Record | Damaged, names: Iterable[str]) -> str:
+    """Return what a row asks; "" where it does not tell."""
     if isinstance(row, Damaged):
-        return None
+        return ""
     try:
         values = row.values if isinstance(row, Record) else parsing.parse(row)
     except RejectedRowError:
-        return None
+        return ""
     if isinstance(values.get("messages"), list):
         return "\n".join(text for message in values["messages"] for text in _user_texts(message))
-    return next((values[name] for name in names if isinstance(values.get(name), str)), None)
+    texts = (values[name] for name in names if isinstance(values.get(name), str))
+    return next((text for text in texts if not is_blank(text)), "")
 
 
 def _user_texts(message: Any) -> Iterator[str]:
-    if not isinstance(message, dict) or message.get("role") != "user":
+    # The role counts in any letter case, as it does in the training rows.
+    if not isinstance(message, dict) or str(message.get("role")).lower() != "user":
         return
     content = message.get("content")
     for item in content if isinstance(content, list) else [{"text": content}]:
