@@ -44,6 +44,19 @@ def load(text: str) -> Any:
     return yaml.load(text, Loader=Loader)
 
 
+def construct(node: yaml.MappingNode) -> Any:
+    """Return the values of a document that was composed with `Loader`.
+
+    Raises:
+        yaml.YAMLError: A tag stands for nothing that YAML knows.
+    """
+    loader = Loader("")
+    try:
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
 class _Dumper(yaml.SafeDumper):
     """Write strings that a YAML 1.2 reader would take for numbers in quotes, and repeated values in full."""
 

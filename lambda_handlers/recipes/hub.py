@@ -16,11 +16,9 @@ from lambda_handlers.catalog.models import NovaModel
 from lambda_handlers.catalog.platforms import Platform
 from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
 from lambda_handlers.recipes import documents
+from lambda_handlers.recipes.places import object_place
 
 HUB_NAME = "SageMakerPublicHub"
-
-_S3_URI = re.compile(r"s3://([a-zA-Z0-9.\-_]+)/(.+)")
-_ACCESS_POINT = re.compile(r"(?:s3://)?(arn:aws[\w-]*:s3:[^:]+:[^:]+:accesspoint/[^/]+)/(.+)")
 
 Entry = Mapping[str, Any]
 
@@ -194,12 +192,12 @@ def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
 
 
 def _read(s3: ObjectApi, uri: str) -> str:
-    match = _ACCESS_POINT.fullmatch(uri) or _S3_URI.fullmatch(uri)
-    if not match:
+    place = object_place(uri)
+    if place is None:
         raise RecipeInvalid(f"The hub names {uri!r}, which is not the location of an object.")
     try:
         with service_errors():
-            return str(s3.get_object(Bucket=match[1], Key=match[2])["Body"].read().decode("utf-8"))
+            return str(s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read().decode("utf-8"))
     except Exception as error:
         if error_code(error) not in ("NoSuchKey", "NoSuchBucket", "404"):
             raise

@@ -10,7 +10,7 @@ from typing import Any
 Path = tuple[str, ...]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
-_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(?:recipes\.)?([\w.]+)\}")
+REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(?:recipes\.)?([\w.]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,17 @@ class Leaf:
     @property
     def reference(self) -> Path | None:
         """Return the path that '${oc.select:a.b}' refers to, else None."""
-        match = _REFERENCE.fullmatch(self.literal) if isinstance(self.literal, str) else None
-        return tuple(match[1].split(".")) if match else None
+        return reference(self.literal)
 
     def fill(self, values: Mapping[str, Any]) -> str:
         """Return the leaf's text with its embedded placeholders replaced."""
         return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), self.literal)
+
+
+def reference(value: Any) -> Path | None:
+    """Return the path that the text '${oc.select:a.b}' refers to, else None."""
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return tuple(match[1].split(".")) if match else None
 
 
 def leaves(tree: Mapping[str, Any], above: Path = ()) -> Iterator[Leaf]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lambda_handlers import catalog
 from lambda_handlers.catalog import EvaluationTask, NovaModel, TrainingMethod
 from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
-from lambda_handlers.recipes import Recipe, evaluation_arguments, hub, render, training_arguments
+from lambda_handlers.recipes import OwnRecipe, Recipe, evaluation_arguments, hub, render, training_arguments
 
 RECIPE_FILE: Final = "recipe.yaml"
 
@@ -51,8 +51,14 @@ class Recipes:
         name: str,
         overrides: Mapping[str, Any],
         locations: Locations,
+        own: OwnRecipe | None = None,
     ) -> ResolvedRecipe:
-        """Return the recipe of a training job; raise RecipeInvalid or UnsupportedCombination with every problem."""
+        """Return the recipe of a training job, by the user's own recipe where there is one.
+
+        Raises:
+            RecipeInvalid: With every problem of the values.
+            UnsupportedCombination: The hub has no such recipe.
+        """
         found, template = self._template(method, settings)
 
         def rendered(data_uri: str, output_uri: str) -> Recipe:
@@ -63,7 +69,7 @@ class Recipes:
                 data_uri=data_uri,
                 output_uri=output_uri,
             )
-            return render(template.template, template.spec, arguments, overrides)
+            return render(template.template, template.spec, arguments, overrides, own)
 
         return ResolvedRecipe(
             image_uri=found.image_uri,

@@ -223,3 +223,54 @@ def test_aws_asked_for_without_credentials_says_what_to_set(nova: Nova, monkeypa
     ran = nova(*LITE_2_LORA, "--hub", "aws")
     assert (ran.code, ran.out) == (2, "")
     assert "AWS_PROFILE" in ran.err
+
+
+OWN = """
+run: {name: mine}
+training_config: {max_steps: 40, save_steps: "${oc.select:training_config.max_steps}", lr: 1e-4}
+"""
+
+
+def test_an_own_recipe_is_honoured_and_what_the_hub_lacks_is_a_warning(nova: Nova, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    ran = nova(*LITE_2_LORA, "--recipe", path, "--set", "max_steps=60")
+    found = yaml.safe_load(ran.out)
+    config = found["training_config"]
+    assert (ran.code, found["run"]["name"]) == (0, "mine")
+    assert (config["max_steps"], config["save_steps"], config["lr"]) == (60, 60, 1e-4)
+    warning = (
+        f"{path}: training_config.lr is not a value of the hub's recipe; it is kept as written. "
+        "Did you mean training_config.optim_config.lr?"
+    )
+    assert ran.err.splitlines()[-1] == f"Warning: {warning}"
+    assert json.loads(nova(*LITE_2_LORA, "--recipe", path, "--json").out)["warnings"] == [warning]
+
+
+def test_an_own_recipe_may_be_on_s3(nova: Nova, public_hub: dict[str, Any]) -> None:
+    public_hub["s3"].objects["mine", "a/recipe.yaml"] = OWN.encode()
+    ran = nova(*LITE_2_LORA, "--hub", "bundled", "--recipe", "s3://mine/a/recipe.yaml")
+    assert (ran.code, yaml.safe_load(ran.out)["run"]["name"]) == (0, "mine")
+    absent = nova(*LITE_2_LORA, "--recipe", "s3://mine/absent.yaml")
+    assert (absent.code, absent.out) == (2, "")
+    assert "The recipe s3://mine/absent.yaml does not exist." in absent.err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "the recipe cannot be read: No such file or directory"),
+        ("a: [", "is not one YAML document"),
+        ("run: {model_type: other}", "run.model_type is 'other' and has to be 'amazon.nova-2-lite-v1:0:256k'"),
+        ("training_config: {max_steps: 3}", "training_config.max_steps: 3 is below the minimum 4."),
+    ],
+)
+def test_an_own_recipe_that_cannot_be_used_exits_2(
+    nova: Nova, tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    ran = nova(*LITE_2_LORA, "--recipe", path)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err

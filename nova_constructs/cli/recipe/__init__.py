@@ -2,6 +2,7 @@
 
 render.py     nova recipe render
 request.py    what is asked for, checked against the catalog
+own.py        the user's own recipe
 sources.py    the hub that recipes come from: AWS, or the snapshot that comes with the library
 """
 

@@ -8,10 +8,11 @@ import click
 import yaml
 
 from lambda_handlers import recipes
-from lambda_handlers.recipes import Recipe, documents, hub
+from lambda_handlers.recipes import OwnRecipe, Recipe, documents, hub
 from nova_constructs.cli import output
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.json_command import JsonCommand
+from nova_constructs.cli.recipe.own import read_own
 from nova_constructs.cli.recipe.request import RecipeRequest, parse_request
 from nova_constructs.cli.recipe.sources import HubName, HubSource, open_hub
 from nova_constructs.cli.settings import parse_settings
@@ -23,6 +24,7 @@ from nova_constructs.cli.settings import parse_settings
 Examples:
   nova recipe render --model NOVA_LITE_2 --method SFT_LORA --set max_steps=200 --set lr=2e-5
   nova recipe render --model NOVA_MICRO --method SFT_LORA --instance-type ml.g5.12xlarge --hub bundled
+  nova recipe render --model NOVA_LITE_2 --method SFT_LORA --recipe mine.yaml
   nova recipe render --model NOVA_LITE_2 --method EVALUATION --task mmlu --json
 
 \b
@@ -43,6 +45,12 @@ Exit codes: 0 rendered, 1 AWS could not be asked, 2 bad input (unknown keys and 
     help="Set a value by its key, its parameter's name or its path; read as YAML. Repeatable.",
 )
 @click.option(
+    "--recipe",
+    "own_place",
+    metavar="FILE|S3URI",
+    help="Your own recipe: its values go before the template's, its further keys are kept.",
+)
+@click.option(
     "--hub",
     "hub_name",
     type=click.Choice(["aws", "bundled"]),
@@ -59,6 +67,7 @@ def render(
     subtask: str | None,
     instance_type: str | None,
     settings: tuple[str, ...],
+    own_place: str | None,
     hub_name: HubName | None,
     hub_content_version: str | None,
     as_json: bool,
@@ -71,11 +80,14 @@ def render(
         model=model, method=method, platform=platform, task=task, subtask=subtask, instance_type=instance_type
     )
     overrides = parse_settings(settings, _yaml_value, example="max_steps=200")
+    own = read_own(own_place) if own_place is not None else None
     source = open_hub(hub_name)
     content = hub.fetch(source.sagemaker, request.model, hub_content_version)
     found = hub.select(content, request.work, request.platform, request.instance_type)
     _say(source, content, found)
-    rendered = _rendered(request, hub.load_template(source.s3, found), overrides)
+    rendered = _rendered(request, hub.load_template(source.s3, found), overrides, own)
+    for warning in rendered.warnings:
+        click.echo(f"Warning: {output.harmless(warning)}", err=True)
     if as_json:
         output.print_json(_document(source, content, found, rendered))
     else:
@@ -83,11 +95,13 @@ def render(
     return 0
 
 
-def _rendered(request: RecipeRequest, template: hub.RecipeTemplate, overrides: dict[str, Any]) -> Recipe:
+def _rendered(
+    request: RecipeRequest, template: hub.RecipeTemplate, overrides: dict[str, Any], own: OwnRecipe | None
+) -> Recipe:
     arguments = recipes.arguments_before_a_run(
         model=request.model, work=request.work, spec=template.spec, subtask=request.subtask
     )
-    return recipes.render(template.template, template.spec, arguments, overrides)
+    return recipes.render(template.template, template.spec, arguments, overrides, own)
 
 
 def _say(source: HubSource, content: hub.HubContent, found: hub.HubRecipe) -> None:
@@ -105,6 +119,7 @@ def _document(source: HubSource, content: hub.HubContent, found: hub.HubRecipe, 
         "image_uri": found.image_uri,
         "sha256": rendered.sha256,
         "recipe": rendered.values,
+        "warnings": list(rendered.warnings),
     }
 
 

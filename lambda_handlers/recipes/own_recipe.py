@@ -1,0 +1,108 @@
+"""A recipe of the user's own: from S3, from a file, or as an object of the execution input."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
+from lambda_handlers.recipes import own_document
+from lambda_handlers.recipes.hub import ObjectApi
+from lambda_handlers.recipes.places import object_place
+from lambda_handlers.recipes.template import REFERENCE
+
+_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{.*?\}", re.DOTALL)
+_MISSING: Final = ("NoSuchKey", "NoSuchBucket", "404")
+_DENIED: Final = ("AccessDenied", "AllAccessDisabled", "403")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRecipe:
+    """Hold a recipe as its author wrote it: a tree of YAML values, and the name that messages call it by."""
+
+    values: Mapping[str, Any]
+    source: str
+
+
+def resolve(given: str | Mapping[str, Any], s3: ObjectApi) -> OwnRecipe:
+    """Return the recipe that an execution input gives: an s3:// address (or that of an access point), or an object.
+
+    Raises:
+        RecipeInvalid: It cannot be read, or is no recipe; the message says why.
+        TransientServiceError: The service could not answer now.
+    """
+    if isinstance(given, Mapping):
+        return from_mapping(given)
+    return parse(_download(given, s3), given)
+
+
+def from_mapping(values: Mapping[str, Any], source: str = "recipe") -> OwnRecipe:
+    """Return the recipe that an object is; raise RecipeInvalid where it cannot be one."""
+    try:
+        size = len(json.dumps(values).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecipeInvalid(f"{source} has values that a recipe cannot have: {error}.") from error
+    if size > own_document.MAX_BYTES:
+        raise own_document.too_large(source)
+    return _checked(values, source)
+
+
+def read_file(path: FilePath) -> OwnRecipe:
+    """Return the recipe in a local file; raise RecipeInvalid where it is none, OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return parse(file.read(own_document.MAX_BYTES + 1), str(path))
+
+
+def parse(content: bytes, source: str) -> OwnRecipe:
+    """Return the recipe that YAML in UTF-8 is; raise RecipeInvalid where it cannot be one."""
+    return _checked(own_document.read(content, source), source)
+
+
+def _download(uri: str, s3: ObjectApi) -> bytes:
+    place = object_place(uri)
+    if place is None:
+        raise RecipeInvalid(f"recipe is {uri!r}: give the s3:// address of an object, or the recipe itself.")
+    try:
+        with service_errors():
+            found = s3.get_object(Bucket=place.bucket, Key=place.key)
+            return bytes(found["Body"].read(own_document.MAX_BYTES + 1))
+    except Exception as error:
+        if error_code(error) in _MISSING:
+            raise RecipeInvalid(f"The recipe {uri} does not exist.") from error
+        if error_code(error) in _DENIED:
+            raise RecipeInvalid(
+                f"The recipe {uri} cannot be read: allow s3:GetObject on it (and kms:Decrypt on its key)."
+            ) from error
+        raise
+
+
+def _checked(values: Mapping[str, Any], source: str) -> OwnRecipe:
+    problems = list(_problems(values, ()))
+    if problems:
+        raise RecipeInvalid(f"{source} cannot be used as a recipe.", problems=problems)
+    return OwnRecipe(values=values, source=source)
+
+
+def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    where = ".".join(path)
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str) and key:
+                yield from _problems(inner, (*path, key))
+            else:
+                yield f"the key {key!r} {f'in {where} ' if where else ''}is not text; put it in quotes."
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _problems(inner, path)
+    elif isinstance(value, str):
+        if not REFERENCE.fullmatch(value) and (found := _PLACEHOLDER.search(value)):
+            yield f"{where} has the placeholder {found[0]}, which nothing fills; write the value."
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {value}; a recipe has finite numbers."
+    elif value is not None and not isinstance(value, bool | int | float):
+        yield f"{where} is a {type(value).__name__}; a recipe has text, numbers, true, false, null, lists and mappings."
