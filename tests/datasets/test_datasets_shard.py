@@ -127,6 +127,9 @@ def test_the_index_has_the_hash_of_each_good_line_and_of_what_it_asks() -> None:
         ("ﬁne Straße", "FINE STRASSE"),
         ("\uff11\uff12\u00a0km", "12 km"),
         ("É", "e\u0301"),
+        ("What\u200b is 1?", "what is 1?"),
+        ("\ufeffWh\u00adat is\u2060 1\u200d?", "what is 1?"),
+        ("caf\u200be\u200c\u0301", "CAF\u00c9"),
     ],
 )
 def test_prompts_are_compared_without_case_width_and_white_space(one: str, other: str) -> None:
@@ -140,7 +143,7 @@ def test_ascii_is_normalized_like_any_other_text(text: str) -> None:
 
 
 def test_a_row_that_asks_nothing_is_like_no_other() -> None:
-    assert prompt_hash(" \n") == NO_PROMPT != prompt_hash("x")
+    assert prompt_hash(" \n\u200b") == prompt_hash(" \n") == NO_PROMPT != prompt_hash("x")
 
 
 def test_a_source_that_breaks_leaves_no_output() -> None:

@@ -66,7 +66,18 @@ def prompt_hash(prompt: str) -> bytes:
 
 
 def normalized(prompt: str) -> str:
-    """Return what prompts are compared by: NFKC, case folded, runs of white space as one space."""
+    """Return what prompts are compared by: NFKC, case folded, runs of white space as one space.
+
+    Format characters (Unicode's category Cf, such as zero-width spaces and joiners) are left out: nobody sees them.
+    """
     if prompt.isascii():  # What follows does the same to ASCII, at ten times the cost.
         return " ".join(prompt.lower().split())
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", prompt).casefold()).split())
+    return " ".join(_compatible(_compatible(_seen(prompt)).casefold()).split())
+
+
+def _compatible(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _seen(text: str) -> str:
+    return text.translate({ord(each): None for each in set(text) if unicodedata.category(each) == "Cf"})
