@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 # `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
-_READ = ("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at")
+_READ = ("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome")
 _DOING = {"PENDING": "being submitted", "OPEN": "running"}
-_TRAINING_JOB = "TrainingJob"
+TRAINING_JOB = "TrainingJob"
+"""The kind of job that writes a log, and the only one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +24,8 @@ class Job:
     arn: str | None
     status: str
     submitted_at: str
+    error: str | None = None
+    """The error that the job's stage was told, None while it runs and where it completed."""
 
     @property
     def live(self) -> bool:
@@ -30,7 +34,14 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the job as it is printed with `--json`."""
-        return {"stage": self.stage, "kind": self.kind, "name": self.name, "arn": self.arn, "status": self.status}
+        return {
+            "stage": self.stage,
+            "kind": self.kind,
+            "name": self.name,
+            "arn": self.arn,
+            "status": self.status,
+            "error": self.error,
+        }
 
 
 def read_jobs(dynamodb: Any, table: str, run_id: str) -> list[Job]:
@@ -55,8 +66,15 @@ def activity(jobs: list[Job], sagemaker: Any) -> Iterator[tuple[str, str]]:
             yield job.stage, _secondary_status(job, sagemaker) or _DOING[job.status]
 
 
+def failed_with_log(jobs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the stage of each failed training job, of jobs as they are printed or as a run's record keeps them."""
+    for job in jobs:
+        if job["kind"] == TRAINING_JOB and (job.get("error") or (job.get("outcome") or {}).get("error")):
+            yield str(job["stage"])
+
+
 def _secondary_status(job: Job, sagemaker: Any) -> str | None:
-    if job.kind != _TRAINING_JOB or not job.arn:
+    if job.kind != TRAINING_JOB or not job.arn:
         return None
     described = sagemaker.describe_training_job(TrainingJobName=job.name)
     status: str | None = described.get("SecondaryStatus")
@@ -72,4 +90,5 @@ def _job(item: dict[str, Any]) -> Job:
         arn=plain.get("arn") or None,
         status=plain["status"],
         submitted_at=plain.get("submitted_at", ""),
+        error=json.loads(plain.get("outcome", "{}")).get("error") or None,
     )

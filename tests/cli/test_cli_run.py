@@ -221,13 +221,45 @@ def test_show_of_a_running_run_reads_its_jobs_from_the_registry_without_tokens(n
 
     ran = nova("run", "show", "r1", "--json")
 
-    assert json.loads(ran.out)["jobs"] == [
-        {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
-    ]
+    job = {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
+    assert json.loads(ran.out)["jobs"] == [{**job, "error": None}]
     assert "secret" not in ran.out
     (request,) = aws.reads["query"]
     asked = {request["ExpressionAttributeNames"][alias] for alias in request["ProjectionExpression"].split(", ")}
     assert "token" not in asked
+
+
+def test_show_of_a_failed_run_says_how_to_read_the_logs_of_the_job_that_failed(nova: Nova, aws: FakeAws) -> None:
+    aws.executions["r1"] = execution("r1", "FAILED", error="JobFailed", cause="AlgorithmError")
+    rows = [
+        ("training", "TrainingJob", {"output": {}, "error": "JobFailed", "cause": "AlgorithmError"}),
+        ("evaluation-mmlu", "TrainingJob", {"output": {"seconds": 3}, "error": "", "cause": ""}),
+        ("import", "CustomModel", {"output": {}, "error": "ModelImportFailed", "cause": ""}),
+    ]
+    aws.rows = [
+        {
+            "stage": {"S": stage},
+            "kind": {"S": kind},
+            "job_name": {"S": f"job-{stage}"},
+            "status": {"S": "CLOSED"},
+            "outcome": {"S": json.dumps(outcome)},
+        }
+        for stage, kind, outcome in rows
+    ]
+    ran = nova("run", "show", "r1")
+
+    (line,) = [line for line in ran.out.splitlines() if "nova logs" in line]
+    assert line.split() == ["logs", "nova", "logs", "r1", "--stage", "training", "--stack", "NovaSupport"]
+
+    # The record keeps what the registry forgets.
+    aws.rows, aws.records["runs/r1/record.json"] = (
+        [],
+        {
+            "status": "FAILED",
+            "jobs": [{"stage": "evaluation-mmlu", "kind": "TrainingJob", "outcome": {"error": "JobTimedOut"}}],
+        },
+    )
+    assert "nova logs r1 --stage evaluation-mmlu --stack NovaSupport" in nova("run", "show", "r1").out
 
 
 def test_show_of_an_unknown_run_exits_2(nova: Nova, aws: FakeAws) -> None:

@@ -29,7 +29,9 @@ def test_help_imports_neither_cdk_nor_boto3_nor_the_emulator() -> None:
     assert loaded(["--help"], "aws_cdk", "boto3", "moto", "rich.console", "yaml", "jsonschema") == "[]"
 
 
-@pytest.mark.parametrize("command", [["run", "list"], ["run", "start", "s3://bucket/key"], ["run", "show", "r1"]])
+@pytest.mark.parametrize(
+    "command", [["run", "list"], ["run", "start", "s3://bucket/key"], ["run", "show", "r1"], ["logs", "r1"]]
+)
 def test_run_never_imports_cdk_or_the_emulator(command: list[str]) -> None:
     assert loaded(command, "aws_cdk", "jsii", "moto") == "[]"
 

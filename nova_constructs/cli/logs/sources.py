@@ -9,9 +9,9 @@ from lambda_handlers.jobs.logs import Look
 from lambda_handlers.jobs.logs.following import TERMINAL
 from lambda_handlers.protocol.errors import error_code
 from nova_constructs.cli.errors import BadInputError
+from nova_constructs.cli.jobs import TRAINING_JOB
 from nova_constructs.cli.runs import Runs
 
-TRAINING_JOB = "TrainingJob"
 _CLOSED = "CLOSED"
 
 

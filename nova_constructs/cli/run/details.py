@@ -11,7 +11,7 @@ from nova_constructs.cli import history
 from nova_constructs.cli.runs import Runs, run_status, summary
 
 # What the workflow's last stage says of a run, passed on as it is.
-_PASSED_ON = ("reason", "rows", "scores", "gate", "model_arn", "deployment_arn", "pointer")
+_PASSED_ON = ("reason", "warnings", "report_uri", "rows", "scores", "gate", "model_arn", "deployment_arn", "pointer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +30,8 @@ class RunDetails:
     error: str | None
     cause: str | None
     summary: Mapping[str, Any]
+    stack: str = ""
+    """Stack of the customization, where there is more to ask about the run."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as it is printed with `--json`."""
@@ -60,6 +62,7 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
         run_id=run_id,
         status=run_status(execution),
         customization=runs.customization.name,
+        stack=runs.customization.stack,
         execution_arn=execution["executionArn"],
         started=execution["startDate"],
         stopped=execution.get("stopDate"),

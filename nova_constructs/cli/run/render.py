@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nova_constructs.cli import history, output, times
+from nova_constructs.cli.jobs import failed_with_log
 from nova_constructs.cli.run.details import RunDetails
 
 if TYPE_CHECKING:
@@ -70,8 +72,18 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
         yield "error", details.error
     if details.cause:
         yield "cause", details.cause
+    for stage in failed_with_log(details.jobs):
+        where = ("--stack", details.stack) if details.stack else ()
+        yield "logs", shlex.join(("nova", "logs", details.run_id, "--stage", stage, *where))
     told = details.summary
-    for label, key in (("reason", "reason"), ("model", "model_arn"), ("deployment", "deployment_arn")):
+    for warning in told.get("warnings") or ():
+        yield "warning", warning
+    for label, key in (
+        ("reason", "reason"),
+        ("report", "report_uri"),
+        ("model", "model_arn"),
+        ("deployment", "deployment_arn"),
+    ):
         if told.get(key):
             yield label, str(told[key])
     if told.get("pointer"):
