@@ -156,8 +156,9 @@ class NovaCustomization(Construct):
         self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
         self.data = DataPreparation(self, "Data", workshop=workshop, model=model, method=method, data=data)
         self.training = Training(
-            self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform
-        )
+            self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform,
+            validates=data.validates,
+        )  # fmt: skip
         self.evaluation = Evaluation(
             self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation
         )

@@ -64,6 +64,11 @@ class DataFormat:
         return found
 
     @property
+    def validates(self) -> bool:
+        """Whether rows are put aside for validation, which training uses."""
+        return bool(self.split and self.split.validation)
+
+    @property
     def compares_rows(self) -> bool:
         """Whether something is done with all rows together."""
         return bool(self.split or self.dedupe or self.limit or self.no_leak or self.no_leak_with)

@@ -1,6 +1,7 @@
 """The training stage: one job on the chosen platform, and the checkpoint it leaves.
 
-Input: `$.data.train.uri`, `$.plan.training`. Output: `$.training` (job, output location), `$.checkpoint` (URI).
+Input: `$.data.train.uri`, with a validation share `$.data.validation`, `$.plan.training`.
+Output: `$.training` (job, output location), `$.checkpoint` (URI).
 Errors: `JobFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, `QuotaExceeded`.
 """
 
@@ -29,15 +30,17 @@ class Training(Stage):
         model: str,
         method: str,
         platform: TrainingJobs,
+        validates: bool,
     ) -> None:
+        """Create the stage; `validates` tells that the data stage leaves rows for validation."""
         super().__init__(scope, construct_id)
         self._workshop = workshop
         self.submit = job_submitter(self, "Submit", "submit_training", workshop, execution_role)
         self.submit.read_objects("ReadRecipe", workshop.store.artifacts, "runs/*/training/recipe/*")
         self.resolve_checkpoint = output_reader(self, "ResolveCheckpoint", "resolve_checkpoint", workshop)
-        self.run_in_order(self._train(model, method, platform), self._find_checkpoint())
+        self.run_in_order(self._train(model, method, platform, validates), self._find_checkpoint())
 
-    def _train(self, model: str, method: str, platform: TrainingJobs) -> sfn.CustomState:
+    def _train(self, model: str, method: str, platform: TrainingJobs, validates: bool) -> sfn.CustomState:
         config = {
             "model": model,
             "method": method,
@@ -48,7 +51,13 @@ class Training(Stage):
             self,
             "Train",
             function=self.submit,
-            payload={**RUN, "recipe.$": "$.plan.training", "train_uri.$": "$.data.train.uri", "config": config},
+            payload={
+                **RUN,
+                "recipe.$": "$.plan.training",
+                "train_uri.$": "$.data.train.uri",
+                **({"validation.$": "$.data.validation"} if validates else {}),
+                "config": config,
+            },
             result_path="$.training",
             deadline=platform.deadline,
             grace=self._workshop.grace,

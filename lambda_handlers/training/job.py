@@ -34,10 +34,16 @@ def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
         recipe_file=planned["recipe_file"],
         recipe=_planned_recipe(s3, planned),
         data_uri=event["train_uri"],
+        validation_uri=_validation_uri(event.get("validation")),
         data_type=catalog.method(event["config"]["method"]).data_type,
         kms_key_id=key_arn,
         options=settings,
     )
+
+
+def _validation_uri(prepared: Mapping[str, Any] | None) -> str | None:
+    # A split by content may leave no row for validation, and the container takes no empty channel.
+    return str(prepared["uri"]) if prepared and prepared["rows"] else None
 
 
 def output_uri(artifacts_bucket: str, run_id: str) -> str:

@@ -57,6 +57,16 @@ def template(synthesize: Callable[..., dict[str, Template]], entry: dict[str, An
 @pytest.fixture(scope="session")
 def definition(template: Template) -> dict[str, Any]:
     """Return the state machine's definition, tokens replaced by their logical ids."""
+    return _definition(template)
+
+
+@pytest.fixture(scope="session")
+def definition_of(synthesize: Callable[..., dict[str, Template]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return a function from a settings entry to the definition of its state machine."""
+    return lambda entry: _definition(synthesize(entry)["Nova-Support"])
+
+
+def _definition(template: Template) -> dict[str, Any]:
     machine = next(r for r in template["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine")
     parts = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
     text = "".join(part if isinstance(part, str) else next(iter(part.values())) for part in parts)

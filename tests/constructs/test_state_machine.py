@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 NEVER_RETRIED = {
@@ -94,6 +94,16 @@ def test_jobs_wait_by_token_and_give_up_after_their_deadline(definition: dict[st
         payload = state["Parameters"]["Payload"]
         assert payload["token.$"] == "$$.Task.Token"
         assert state["TimeoutSeconds"] > payload["config"]["deadline_seconds"], name
+
+
+def test_training_is_given_validation_data_only_where_the_split_has_a_share(
+    definition: dict[str, Any], definition_of: Callable[..., dict[str, Any]], entry: dict[str, Any]
+) -> None:
+    assert "validation.$" not in definition["States"]["Train"]["Parameters"]["Payload"]
+    for share, expected in ((0.1, "$.data.validation"), (0.0, None)):
+        split = {"train": 0.9 - share, "validation": share, "test": 0.1}
+        made = definition_of({**entry, "data": {"split": split}})
+        assert made["States"]["Train"]["Parameters"]["Payload"].get("validation.$") == expected
 
 
 def test_evaluations_run_side_by_side(definition: dict[str, Any]) -> None:

@@ -57,6 +57,24 @@ def test_the_request_follows_from_the_plan() -> None:
     assert made["HyperParameters"]["base_model"] == "nova-lite-2/prod"
 
 
+def channels(**event: Any) -> dict[str, Any]:
+    places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
+    made = job.request({**EVENT, **event}, s3=MemoryS3({RECIPE_URI: RECIPE}), **places)
+    return {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in made["InputDataConfig"]}
+
+
+def test_rows_put_aside_for_validation_have_their_channel() -> None:
+    uri = "s3://prepared-bucket/runs/run-1/validation.jsonl"
+    made = channels(validation={"uri": uri, "rows": 4})
+    assert (made["validation"]["S3Uri"], made["validation"]["S3DataType"]) == (uri, "Converse")
+    assert set(made) == {"train", "validation", "recipe"}
+
+
+def test_without_a_row_for_validation_there_is_no_channel() -> None:
+    assert set(channels(validation={"uri": "s3://b/empty.jsonl", "rows": 0})) == {"train", "recipe"}
+    assert set(channels()) == {"train", "recipe"}
+
+
 def test_a_recipe_that_was_changed_since_is_refused() -> None:
     with pytest.raises(RecipeInvalid, match=r"recipe\.yaml was changed after the run was planned"):
         request({RECIPE_URI: RECIPE + b"#"})

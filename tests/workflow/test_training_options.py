@@ -18,12 +18,13 @@ PLATFORM = {
     "tags": {"team": "support"},
     "keep_alive_minutes": 30,
 }
+DATA = {**ENTRY["data"], "split": {"train": 0.75, "validation": 0.25, "test": 0.0}}
 
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     with Emulator(speed=SPEED) as emulator:
-        yield Workflow(emulator, synthesize(tmp_path_factory.mktemp("options"), platform=PLATFORM))
+        yield Workflow(emulator, synthesize(tmp_path_factory.mktemp("options"), platform=PLATFORM, data=DATA))
 
 
 def test_the_jobs_of_a_run_are_as_the_platform_says(workflow: Workflow) -> None:
@@ -41,5 +42,12 @@ def test_the_jobs_of_a_run_are_as_the_platform_says(workflow: Workflow) -> None:
         assert tags["nova-constructs:customization"] == "Nova-Demo/Demo"
         assert job["OutputDataConfig"]["KmsKeyId"].startswith("arn:aws:kms:")
     [training] = [job for job in jobs if "Environment" in job]
+    channels = {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in training["InputDataConfig"]}
+    assert list(channels) == ["train", "validation", "recipe"]
+    assert (
+        channels["validation"]["S3Uri"]
+        == f"s3://{workflow['PreparedBucketName']}/runs/{ended['name']}/validation.jsonl"
+    )
+    assert channels["validation"]["S3DataType"] == "Converse"
     assert training["Environment"] == {"NCCL_DEBUG": "INFO"}
     assert training["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1800
