@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, Final, NoReturn
 
 from lambda_handlers.datasets.faults import RejectedRowError, reject
@@ -58,8 +59,7 @@ def _load(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in keys if names.count(key) > 1)
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise reject("duplicate_key", f'the key "{_shown(twice)}" stands twice in one object')
     return keys
 

@@ -1,0 +1,64 @@
+"""Rows and files that are made to cost much: the time grows with their size, not with its square.
+
+The sizes take well below a second; with one step that looks at everything again for each part they take minutes.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from lambda_handlers.datasets.faults import RejectedRowError
+from lambda_handlers.datasets.forms.parsing import parse
+from lambda_handlers.datasets.reading.reader import read_rows
+from lambda_handlers.datasets.reading.rows import Line
+
+MIB = 1024 * 1024
+CPU_SECONDS = 8
+
+
+@contextmanager
+def little_time() -> Iterator[None]:
+    """Fail when more processor time is used than a busy or slow machine explains; waiting for a turn costs none."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"more than {CPU_SECONDS} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """A source that is read in pieces of 1 MiB."""
+
+    uri: str
+    data: bytes
+    version_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        for at in range(start, len(self.data), MIB):
+            yield self.data[at : at + MIB]
+
+
+def rows(data: bytes, uri: str) -> list[Line]:
+    return list(read_rows(Whole(uri=uri, data=data)))
+
+
+def test_a_key_that_stands_twice_among_many() -> None:
+    row = b"{" + b"".join(b'"key%d":0,' % number for number in range(60_000)) + b'"last":1,"last":2}'
+    with little_time(), pytest.raises(RejectedRowError, match='the key "last" stands twice'):
+        parse(row)
