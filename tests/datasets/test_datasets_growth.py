@@ -16,6 +16,7 @@ from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms.parsing import parse
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Line
+from lambda_handlers.protocol.errors import DatasetRejected
 
 MIB = 1024 * 1024
 CPU_SECONDS = 8
@@ -62,3 +63,12 @@ def test_a_key_that_stands_twice_among_many() -> None:
     row = b"{" + b"".join(b'"key%d":0,' % number for number in range(60_000)) + b'"last":1,"last":2}'
     with little_time(), pytest.raises(RejectedRowError, match='the key "last" stands twice'):
         parse(row)
+
+
+def test_a_table_with_very_many_columns() -> None:
+    names = b",".join(b"c%d" % number for number in range(100_000))
+    record = b",".join([b"1"] * 100_000)
+    with little_time():
+        assert len(rows(b"\n".join([names, record, record, b""]), "a.csv")) == 2
+        with pytest.raises(DatasetRejected, match='the column "c7" stands there twice'):
+            rows(names + b",c7\n" + record + b"\n", "a.csv")

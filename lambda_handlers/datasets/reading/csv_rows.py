@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lambda_handlers.datasets.reading.csv_quick import QuickRecords
@@ -71,7 +72,7 @@ class RowMaker:
         unnamed = next((position for position, name in enumerate(fields, start=1) if not name.strip()), None)
         if unnamed:
             raise self._header_error(f"column {unnamed} of {len(fields)} has no name")
-        twice = next((name for name in fields if fields.count(name) > 1), None)
+        twice = next((name for name, times in Counter(fields).items() if times > 1), None)
         if twice is not None:
             raise self._header_error(f'the column "{twice}" stands there twice')
         return tuple(fields)
