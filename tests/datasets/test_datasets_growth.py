@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import pytest
 
 from lambda_handlers.datasets.faults import RejectedRowError
+from lambda_handlers.datasets.forms.converse_tools import config_faults
 from lambda_handlers.datasets.forms.parsing import parse
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Line
 from lambda_handlers.protocol.errors import DatasetRejected
+from tests.datasets.converse_support import spec
 
 MIB = 1024 * 1024
 CPU_SECONDS = 8
@@ -72,3 +74,14 @@ def test_a_table_with_very_many_columns() -> None:
         assert len(rows(b"\n".join([names, record, record, b""]), "a.csv")) == 2
         with pytest.raises(DatasetRejected, match='the column "c7" stands there twice'):
             rows(names + b",c7\n" + record + b"\n", "a.csv")
+
+
+def test_very_many_tools_in_one_row() -> None:
+    tools = [spec(f"tool{number}") for number in range(40_000)]
+    with little_time():
+        assert not list(config_faults({"toolConfig": {"tools": tools}}, 2))
+        found = list(config_faults({"toolConfig": {"tools": [*tools, tools[5], tools[3]]}}, 2))
+    assert [fault.message.split(": ")[1] for fault in found] == [
+        'the tool "tool3" is defined twice',
+        'the tool "tool5" is defined twice',
+    ]

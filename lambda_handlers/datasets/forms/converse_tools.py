@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -47,8 +48,7 @@ def config_faults(row: dict[str, Any], nova: int) -> Iterator[Fault]:
         return
     for index, spec in enumerate(specs):
         yield from _spec_faults(spec, f"toolConfig.tools[{index}].toolSpec")
-    names = _names(specs)
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(name for name, times in Counter(_names(specs)).items() if times > 1):
         yield Fault("tool_twice", f'toolConfig.tools: the tool "{name}" is defined twice')
 
 
