@@ -14,6 +14,7 @@ import pytest
 
 from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms.converse_tools import config_faults
+from lambda_handlers.datasets.forms.openai_messages import MessageReader
 from lambda_handlers.datasets.forms.parsing import parse
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Line
@@ -85,3 +86,15 @@ def test_very_many_tools_in_one_row() -> None:
         'the tool "tool3" is defined twice',
         'the tool "tool5" is defined twice',
     ]
+
+
+def test_very_many_open_calls_that_are_answered_last_first() -> None:
+    calls = [{"id": f"call{number}", "function": {"name": "f", "arguments": {}}} for number in range(50_000)]
+    reader = MessageReader(owner=None, taken=frozenset())
+    with little_time():
+        reader.read({"role": "assistant", "tool_calls": calls}, "messages[0]")
+        for call in reversed(calls[1:]):
+            reader.read({"role": "tool", "tool_call_id": call["id"], "content": "x"}, "messages[1]")
+        reader.read({"role": "tool", "content": "x"}, "messages[2]")
+    results = reader.turns[-1]["content"]
+    assert (len(results), results[-1]["toolResult"]["toolUseId"], reader.faults) == (50_000, "call0", [])

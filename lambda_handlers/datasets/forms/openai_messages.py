@@ -26,7 +26,8 @@ _KEYS: Final = {
 class MessageReader:
     """Reads the messages of one row in order into `system`, `turns` and `faults`.
 
-    `owner` owns the buckets of the images; `taken` are the ids of tool calls that are not to be made up.
+    `owner` owns the buckets of the images; `taken` are the ids of tool calls that are not to be made up, `open_calls`
+    those that nothing answers yet, in order.
     """
 
     owner: Any
@@ -34,7 +35,7 @@ class MessageReader:
     system: list[str] = field(default_factory=list)
     turns: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    open_calls: list[str] = field(default_factory=list)
+    open_calls: dict[str, None] = field(default_factory=dict)
     made_up: int = 0
     answering: bool = False
 
@@ -85,9 +86,9 @@ class MessageReader:
     def _tool(self, message: dict[str, Any], place: str) -> None:
         identity = message.get("tool_call_id")
         if identity is None:
-            identity = self.open_calls[0] if self.open_calls else ""
-        if identity in self.open_calls:
-            self.open_calls.remove(identity)
+            identity = next(iter(self.open_calls), "")
+        if isinstance(identity, str):
+            self.open_calls.pop(identity, None)
         content = message.get("content")
         texts = [{"text": content}] if isinstance(content, str) else self._items(message, place)
         if not self.answering:
@@ -158,7 +159,8 @@ class MessageReader:
             identity = call.get("id")
             if identity is None:
                 identity = self._new_id()
-            self.open_calls.append(identity)
+            if isinstance(identity, str):
+                self.open_calls[identity] = None
             arguments = self._arguments(function.get("arguments"), f"{place}[{index}].function.arguments")
             yield {"toolUse": {"toolUseId": identity, "name": function.get("name"), "input": arguments}}
 
