@@ -5,6 +5,7 @@ The sizes take well below a second; with one step that looks at everything again
 
 from __future__ import annotations
 
+import gzip
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from lambda_handlers.datasets.forms.openai_messages import MessageReader
 from lambda_handlers.datasets.forms.parsing import parse
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Line
+from lambda_handlers.datasets.reading.unpacking import unpacked
 from lambda_handlers.protocol.errors import DatasetRejected
 from tests.datasets.converse_support import spec
 
@@ -98,3 +100,8 @@ def test_very_many_open_calls_that_are_answered_last_first() -> None:
         reader.read({"role": "tool", "content": "x"}, "messages[2]")
     results = reader.turns[-1]["content"]
     assert (len(results), results[-1]["toolResult"]["toolUseId"], reader.faults) == (50_000, "call0", [])
+
+
+def test_very_many_small_gzip_members() -> None:
+    with little_time():
+        assert sum(map(len, unpacked([gzip.compress(b"{}\n") * 100_000], uri="a"))) == 300_000
