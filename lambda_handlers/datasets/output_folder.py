@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, QUARANTINE, outputs_in
+from lambda_handlers.datasets.work_folder import work_folder
 from lambda_handlers.datasets.writers import FileSink
 from lambda_handlers.protocol.errors import InvalidRequest
 
-MANIFEST: Final = "manifest.json"
-QUARANTINE: Final = "quarantine.jsonl"
-_PARTIAL: Final = ".partial"
-
 
 class OutputFolder:
-    """Outputs are written to a hidden folder within, and moved to their places together by `commit`.
+    """Outputs are written to a hidden work folder within, and moved to their places together by `commit`.
 
     An output of an earlier run, which the manifest there names, is replaced; where it is not made now, it is removed.
     Raises InvalidRequest, before anything is written, when an output would replace a file that is not ours, or that is
@@ -29,16 +25,15 @@ class OutputFolder:
     def __init__(self, path: Path, names: Iterable[str], *, inputs: Iterable[str]) -> None:
         self.path = path
         self._names = [*names, QUARANTINE]
-        self._partial = path / _PARTIAL
-        self._earlier = _earlier_outputs(path)
-        self._check(inputs)
+        self._inputs = list(inputs)
+        self._checked()
 
     def __enter__(self) -> Self:
         self._existed = self.path.exists()
+        self._ended = ExitStack()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._partial, ignore_errors=True)  # of a run that was killed
-            self._partial.mkdir()
+            self._partial = self._ended.enter_context(work_folder(self.path))
         except OSError as error:
             raise InvalidRequest(f"the output folder {self.path} cannot be written: {error.strerror}") from error
         return self
@@ -46,7 +41,7 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
+        self._ended.close()
         if not self._existed:
             with suppress(OSError):  # not empty: it holds the outputs
                 self.path.rmdir()
@@ -62,39 +57,48 @@ class OutputFolder:
         return folder
 
     def commit(self, manifest: bytes) -> str:
-        """Move the outputs to their places, remove earlier ones that were not made again, and the manifest last."""
+        """Move the outputs to their places, remove earlier ones that were not made again, and the manifest last.
+
+        Raises InvalidRequest, before anything is moved, when what lies there meanwhile is in the way.
+        """
+        earlier = self._checked()
         (self._partial / MANIFEST).write_bytes(manifest)
         for name in self._names:
             (self._partial / name).replace(self.path / name)
-        for name in self._earlier.difference(self._names):
+        for name in earlier.difference(self._names):
             (self.path / name).unlink(missing_ok=True)
         place = self.path / MANIFEST
         (self._partial / MANIFEST).replace(place)
         return str(place)
 
-    def _check(self, inputs: Iterable[str]) -> None:
-        touched = {*self._names, MANIFEST, *self._earlier}
-        for name in touched:
-            for given in inputs:
-                if _same_file(self.path / name, given):
-                    raise InvalidRequest(
-                        f"the output {name} in {self.path} would replace the input {given}; choose another folder"
-                    )
-        ours = {*self._earlier, *([MANIFEST] if self._earlier else [])}
-        for name in sorted({*self._names, MANIFEST} - ours):
-            if (self.path / name).exists():
+    def _checked(self) -> set[str]:
+        """Return the names of earlier outputs; raise InvalidRequest for what may not be replaced or removed."""
+        earlier = _earlier_outputs(self.path)
+        ours = {*earlier, *([MANIFEST] if earlier else [])}
+        for name in sorted({*self._names, MANIFEST, *earlier}):
+            self._check(name, is_ours=name in ours)
+        return earlier
+
+    def _check(self, name: str, *, is_ours: bool) -> None:
+        place = self.path / name
+        for given in self._inputs:
+            if _same_file(place, given):
                 raise InvalidRequest(
-                    f"{self.path / name} is not an output of an earlier preparation and would be replaced; "
-                    "move it away or choose another folder"
+                    f"the output {name} in {self.path} would replace the input {given}; choose another folder"
                 )
+        if place.is_dir() and not place.is_symlink():
+            raise InvalidRequest(f"{place} is a folder, where a file has to go; move it away or choose another folder")
+        if not is_ours and place.exists():
+            raise InvalidRequest(
+                f"{place} is not an output of an earlier preparation and would be replaced; "
+                "move it away or choose another folder"
+            )
 
 
 def _earlier_outputs(folder: Path) -> set[str]:
-    """Return the names of the outputs that the manifest in a folder lists; empty where there is none of ours."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        return {Path(output["uri"]).name for output in manifest["outputs"] if manifest["schema_version"]}
-    except (OSError, ValueError, TypeError, KeyError):
+        return outputs_in((folder / MANIFEST).read_bytes())
+    except OSError:
         return set()
 
 

@@ -8,10 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
+from lambda_handlers.datasets.earlier_outputs import QUARANTINE
 from lambda_handlers.datasets.forms.form import Form
 from lambda_handlers.datasets.forms.media_place import MediaPlace
 from lambda_handlers.datasets.local_shards import PassOne, RowWork, Targets, in_one_process, in_processes
-from lambda_handlers.datasets.output_folder import QUARANTINE
 from lambda_handlers.datasets.passes import assembly, outcome
 from lambda_handlers.datasets.passes.evaluation_prompts import prompt_hashes
 from lambda_handlers.datasets.passes.index import IndexWriter

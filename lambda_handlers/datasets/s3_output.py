@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from lambda_handlers.datasets.output_folder import MANIFEST, QUARANTINE
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, QUARANTINE, outputs_in
 from lambda_handlers.datasets.s3_objects import S3Sink
 from lambda_handlers.protocol.errors import InvalidRequest, error_code
 
@@ -70,15 +69,11 @@ class OutputPrefix:
 
     def _earlier_outputs(self) -> set[str]:
         try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + MANIFEST)["Body"].read()
-            manifest = json.loads(body)
-            return {output["uri"].rpartition("/")[2] for output in manifest["outputs"] if manifest["schema_version"]}
+            return outputs_in(self._s3.get_object(Bucket=self._bucket, Key=self._prefix + MANIFEST)["Body"].read())
         except ClientError as error:
             if error_code(error) in _ABSENT:
                 return set()
             raise
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return set()
 
     def _check(self, inputs: set[str]) -> None:
         for name in sorted({*self._names, MANIFEST, *self._earlier}):

@@ -16,7 +16,6 @@ from lambda_handlers.datasets import files, local_shards, output_folder
 from lambda_handlers.datasets.files import prepare_files, validate_files
 from lambda_handlers.datasets.forms.form import Form, RowSettings, RowTransform
 from lambda_handlers.datasets.forms.registry import conversion_form, form_of
-from lambda_handlers.datasets.output_folder import OutputFolder
 from lambda_handlers.datasets.preparation import Operations, Preparation, Split
 from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected, InvalidRequest
 
@@ -219,14 +218,6 @@ def test_a_file_that_changes_while_it_is_read_leaves_no_output(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
-    left = tmp_path / "out" / ".partial" / "scratch-rows"
-    left.mkdir(parents=True)
-    (left / "accepted").write_bytes(b"half")
-    prepare_files(source(tmp_path, rows(9)), tmp_path / "out", SFT)
-    assert set(contents(tmp_path / "out")) == {"train.jsonl", "quarantine.jsonl", "manifest.json"}
-
-
 def test_the_manifest_is_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[str] = []
     replace = Path.replace
@@ -341,10 +332,3 @@ class _Dying:
         if os.getpid() != self._process:
             os._exit(9)
         return self._make(settings)
-
-
-def test_a_folder_is_only_ours_by_its_manifest(tmp_path: Path) -> None:
-    for content in (b"{", b"[]", b'{"outputs": [{"uri": "a.jsonl"}]}', b'{"outputs": 3, "schema_version": "1"}'):
-        (tmp_path / "manifest.json").write_bytes(content)
-        with pytest.raises(InvalidRequest, match=r"manifest\.json is not an output"):
-            OutputFolder(tmp_path, ["train.jsonl"], inputs=[])

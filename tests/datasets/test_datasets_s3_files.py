@@ -101,6 +101,21 @@ def test_an_object_that_is_not_ours_is_not_replaced(s3: Any) -> None:
     assert (keys(s3), body(s3, "p/train.jsonl")) == (["p/train.jsonl"], b"mine")
 
 
+def test_the_manifest_of_another_tool_removes_nothing(s3: Any) -> None:
+    prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
+    ours = json.loads(body(s3, "p/manifest.json"))
+    s3.put_object(Bucket="prepared", Key="p/notes.txt", Body=b"mine")
+    ours["outputs"].append({"uri": "s3://prepared/p/notes.txt"})
+
+    s3.put_object(Bucket="prepared", Key="p/manifest.json", Body=json.dumps({**ours, "schema_version": "2"}))
+    with pytest.raises(InvalidRequest, match=r"s3://prepared/p/manifest\.json is not an output"):
+        prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
+
+    s3.put_object(Bucket="prepared", Key="p/manifest.json", Body=json.dumps(ours))
+    prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
+    assert "p/notes.txt" in keys(s3)
+
+
 def test_an_output_does_not_replace_its_input(s3: Any) -> None:
     prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
 

@@ -34,6 +34,11 @@ _CONVERSIONS: Final = {"converse": replace(CONVERSE, output="converse.jsonl"), "
 # It is called after its task like the others, which also keeps it apart from training data in one folder.
 _OUTPUTS: Final = {"rft_eval": "rft_eval.jsonl"}
 
+OUTPUTS: Final = frozenset(
+    {*(form.output for forms in (_TECHNIQUES, _TASKS, _CONVERSIONS) for form in forms.values()), *_OUTPUTS.values()}
+)
+"""The names that the file with the good rows can have."""
+
 
 def form_of(preparation: Preparation) -> Form:
     """Return the form that rows for a model, a method and an evaluation task have; names count in any letter case.

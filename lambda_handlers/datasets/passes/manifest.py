@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from lambda_handlers.datasets.preparation import Operations
@@ -93,6 +93,18 @@ class DatasetManifest:
             "errors": list(self.errors),
             "warnings": list(self.warnings),
         }
+
+
+def read_ours(data: bytes) -> dict[str, Any] | None:
+    """Return the manifest that bytes are; None for anything that was not written by `DatasetManifest.to_json`."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
+        return None
+    known = {"status", *(field.name for field in fields(DatasetManifest))}
+    return found if found.keys() >= known else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

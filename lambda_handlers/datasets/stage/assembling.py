@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from lambda_handlers.datasets.output_folder import QUARANTINE
+from lambda_handlers.datasets.earlier_outputs import QUARANTINE
 from lambda_handlers.datasets.passes import assembly
 from lambda_handlers.datasets.passes.splitting import PARTS
 from lambda_handlers.datasets.passes.summary import Base

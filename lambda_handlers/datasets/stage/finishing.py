@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, QUARANTINE
 from lambda_handlers.datasets.forms.registry import form_of
-from lambda_handlers.datasets.output_folder import MANIFEST, QUARANTINE
 from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
 from lambda_handlers.datasets.passes.splitting import PARTS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.datasets import s3_objects
-from lambda_handlers.datasets.output_folder import MANIFEST, QUARANTINE
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, QUARANTINE
 from lambda_handlers.datasets.preparing import Job, prepare_job
 from lambda_handlers.datasets.reading.reader import source_format
 from lambda_handlers.datasets.s3_objects import S3Object, S3Sink

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.datasets import files
+from lambda_handlers.datasets.earlier_outputs import MANIFEST
 from lambda_handlers.datasets.forms.registry import conversion_form
-from lambda_handlers.datasets.output_folder import MANIFEST
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
 from lambda_handlers.datasets.reading.rows import SourceObject
