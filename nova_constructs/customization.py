@@ -186,6 +186,7 @@ class NovaCustomization(Construct):
         plan = (
             sfn.Choice(self, "PlanDecision")
             .when(sfn.Condition.string_equals("$.plan.decision", "RUN"), work)
+            .when(sfn.Condition.string_equals("$.plan.decision", "DRY_RUN"), closing.succeed("CloseDryRun", "DRY_RUN"))
             .otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
         )
         return self.plan.next(plan)

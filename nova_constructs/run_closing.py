@@ -36,7 +36,7 @@ class RunClosing(Construct):
     def succeed(self, construct_id: str, status: str) -> sfn.IChainable:
         """Return the states that close a run with a status that is not a failure."""
         close = self._task(construct_id, {"status": status, "result.$": "$"}, "$")
-        return close.next(sfn.Succeed(self, f"{construct_id}Done", state_name=f"Run{status.title()}"))
+        return close.next(sfn.Succeed(self, f"{construct_id}Done", state_name=f"Run{status.title().replace('_', '')}"))
 
     def fail(self) -> sfn.IChainable:
         """Return the states that close a run with the error at `$.error`."""

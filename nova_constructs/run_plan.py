@@ -76,6 +76,7 @@ class RunPlan(Stage):
             "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
         )
         self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
+        self.plan.write_objects("WriteDryRun", store.artifacts, "runs/*/dry-run/*")
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")
         workshop.ledger.grant_append(self.plan)
         read_recipes(self.plan)

@@ -28,6 +28,7 @@ class ExecutionInput:
     mode: str = "full"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     hub_content_version: str | None = None
+    dry_run: bool = False
     force: bool = False
     requested_by: str | None = None
     reason: str | None = None
@@ -53,6 +54,7 @@ class ExecutionInput:
             dataset_version_id=dataset.get("version_id") or None,
             overrides=fit.get("overrides", {}),
             hub_content_version=fit.get("hub_content_version"),
+            dry_run=fit.get("dry_run", False),
             force=fit.get("force", False),
             requested_by=fit.get("requested_by"),
             reason=fit.get("reason"),
@@ -79,8 +81,6 @@ def _not_run_here(raw: Any) -> Iterator[str]:
     for key in ("recipe", "model_path", "base_run"):
         if key in raw and _fits(key, raw[key]):
             yield f'{key}: received "{raw[key]}"; this version does not take it, remove the key'
-    if raw.get("dry_run") is True:
-        yield "dry_run: received true; this version has no dry run, remove the key"
     # Whoever misspelled the key is told so already, with the nearest name.
     if "dataset" not in raw and mode == "full" and set(raw) <= set(published_schema()["properties"]):
         yield "dataset: missing; give the s3:// address of the data to train on"

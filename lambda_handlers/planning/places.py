@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +21,11 @@ class Places:
     def train_uri(self, run_id: str) -> str:
         """Return where the prepared training data of a run will be."""
         return f"s3://{self.prepared_bucket}/runs/{run_id}/train.jsonl"
+
+    def validation_uri(self, run_id: str, config: Mapping[str, Any]) -> str | None:
+        """Return where the rows for validation will be, if the customization puts any aside."""
+        shares = config.get("split") or {}
+        return f"s3://{self.prepared_bucket}/runs/{run_id}/validation.jsonl" if shares.get("validation") else None
 
     def output_uri(self, run_id: str) -> str:
         """Return where the jobs of a run write."""

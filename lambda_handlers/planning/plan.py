@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambda_handlers.checks.findings import ORDER
+from lambda_handlers.planning.dry_run import DryRun
 from lambda_handlers.planning.places import Places
 from lambda_handlers.planning.run_checks import Account, Checked, RunChecks
 from lambda_handlers.protocol.clock import Clock
@@ -13,6 +15,7 @@ from lambda_handlers.protocol.fingerprint import claim, fingerprint, settle
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.run import Run
+from lambda_handlers.protocol.runs import open_run
 from lambda_handlers.protocol.store import ItemStore
 from lambda_handlers.training.recipe import RECIPE_FILE
 
@@ -28,14 +31,23 @@ class Planner:
         self._places = places
 
     def plan(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the run and its plan; decision SKIP, holding nothing, for duplicate input or while another run works.
+        """Return the run and its plan.
+
+        The decision is RUN; or SKIP, holding nothing, for duplicate input or while another run works; or DRY_RUN,
+        holding nothing either.
 
         Raises InvalidRequest, UnsupportedCombination, RecipeInvalid or QuotaExceeded, the first of these that any
         problem has, with every problem of every kind.
         """
         execution, config = event["execution"], event["config"]
-        checked = RunChecks(self._account, self._places, config, execution).run(event["input"])
-        reason, generation = self._take(checked, config, execution)
+        checked = self._check(event["input"], config, execution)
+        if checked.asked.dry_run:
+            # So that the reconciler closes it, should nobody else.
+            open_run(self._control, execution["name"], execution["id"], self._clock.now())
+            decision, reason, generation = "DRY_RUN", None, 0
+        else:
+            reason, generation = self._take(checked, config, execution)
+            decision = "SKIP" if reason else "RUN"
         run = Run(
             id=execution["name"],
             execution_arn=execution["id"],
@@ -43,9 +55,22 @@ class Planner:
             started_at=execution["start_time"],
             lock_generation=generation,
         )
-        plan = self._plan_document(checked, run.id, reason)
+        plan = self._plan_document(checked, run.id, decision, reason)
         self._record(run, plan, checked, config)
         return {"run": run.as_dict(), "plan": plan}
+
+    def _check(self, raw: Any, config: Mapping[str, Any], execution: Mapping[str, Any]) -> Checked:
+        checks = RunChecks(self._account, self._places, config, execution)
+        try:
+            return checks.run(raw)
+        except ORDER as error:
+            if checks.asked.dry_run:
+                problems = error.problems or (error.message,)
+                self._dry_run(execution["name"]).failed(problems, checks.findings.warnings)
+            raise
+
+    def _dry_run(self, run_id: str) -> DryRun:
+        return DryRun(self._account.s3, self._places, run_id)
 
     def _take(
         self, checked: Checked, config: Mapping[str, Any], execution: Mapping[str, Any]
@@ -66,10 +91,12 @@ class Planner:
             settle(self._control, run_id, "SKIPPED")
             return refusal.message, 0
 
-    def _plan_document(self, checked: Checked, run_id: str, reason: str | None) -> dict[str, Any]:
+    def _plan_document(self, checked: Checked, run_id: str, decision: str, reason: str | None) -> dict[str, Any]:
         content = checked.recipes.content
+        report = {"report_uri": self._dry_run(run_id).report_uri} if decision == "DRY_RUN" else {}
         return {
-            "decision": "SKIP" if reason else "RUN",
+            **report,
+            "decision": decision,
             "reason": reason,
             "mode": checked.asked.mode,
             "dataset": checked.dataset.as_dict(),
@@ -103,5 +130,8 @@ class Planner:
                 Key=f"runs/{run.id}/training/recipe/{RECIPE_FILE}",
                 Body=checked.training.recipe.yaml_text.encode(),
             )
+        if plan["decision"] == "DRY_RUN":
+            self._dry_run(run.id).passed(plan, config, checked.training.recipe.values)
+        event = "run_checked" if plan["decision"] == "DRY_RUN" else "run_started"
         detail = {"run": run.as_dict(), "plan": plan, "config": dict(config), "asked": asked}
-        self._ledger.append(run_id=run.id, event_id="run-started", type="run_started", detail=detail)
+        self._ledger.append(run_id=run.id, event_id=event.replace("_", "-"), type=event, detail=detail)

@@ -55,12 +55,13 @@ class Checked:
 
 
 class RunChecks:
-    """Check one run. Attribute: `findings`."""
+    """Check one run. Attributes: `findings`, and `asked`, what could be understood of the input."""
 
     def __init__(
         self, account: Account, places: Places, config: Mapping[str, Any], execution: Mapping[str, Any]
     ) -> None:
         self.findings = Findings()
+        self.asked = ExecutionInput(dataset_uri="")
         self._account, self._places, self._config, self._execution = account, places, config, execution
 
     def run(self, raw: Any) -> Checked:
@@ -68,7 +69,8 @@ class RunChecks:
 
         Raises one error with every problem; its class is the first of `findings.ORDER` that any of them has.
         """
-        asked, problems = ExecutionInput.understand(raw)
+        self.asked, problems = ExecutionInput.understand(raw)
+        asked = self.asked
         for problem in problems:
             self.findings.problem(problem)
         with self.findings.checking():
@@ -203,6 +205,8 @@ class RunChecks:
         """Yield the addresses of the objects that the jobs of the run read."""
         run_id = self._execution["name"]
         yield self._places.train_uri(run_id)
+        if validation := self._places.validation_uri(run_id, self._config):
+            yield validation
         for stage, settings in self._job_settings():
             yield f"{self._places.recipe_prefix_uri(run_id, stage)}recipe.yaml"
             if settings.get("dataset_uri"):

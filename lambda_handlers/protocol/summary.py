@@ -7,10 +7,12 @@ from typing import Any
 
 
 def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return rows, scores, gate, model, deployment, pointer and dataset, each where the run got so far."""
+    """Return dataset, warnings, report of a dry run, rows, scores, gate, model, deployment and pointer, where there."""
     state = result or {}
     facts = {
         "dataset": _at(state, "plan", "dataset"),
+        "warnings": _at(state, "plan", "warnings"),
+        "report_uri": _at(state, "plan", "report_uri"),
         "rows": _at(state, "data", "rows"),
         "scores": _scores(state.get("evaluations")),
         "gate": state.get("gate"),

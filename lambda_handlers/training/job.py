@@ -20,6 +20,14 @@ def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
 
     Raises RecipeInvalid if the recipe is not the one that was planned.
     """
+    recipe = _planned_recipe(s3, event["recipe"])
+    return request_with(event, recipe=recipe, role_arn=role_arn, artifacts_bucket=artifacts_bucket, key_arn=key_arn)
+
+
+def request_with(
+    event: Mapping[str, Any], *, recipe: Mapping[str, Any], role_arn: str, artifacts_bucket: str, key_arn: str
+) -> dict[str, Any]:
+    """Return the CreateTrainingJob request for a recipe's values."""
     planned, settings = event["recipe"], event["config"]["training"]
     return training_request(
         image_uri=planned["image_uri"],
@@ -32,7 +40,7 @@ def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
         output_uri=output_uri(artifacts_bucket, event["run"]["id"]),
         recipe_prefix_uri=planned["recipe_prefix_uri"],
         recipe_file=planned["recipe_file"],
-        recipe=_planned_recipe(s3, planned),
+        recipe=recipe,
         data_uri=event["train_uri"],
         validation_uri=_validation_uri(event.get("validation")),
         data_type=catalog.method(event["config"]["method"]).data_type,

@@ -40,6 +40,11 @@ def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
     ]
 
 
+def test_a_dry_run_goes_from_the_plan_to_its_end(definition: dict[str, Any]) -> None:
+    dry = next(c for c in definition["States"]["PlanDecision"]["Choices"] if c["StringEquals"] == "DRY_RUN")
+    assert walk(definition, {"PlanDecision": dry["Next"]}) == ["PlanRun", "PlanDecision", "CloseDryRun", "RunDryRun"]
+
+
 def test_a_large_dataset_takes_two_maps(definition: dict[str, Any]) -> None:
     assert walk(definition, {})[2:9] == [
         *("PrepareData", "DataIsCut", "TransformShards", "ReduceShards", "AssembleShards", "FinishData", "DataReady")
@@ -67,7 +72,7 @@ def test_a_choice_that_does_not_match_never_deploys(definition: dict[str, Any]) 
 
 
 def test_every_failure_is_closed_before_it_fails(definition: dict[str, Any]) -> None:
-    closing = {"CloseRun", "CloseRejectedRun", "CloseSkippedRun", "CloseFailedRun"}
+    closing = {"CloseRun", "CloseRejectedRun", "CloseSkippedRun", "CloseDryRun", "CloseFailedRun"}
     states = definition["States"]
     for name, state in states.items():
         if state["Type"] in {"Task", "Parallel", "Map"} and name not in closing:

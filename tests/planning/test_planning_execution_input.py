@@ -85,15 +85,12 @@ def test_a_dataset_that_is_no_object_is_refused(dataset: Any, words: str) -> Non
 
 
 def test_what_this_version_does_not_run_is_refused_rather_than_ignored() -> None:
-    found = problems(
-        {"mode": "train", "dataset": URI, "recipe": URI, "model_path": URI, "base_run": "r", "dry_run": True}
-    )
+    found = problems({"mode": "train", "dataset": URI, "recipe": URI, "model_path": URI, "base_run": "r"})
     assert found == (
         'mode: received "train"; this version runs only full',
         f'recipe: received "{URI}"; this version does not take it, remove the key',
         f'model_path: received "{URI}"; this version does not take it, remove the key',
         'base_run: received "r"; this version does not take it, remove the key',
-        "dry_run: received true; this version has no dry run, remove the key",
     )
 
 

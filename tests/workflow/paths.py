@@ -29,6 +29,14 @@ def started_by_hand(workflow: Workflow) -> None:
     assert workflow.finish(arn)["status"] == "SUCCEEDED"
 
 
+def dry_run(workflow: Workflow) -> None:
+    workflow.put("IncomingBucketName", "uploads/dry.jsonl", dataset_of("dry"))
+    ended = workflow.finish(
+        workflow.start(dataset=f"s3://{workflow['IncomingBucketName']}/uploads/dry.jsonl", dry_run=True)
+    )
+    assert json.loads(ended["output"])["status"] == "DRY_RUN"
+
+
 def dataset_of(salt: str) -> bytes:
     rows = [{"question": f"{salt}: what is {n} plus one?", "answer": str(n + 1)} for n in range(20)]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -341,6 +349,7 @@ def checkpoint_of(workflow: Workflow) -> str:
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
+    "dry run": dry_run,
     "folder": folder,
     "medium dataset": medium,
     "medium dataset, upload interrupted": medium_and_interrupted,

@@ -37,6 +37,7 @@ Examples:
   nova run start ./train.jsonl --stack NovaSupport
   nova run start s3://BUCKET/datasets/train.jsonl --set max_epochs=3 --wait
   nova run start ./train.jsonl --force --reason "retrain after the catalogue change" --json
+  nova run start ./train.jsonl --dry-run
 
 \b
 Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 skipped); 2 bad input.
@@ -44,6 +45,9 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 )
 @click.argument("dataset")
 @click.option("--force", is_flag=True, help="Run even if the same input has already succeeded.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything and start no job; stays until that is done, like --wait."
+)
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value. Repeatable.")
 @click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
@@ -52,6 +56,7 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 def start(
     dataset: str,
     force: bool,
+    dry_run: bool,
     reason: str | None,
     settings: tuple[str, ...],
     wait: bool,
@@ -62,14 +67,14 @@ def start(
     """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
     local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
     overrides = parse_settings(settings, _typed, example="max_epochs=3")
-    input_for = partial(execution_input, force=force, reason=reason, overrides=overrides)
+    input_for = partial(execution_input, force=force, dry_run=dry_run, reason=reason, overrides=overrides)
     check_input(input_for(uri=dataset if local is None else _ANY_URI))
     runs = open_runs(stack=stack, customization=customization)
     run_id = new_run_id(datetime.now(UTC))
     uri = dataset if local is None else _upload(runs, local, run_id)
     execution_arn = _start(runs, run_id, input_for(uri=uri))
     click.echo(f"Started run {run_id}", err=True)
-    if wait:
+    if wait or dry_run:
         wait_until_closed(runs, run_id)
         details = read_details(runs, run_id)
         print_run(details, as_json=as_json)
@@ -78,11 +83,15 @@ def start(
     return 0
 
 
-def execution_input(*, uri: str, force: bool, reason: str | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def execution_input(
+    *, uri: str, force: bool, dry_run: bool, reason: str | None, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the execution input of a full run. Who asks is not in it: only AWS can attest that."""
     document: dict[str, Any] = {"dataset": {"uri": uri}}
     if force:
         document["force"] = True
+    if dry_run:
+        document["dry_run"] = True
     if reason:
         document["reason"] = reason
     if overrides:

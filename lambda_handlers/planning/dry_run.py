@@ -1,0 +1,67 @@
+"""What a dry run leaves: the recipe where a run would have put it, the request it would have sent, and a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from lambda_handlers.planning.places import Places
+from lambda_handlers.protocol.errors import service_errors
+from lambda_handlers.training.job import request_with
+
+REPORT_FILE: Final = "report.json"
+REQUEST_FILE: Final = "training-request.json"
+
+
+class DryRun:
+    """Write the findings of one run that is only checked, below `runs/<run>/dry-run/` of the artifacts bucket."""
+
+    def __init__(self, s3: Any, places: Places, run_id: str) -> None:
+        self._s3, self._places, self._run_id = s3, places, run_id
+
+    @property
+    def report_uri(self) -> str:
+        """Where the report is."""
+        return self._uri(REPORT_FILE)
+
+    def failed(self, problems: Sequence[str], warnings: Sequence[str]) -> None:
+        """Report a run that could not start."""
+        self._put(REPORT_FILE, {"run_id": self._run_id, "problems": list(problems), "warnings": list(warnings)})
+
+    def passed(self, plan: Mapping[str, Any], config: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+        """Report a run that could start, with the CreateTrainingJob request that it would send.
+
+        Name, tags of the workflow and everything after training are not in it: they are made when their time comes.
+        """
+        validation = self._places.validation_uri(self._run_id, config)
+        event = {
+            "recipe": plan["training"],
+            "config": config,
+            "run": {"id": self._run_id},
+            "train_uri": self._places.train_uri(self._run_id),
+            # Whether a split by content leaves any row is known once the data is prepared.
+            "validation": {"uri": validation, "rows": 1} if validation else None,
+        }
+        request = request_with(
+            event,
+            recipe=recipe,
+            role_arn=self._places.role_arn,
+            artifacts_bucket=self._places.artifacts_bucket,
+            key_arn=self._places.key_arn,
+        )
+        self._put(REQUEST_FILE, request)
+        found = {name: plan[name] for name in ("warnings", "dataset", "overrides", "training")}
+        report = {"run_id": self._run_id, "problems": [], **found, "request_uri": self._uri(REQUEST_FILE)}
+        self._put(REPORT_FILE, report)
+
+    def _uri(self, name: str) -> str:
+        return f"s3://{self._places.artifacts_bucket}/{self._key(name)}"
+
+    def _key(self, name: str) -> str:
+        return f"runs/{self._run_id}/dry-run/{name}"
+
+    def _put(self, name: str, document: Mapping[str, Any]) -> None:
+        body = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        with service_errors():
+            self._s3.put_object(Bucket=self._places.artifacts_bucket, Key=self._key(name), Body=body)
