@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +20,12 @@ from lambda_handlers.recipes import documents
 from lambda_handlers.recipes.places import object_place
 
 HUB_NAME = "SageMakerPublicHub"
+
+# A payload is a Helm chart with placeholders in it, so no YAML: documents are told apart by their Source comments.
+_PAYLOAD = re.compile(
+    r"^# Source: \S*training-config\.yaml$(?:(?!^---$).)*?^ +config\.yaml: \|-?\n((?:[ ][^\n]*\n|\n)+)",
+    re.MULTILINE | re.DOTALL,
+)
 
 Entry = Mapping[str, Any]
 
@@ -121,13 +128,20 @@ def select(
         UnsupportedCombination: The hub has no such recipe; the message says what is missing and what there is.
     """
     what = f"{work.name} for {content.model.name}"
-    entries = [entry for entry in content.recipes if entry.get("IsSubscriptionModel") is not True]
-    entries = _narrow(entries, lambda entry: _serves(entry, work), f"The hub has no recipe for {what}.")
+    public = [entry for entry in content.recipes if entry.get("IsSubscriptionModel") is not True]
     uri = "SmtjRecipeTemplateS3Uri" if platform is Platform.SMTJ else "HpEksPayloadTemplateS3Uri"
-    entries = _narrow(entries, lambda entry: bool(entry.get(uri)), f"The hub has no recipe for {what} on {platform}.")
+    has = f"It has: {', '.join(str(entry.get('Name', '')) for entry in public) or 'none'}."
+    entries = _narrow(public, lambda entry: _serves(entry, work), f"The hub has no recipe for {what}. {has}")
+    refusal = f"The hub has no recipe for {what} on {platform}. {has}"
+    entries = _narrow(entries, lambda entry: bool(entry.get(uri)), refusal)
     types = sorted({each for entry in entries for each in entry.get("SupportedInstanceTypes") or ()})
     refusal = f"The recipes for {what} on {platform} do not run on {instance_type}; they run on {', '.join(types)}."
     return _recipe(_narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0], platform, what)
+
+
+def has_recipe(content: HubContent, work: TrainingMethod | EvaluationTask) -> bool:
+    """Return whether the hub has any recipe for a method or an evaluation task."""
+    return any(_serves(entry, work) for entry in content.recipes)
 
 
 def _narrow(entries: Iterable[Entry], keep: Callable[[Entry], bool], refusal: str) -> list[Entry]:
@@ -175,20 +189,26 @@ def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
 
 
 def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
-    """Return the template and the override spec of a training-job recipe.
+    """Return the template and the override spec of a recipe; on HyperPod, the one inside its payload.
 
     Raises:
-        RecipeInvalid: An object is missing, or is not what the hub says it is.
+        RecipeInvalid: An object is missing, cannot be read, or is not what the hub says it is.
         TransientServiceError: The service could not answer now.
     """
     try:
-        template = documents.load(_read(s3, recipe.template_uri))
+        template = documents.load(_recipe_text(_read(s3, recipe.template_uri)))
         spec = json.loads(_read(s3, recipe.spec_uri))
     except (ValueError, yaml.YAMLError) as error:
         raise RecipeInvalid(f"The hub's files of recipe {recipe.name} cannot be read: {error}") from error
     if not isinstance(template, dict) or not isinstance(spec, dict):
         raise RecipeInvalid(f"The hub's files of recipe {recipe.name} are not mappings.")
     return RecipeTemplate(template, {name: entry for name, entry in spec.items() if isinstance(entry, dict)})
+
+
+def _recipe_text(template: str) -> str:
+    """Return the recipe's own text: of a payload for HyperPod, the `config.yaml` of its `training-config.yaml`."""
+    match = _PAYLOAD.search(template)
+    return textwrap.dedent(match[1]) if match else template
 
 
 def _read(s3: ObjectApi, uri: str) -> str:
@@ -199,6 +219,13 @@ def _read(s3: ObjectApi, uri: str) -> str:
         with service_errors():
             return str(s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read().decode("utf-8"))
     except Exception as error:
-        if error_code(error) not in ("NoSuchKey", "NoSuchBucket", "404"):
-            raise
-        raise RecipeInvalid(f"The hub names {uri}, which does not exist.") from error
+        if error_code(error) in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise RecipeInvalid(f"The hub names {uri}, which does not exist.") from error
+        if error_code(error) in ("AccessDenied", "AllAccessDisabled", "403"):
+            raise RecipeInvalid(f"The hub names {uri}, which cannot be read: {_remedy(uri)}.") from error
+        raise
+
+
+def _remedy(uri: str) -> str:
+    allow = "allow s3:GetObject on it"
+    return f"{allow}, and check that the account has a Nova Forge subscription" if ":accesspoint/" in uri else allow

@@ -110,10 +110,10 @@ def test_the_instance_type_chooses_the_recipe(nova: Nova) -> None:
 def test_json_is_one_document_with_where_the_recipe_is_from(nova: Nova) -> None:
     document = json.loads(nova(*LITE_2_LORA, "--set", "reasoning_enabled=false", "--json").out)
     assert document["recipe"]["training_config"]["reasoning_enabled"] is False
-    assert {key: document[key] for key in ("hub", "hub_content_version", "hub_recipe")} == {
+    assert {key: document[key] for key in ("hub", "hub_content_version", "recipe_name")} == {
         "hub": "bundled",
         "hub_content_version": "1.0.20",
-        "hub_recipe": "nova_lite_2_0_p5_gpu_lora_sft",
+        "recipe_name": "nova_lite_2_0_p5_gpu_lora_sft",
     }
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.recipes import documents
+from lambda_handlers.recipes import documents, render
 from lambda_handlers.recipes import hub_snapshot as snapshot
+from lambda_handlers.recipes.hub import HubRecipe, load_template
 from lambda_handlers.recipes.hub_snapshot.recipes import recipes
 from lambda_handlers.recipes.template import leaves
+from tests.recipes.hub_support import FakeS3
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
 RECIPES = {recipe.name: recipe for recipe in recipes()}
@@ -52,7 +54,9 @@ def test_instance_types_images_and_versions_are_those_of_the_public_recipes() ->
         (entry,) = [each for each in entries if each["Name"] == name]
         row = rows[name]
         assert {f"ml.{each.strip()}" for each in row[1].split(",")} == set(recipe.instance_types), name
-        assert entry["SmtjImageUri"].endswith(f"/{row[3]}"), name
+        assert entry.get("SmtjImageUri", "-").rpartition("/")[2] == row[3], name
+        if recipe.technique == "CPT":
+            assert recipe.spec()["replicas"]["enum"] == json.loads(row[2]), name
         assert recipe.version == row[5], name
 
 
@@ -64,6 +68,8 @@ def test_instance_types_images_and_versions_are_those_of_the_public_recipes() ->
         ("SFT v2 LoRA", "nova_lite_2_0_p5_gpu_lora_sft"),
         ("SFT v2 full", "nova_lite_2_0_p5_gpu_sft"),
         ("RFT SMTJ LoRA", "nova_lite_v2_smtj_p5_p5en_gpu_lora_rft"),
+        ("CPT v1", "nova_micro_1_0_p5x8_gpu_pretrain"),
+        ("CPT v2", "nova_lite_2_0_p5x8_gpu_pretrain"),
         ("eval text v1", "nova_lite_1_0_p5_48xl_gpu_general_text_benchmark_eval"),
         ("eval text v2", "nova_lite_2_0_p5_48xl_gpu_general_text_benchmark_eval"),
         ("eval byod v2", "nova_lite_2_0_p5_48xl_gpu_bring_your_own_dataset_eval"),
@@ -92,6 +98,8 @@ def test_values_are_those_of_the_public_recipes(family: str, name: str) -> None:
         ("nova_sft_2_0", "nova_lite_2_0_p5_gpu_sft"),
         ("nova_smtj_lora_rft", "nova_lite_v2_smtj_p5_p5en_gpu_lora_rft"),
         ("nova_smtj_rft", "nova_lite_v2_smtj_p5_p5en_gpu_rft"),
+        ("nova_pretrain", "nova_pro_1_0_p5x24_gpu_pretrain"),
+        ("nova_pretrain_2_0", "nova_lite_2_0_p5x8_gpu_pretrain"),
         ("nova_general_text_benchmark_eval", "nova_pro_1_0_p5_48xl_gpu_general_text_benchmark_eval"),
         ("nova_general_text_benchmark_2_0_eval", "nova_lite_2_0_p5_48xl_gpu_general_text_benchmark_eval"),
         ("nova_general_multi_modal_benchmark_eval", "nova_lite_1_0_p5_48xl_gpu_general_multi_modal_benchmark_eval"),
@@ -114,3 +122,17 @@ def test_constraints_are_those_of_the_public_parameter_file(table: str, name: st
         }
 
     assert bare(RECIPES[name].spec()) == bare(theirs)
+
+
+def test_a_recipe_is_found_in_the_payload_that_the_public_launcher_makes() -> None:
+    reference = json.loads((SHARED / "oracle" / "hyperpod" / "launch-json-k8s-sft-v2-lora.json").read_text("utf-8"))
+    payload = f"{reference['training-config.yaml']}{reference['training.yaml']}"
+    entry = HubRecipe(
+        name="x", display_name="", instance_types=(), image_uri="", template_uri="s3://b/t", spec_uri="s3://b/s"
+    )
+    spec = json.dumps(reference["recipe_override_parameters"]).encode()
+    found = load_template(FakeS3({("b", "t"): payload.encode(), ("b", "s"): spec}), entry)
+    rendered = render(*found, {}, {"max_steps": 100, "save_steps": 100}).values
+    public = {leaf.dotted: leaf.literal for leaf in leaves(RECIPES["nova_lite_2_0_p5_gpu_lora_sft"].values)}
+    launcher = {"run.name": "my-lora-sft-run-abc12", "run.replicas": 4}
+    assert {leaf.dotted: leaf.literal for leaf in leaves(rendered)} == public | launcher

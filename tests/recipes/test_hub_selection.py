@@ -11,6 +11,7 @@ import pytest
 from lambda_handlers.catalog import MODELS, Platform, evaluation_task, method
 from lambda_handlers.protocol.errors import RecipeInvalid, TransientServiceError, UnsupportedCombination
 from lambda_handlers.recipes import hub
+from lambda_handlers.recipes.finding import find
 from tests.recipes.hub_support import REGION, FakeS3, FakeSageMaker, client_error
 
 LITE_2 = MODELS["NOVA_LITE_2"]
@@ -139,7 +140,9 @@ def test_what_the_hub_does_not_have_is_refused_with_what_it_has(
 ) -> None:
     with pytest.raises(UnsupportedCombination) as raised:
         _select(model, work, instance_type, platform)
-    assert raised.value.message == message
+    assert raised.value.message.partition(" It has: ")[0] == message
+    if message.startswith("The hub has no recipe"):
+        assert "_p5_48xl_gpu_general_text_benchmark_eval" in raised.value.message.partition(" It has: ")[2]
 
 
 def test_recipes_that_need_a_subscription_are_passed_over() -> None:
@@ -210,3 +213,75 @@ def test_hub_files_that_are_missing_or_broken_are_reported(template_uri: str, bo
     recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), template_uri=template_uri)
     with pytest.raises(RecipeInvalid, match=message):
         hub.load_template(FakeS3({("b", "t.yaml"): body} if body else {}), recipe)
+
+
+PAYLOAD = """---
+# Source: charts/x/templates/other.yaml
+data:
+  config.yaml: |-
+    other: 1
+---
+# Source: charts/x/templates/training-config.yaml
+
+kind: ConfigMap
+metadata:
+  name: training-config-{{name}}
+data:
+  config.yaml: |-
+    run:
+      name: '{{name}}'
+
+    training_config:
+      lr: 1e-5
+
+
+---
+# Source: charts/x/templates/training.yaml
+metadata:
+  name: {{name}}
+"""
+
+
+def test_the_recipe_of_hyperpod_is_the_one_inside_its_payload() -> None:
+    recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), template_uri="s3://b/k8s.yaml")
+    template, _ = hub.load_template(FakeS3({("b", "k8s.yaml"): PAYLOAD.encode()}), recipe)
+    assert template == {"run": {"name": "{{name}}"}, "training_config": {"lr": 1e-05}}
+
+
+class _Denying:
+    def get_object(self, **request: Any) -> Any:
+        raise client_error("AccessDenied", 403)
+
+
+@pytest.mark.parametrize(
+    ("uri", "remedy"),
+    [
+        ("s3://b/t.yaml", r"cannot be read: allow s3:GetObject on it\.$"),
+        (
+            "arn:aws:s3:us-east-1:334772094012:accesspoint/forge/t.yaml",
+            r"allow s3:GetObject on it, and check that the account has a Nova Forge subscription\.$",
+        ),
+    ],
+)
+def test_a_file_that_may_not_be_read_says_what_is_missing(uri: str, remedy: str) -> None:
+    recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), template_uri=uri)
+    with pytest.raises(RecipeInvalid, match=remedy):
+        hub.load_template(_Denying(), recipe)
+
+
+def test_evaluations_that_the_hub_has_no_recipe_for_are_public_ones() -> None:
+    content = hub.fetch(FakeSageMaker(), MODELS["NOVA_PRO"])
+    found = find(FakeS3(), content, evaluation_task("llm_judge"), Platform.SMTJ, P5)
+    assert (found.from_hub, found.entry.name) == (False, "nova_pro_1_0_p5_48xl_gpu_llm_judge_eval")
+    assert find(FakeS3(), content, evaluation_task("mmlu"), Platform.SMTJ, P5).from_hub
+    with pytest.raises(UnsupportedCombination, match=r"llm_judge for NOVA_PRO does not run on ml.g5.12xlarge"):
+        find(FakeS3(), content, evaluation_task("llm_judge"), Platform.SMTJ, "ml.g5.12xlarge")
+    with pytest.raises(UnsupportedCombination, match="There is no recipe for rubric_llm_judge for NOVA_PRO"):
+        find(FakeS3(), content, evaluation_task("rubric_llm_judge"), Platform.SMTJ, None)
+
+
+def test_once_the_hub_has_such_a_recipe_it_is_taken() -> None:
+    judge = ENTRY | {"Name": "nova_rubric_llm_judge_eval", "Type": "Evaluation", "SmtjImageUri": "theirs"}
+    files = {("b", "t.yaml"): b"run: {}\n", ("b", "s.json"): b"{}"}
+    found = find(FakeS3(files), _content(judge), evaluation_task("rubric_llm_judge"), Platform.SMTJ, P5)
+    assert (found.from_hub, found.entry.image_uri, found.template.template) == (True, "theirs", {"run": {}})

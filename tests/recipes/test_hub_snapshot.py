@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import botocore.session
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from lambda_handlers.catalog import MODELS, Platform, evaluation_task, method
-from lambda_handlers.recipes import constraints, hub, render
+from lambda_handlers.recipes import constraints, documents, hub, render
 from lambda_handlers.recipes import hub_snapshot as snapshot
 from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, recipes
 from lambda_handlers.recipes.template import leaves
@@ -26,12 +27,12 @@ def _entries(name: str, region: str = REGION) -> list[dict[str, Any]]:
 
 def test_every_model_has_its_recipes() -> None:
     assert {name: len(_entries(name)) for name in HUB_NAMES} == {
-        "nova-textgeneration-micro": 7,
-        "nova-textgeneration-lite": 7,
-        "nova-textgeneration-lite-v2": 7,
-        "nova-textgeneration-pro": 5,
+        "nova-textgeneration-micro": 8,
+        "nova-textgeneration-lite": 8,
+        "nova-textgeneration-lite-v2": 8,
+        "nova-textgeneration-pro": 6,
     }
-    assert len(RECIPES) == 26
+    assert len(RECIPES) == 30
 
 
 @pytest.mark.parametrize("name", HUB_NAMES)
@@ -56,7 +57,8 @@ def test_every_file_that_an_entry_names_is_there_and_no_other() -> None:
         entry[key]
         for name in HUB_NAMES
         for entry in _entries(name, "us-west-2")
-        for key in ("SmtjRecipeTemplateS3Uri", "SmtjOverrideParamsS3Uri")
+        for key in entry
+        if key.endswith(("TemplateS3Uri", "ParamsS3Uri"))
     }
     assert named == {f"s3://jumpstart-cache-prod-us-west-2/{key}" for key in snapshot.objects()}
 
@@ -90,14 +92,18 @@ def test_an_entry_describes_its_recipe() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_placeholders_and_parameters_belong_together(recipe: SnapshotRecipe) -> None:
     used = {leaf.placeholder for leaf in leaves(recipe.template()) if leaf.placeholder}
-    assert used == set(recipe.spec()) - {"max_context_length"}
+    assert used == set(recipe.spec()) - {"max_context_length", "namespace"}
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_placeholders_are_quoted_text_in_the_template(recipe: SnapshotRecipe) -> None:
     (text,) = [body.decode() for key, body in snapshot.objects().items() if f"/{recipe.name}_payload" in key]
-    assert yaml.safe_load(text) == recipe.template()
     assert "name: '{{name}}'\n" in text
+    if recipe.platform is Platform.SMTJ:
+        assert yaml.safe_load(text) == recipe.template()
+    else:
+        assert "# Source: templates/training-config.yaml\n" in text
+        assert textwrap.indent(documents.dump(recipe.template()), "    ") in text
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))

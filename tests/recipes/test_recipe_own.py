@@ -118,6 +118,12 @@ def test_a_kept_key_is_not_set_by_the_run() -> None:
     assert rendered.values["run"]["output_s3_path"] == "s3://mine/"
 
 
+def test_an_argument_finds_its_place_beside_a_kept_key_of_the_same_name() -> None:
+    own = own_recipe.from_mapping({"notes": {"lambda_arn": "x"}})
+    rendered = render({"processor": {"lambda_arn": ""}}, {}, {"lambda_arn": "scorer"}, {}, own)
+    assert rendered.values == {"processor": {"lambda_arn": "scorer"}, "notes": {"lambda_arn": "x"}}
+
+
 def test_all_that_the_spec_knows_is_checked_and_reported_together() -> None:
     own = (
         "training_config:\n"

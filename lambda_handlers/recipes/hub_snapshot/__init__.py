@@ -1,14 +1,16 @@
 """A small snapshot of the public hub: documents, templates and override specs for work without AWS.
 
 The emulator serves it, and it can be rendered from on its own. It stands in for `DescribeHubContent` of
-SageMakerPublicHub and for the objects of a Region's hub bucket, for jobs on SageMaker Training Jobs: supervised
-fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset evaluations.
-HyperPod payloads, judges and reward evaluations are not in it.
+SageMakerPublicHub and for the objects of a Region's hub bucket: for jobs on SageMaker Training Jobs, supervised
+fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset evaluations; for
+HyperPod, continued pre-training, of whose payloads it has the recipe alone. Judges and evaluations by a reward function
+are not in it, as they are not in the hub: `recipes.finding` brings them.
 """
 
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -24,7 +26,7 @@ HUB_NAME = "SageMakerPublicHub"
 CONTENT_VERSION = "1.0.20"
 _CREATED = 1_780_272_000.0  # 2026-06-01T00:00:00Z, about when the recipes had these values
 
-_TECHNIQUES = {"SFT": Technique.SFT, "RLVR": Technique.RFT, "": Technique.EVALUATION}
+_TECHNIQUES = {"SFT": Technique.SFT, "RLVR": Technique.RFT, "CPT": Technique.CPT, "": Technique.EVALUATION}
 
 
 def bucket(region: str) -> str:
@@ -65,7 +67,8 @@ def objects() -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
     for recipe in _recipes():
         template_key, spec_key = _keys(recipe)
-        found[template_key] = documents.dump(recipe.template()).encode()
+        text = documents.dump(recipe.template())
+        found[template_key] = (_payload(text) if recipe.platform is Platform.SMHP else text).encode()
         found[spec_key] = json.dumps(recipe.spec(), indent=2).encode()
     return MappingProxyType(found)
 
@@ -75,16 +78,24 @@ def _recipes() -> tuple[SnapshotRecipe, ...]:
     return tuple(recipes())
 
 
+def _payload(recipe: str) -> str:
+    """Return the part of a HyperPod payload that holds the recipe, in the form of the hub."""
+    head = (
+        "---\n# Source: templates/training-config.yaml\n\napiVersion: v1\nkind: ConfigMap\nmetadata:\n"
+        "  name: training-config-{{name}}\ndata:\n  config.yaml: |-\n"
+    )
+    return head + textwrap.indent(recipe, "    ") + "\n---\n"
+
+
 def _keys(recipe: SnapshotRecipe) -> tuple[str, str]:
-    stem = f"recipes/{recipe.name}"
+    stem, flavour = f"recipes/{recipe.name}", "k8s" if recipe.platform is Platform.SMHP else "sm_jobs"
     return (
-        f"{stem}_payload_template_sm_jobs_v{recipe.version}.yaml",
-        f"{stem}_override_params_sm_jobs_v{recipe.version}.json",
+        f"{stem}_payload_template_{flavour}_v{recipe.version}.yaml",
+        f"{stem}_override_params_{flavour}_v{recipe.version}.json",
     )
 
 
 def _entry(recipe: SnapshotRecipe, region: str) -> dict[str, Any]:
-    template_key, spec_key = _keys(recipe)
     entry = {
         "Name": recipe.name,
         "DisplayName": recipe.display_name,
@@ -93,10 +104,15 @@ def _entry(recipe: SnapshotRecipe, region: str) -> dict[str, Any]:
         "Hardware": "GPU",
         "SupportedInstanceTypes": list(recipe.instance_types),
         "IsSubscriptionModel": False,
-        "SmtjRecipeTemplateS3Uri": f"s3://{bucket(region)}/{template_key}",
-        "SmtjOverrideParamsS3Uri": f"s3://{bucket(region)}/{spec_key}",
     }
-    return entry | _image(recipe, region) | ({} if recipe.evaluates else _training_facts(recipe))
+    return entry | _files(recipe, region) | ({} if recipe.evaluates else _training_facts(recipe))
+
+
+def _files(recipe: SnapshotRecipe, region: str) -> dict[str, str]:
+    template, spec = (f"s3://{bucket(region)}/{key}" for key in _keys(recipe))
+    if recipe.platform is Platform.SMHP:
+        return {"HpEksPayloadTemplateS3Uri": template, "HpEksOverrideParamsS3Uri": spec}
+    return {"SmtjRecipeTemplateS3Uri": template, "SmtjOverrideParamsS3Uri": spec} | _image(recipe, region)
 
 
 def _image(recipe: SnapshotRecipe, region: str) -> dict[str, str]:

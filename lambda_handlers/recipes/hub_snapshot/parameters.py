@@ -12,6 +12,7 @@ from typing import Any
 
 Entry = dict[str, Any]
 
+_MLFLOW = ("mlflow_tracking_uri", "mlflow_experiment_name", "mlflow_run_name")
 _RUN = {"name": "run.name", "data_s3_path": "run.data_s3_path", "output_s3_path": "run.output_s3_path"}
 
 
@@ -136,6 +137,51 @@ def reinforcement_2(*, lora: bool) -> ParameterSet:
         "max_length": "training_config.max_length",
     }
     return _set(entries, places)
+
+
+def pretraining(*, version: int, replicas: list[int]) -> ParameterSet:
+    """Return the parameters of continued pre-training on HyperPod, instance counts and MLflow included."""
+    length: dict[str, Entry] = (
+        {"max_steps": _entry("integer", min=10, max=100000)}
+        if version == 2
+        else {"max_epochs": _entry("integer", min=1, max=100)}
+    )
+    validation = {"validation_s3_path": _entry("string", required=False)} if version == 2 else {}
+    entries = {
+        "replicas": _entry("integer", enum=replicas),
+        **_NAMES,
+        **validation,
+        "global_batch_size": _entry("integer", enum=[32, 64, 128, 256]),
+        **length,
+        **_RATE,
+        "namespace": _entry("string", default="kubeflow"),
+        **_CONTEXT,
+        **{name: _entry("string", required=False) for name in _MLFLOW},
+    }
+    optimizer = "training_config.optim" if version == 2 else "training_config.model.optim"
+    places = {
+        **_RUN,
+        **{name: f"run.{name}" for name in ("replicas", *_MLFLOW)},
+        "validation_s3_path": "run.validation_data_s3_path",
+        "global_batch_size": "training_config.global_batch_size",
+        **{name: f"training_config.trainer.{name}" for name in length},
+        "learning_rate": f"{optimizer}.lr",
+    }
+    return _set(entries, places)
+
+
+def judge(*, version: int) -> ParameterSet:
+    """Return the parameters of a judge's evaluation; that of Nova 1 has no limit of tokens."""
+    entries = _evaluation(version)
+    if version == 1:
+        del entries["max_new_tokens"]
+    return _set(entries, _EVALUATION_PLACES)
+
+
+def reward(*, version: int) -> ParameterSet:
+    """Return the parameters of an evaluation by a reward function, which has to be given."""
+    entries = {**_evaluation(version), "reward_lambda_arn": _entry("string")}
+    return _set(entries, {**_EVALUATION_PLACES, "reward_lambda_arn": "rl_env.reward_lambda_arn"})
 
 
 def benchmark(*, version: int) -> ParameterSet:

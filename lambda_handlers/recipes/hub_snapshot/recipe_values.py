@@ -116,6 +116,50 @@ def reinforcement_2(model: NovaModel, *, lora: bool) -> Tree:
     }
 
 
+def pretraining_1(model: NovaModel, *, replicas: int) -> Tree:
+    """Return a continued pre-training recipe of Nova 1, for HyperPod."""
+    return {
+        "run": _identity(model, "my-cpt-run")
+        | {"replicas": replicas, "data_s3_path": "", "output_s3_path": ""}
+        | _mlflow("my-cpt"),
+        "training_config": {
+            "max_length": 8192,
+            "global_batch_size": 256,
+            "trainer": {"max_epochs": 1},
+            "model": {
+                "hidden_dropout": 0.0,
+                "attention_dropout": 0.0,
+                "ffn_dropout": 0.0,
+                "optim": _optimizer_1(lora=True),
+            },
+        },
+    }
+
+
+def pretraining_2(model: NovaModel, *, replicas: int) -> Tree:
+    """Return a continued pre-training recipe of Nova 2, for HyperPod."""
+    paths: Tree = {"replicas": replicas, "data_s3_path": "", "validation_data_s3_path": "", "output_s3_path": ""}
+    first = _optimizer_1(lora=True)
+    adam: Tree = {name: first[name] for name in ("lr", "name", "adam_w_mode", "eps", "weight_decay")}
+    return {
+        "run": _identity(model, "my-cpt-run") | paths | _mlflow("my-cpt"),
+        "training_config": {
+            "task_type": "cpt",
+            "max_length": 8192,
+            "global_batch_size": 256,
+            "trainer": {"max_steps": 10, "val_check_interval": 10, "limit_val_batches": 2},
+            "model": {"hidden_dropout": 0.0, "attention_dropout": 0.0},
+            "optim": {
+                "optimizer": "adam",
+                **adam,
+                "adam_beta1": 0.9,
+                "adam_beta2": 0.95,
+                "sched": first["sched"],
+            },
+        },
+    }
+
+
 def benchmark(model: NovaModel, *, task: str) -> Tree:
     """Return an evaluation recipe of a public benchmark, text or multimodal."""
     asked = {"task": task, "strategy": "zs_cot", "metric": "accuracy", "subtask": ""}
@@ -137,6 +181,28 @@ def own_dataset(model: NovaModel) -> Tree:
             "postprocessing": {"enabled": True},
             "aggregation": "average",
         },
+    }
+
+
+def judge(model: NovaModel) -> Tree:
+    """Return the evaluation recipe of a judge: by preference for Nova 1, by a rubric for Nova 2."""
+    rubric = model.version == 2
+    task = "rubric_llm_judge" if rubric else "llm_judge"
+    limit: Tree = {"max_new_tokens": 32768} if rubric else {}
+    return {
+        "run": _evaluated(model, task.replace("_", "-")),
+        "evaluation": {"task": task, "strategy": "judge", "metric": "all"},
+        "inference": limit | {"top_k": 50, "top_p": 1.0, "temperature": 0, "top_logprobs": 0},
+    }
+
+
+def reward(model: NovaModel) -> Tree:
+    """Return the evaluation recipe that scores by a reward function."""
+    return {
+        "run": _evaluated(model, "rft"),
+        "evaluation": {"task": "rft_eval", "strategy": "rft_eval", "metric": "all"},
+        "inference": _inference(model),
+        "rl_env": {"reward_lambda_arn": ""},
     }
 
 

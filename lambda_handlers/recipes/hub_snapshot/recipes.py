@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_handlers.catalog import MODELS, NovaModel
+from lambda_handlers.catalog import MODELS, NovaModel, Platform
 from lambda_handlers.recipes.hub_snapshot import parameters, recipe_values
 from lambda_handlers.recipes.hub_snapshot.parameters import ParameterSet
 from lambda_handlers.recipes.hub_snapshot.recipe_values import Tree
@@ -29,7 +29,7 @@ _EVALUATION_TYPES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotRecipe:
-    """Hold one recipe: `technique` is SFT, RLVR or empty for evaluation; `version` names its files in S3."""
+    """Hold one recipe: `technique` is SFT, RLVR, CPT or empty for evaluation; `version` names its files in S3."""
 
     model: NovaModel
     name: str
@@ -40,6 +40,7 @@ class SnapshotRecipe:
     version: str
     values: Tree
     parameters: ParameterSet
+    platform: Platform = Platform.SMTJ
 
     @property
     def evaluates(self) -> bool:
@@ -59,7 +60,7 @@ class SnapshotRecipe:
         return {name: self._with_default(name, entry) for name, entry in self.parameters.entries.items()}
 
     def _with_default(self, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-        if "default" in entry:
+        if "default" in entry or (name == "reward_lambda_arn" and self.evaluates):
             return dict(entry)
         return {**entry, "default": _get(self.values, self.parameters.places[name][0].split("."))}
 
@@ -84,6 +85,7 @@ def recipes() -> Iterator[SnapshotRecipe]:
     """Yield every recipe of the snapshot."""
     yield from _supervised_1()
     yield from _nova_2()
+    yield from _pretraining()
     for model in MODELS.values():
         yield from _evaluations(model)
 
@@ -145,6 +147,39 @@ def _nova_2() -> Iterator[SnapshotRecipe]:
             values=recipe_values.reinforcement_2(model, lora=lora),
             parameters=parameters.reinforcement_2(lora=lora),
         )
+
+
+def _pretraining() -> Iterator[SnapshotRecipe]:
+    rows: tuple[tuple[str, str, str, int, list[int], str], ...] = (
+        ("NOVA_MICRO", "nova_micro_1_0_p5x8", "GPU", 8, [2, 4, 8, 16, 32], "1.2.0"),
+        ("NOVA_LITE", "nova_lite_1_0_p5x16", "GPU", 16, [4, 8, 16, 32], "1.2.0"),
+        ("NOVA_PRO", "nova_pro_1_0_p5x24", "GPU", 24, [6, 12, 24], "1.2.0"),
+        ("NOVA_LITE_2", "nova_lite_2_0_p5x8", "P5 GPU", 8, [4, 8, 16, 32], "2.2.0"),
+    )
+    for name, stem, hardware, replicas, allowed, version in rows:
+        model = MODELS[name]
+        make = recipe_values.pretraining_2 if model.version == 2 else recipe_values.pretraining_1
+        yield SnapshotRecipe(
+            model=model,
+            name=f"{stem}_gpu_pretrain",
+            display_name=f"{_title(model).removesuffix(' 2.0')} Pretrain on {hardware}",
+            technique="CPT",
+            lora=False,
+            instance_types=("ml.p5.48xlarge",),
+            version=version,
+            values=make(model, replicas=replicas),
+            parameters=parameters.pretraining(version=model.version, replicas=allowed),
+            platform=Platform.SMHP,
+        )
+
+
+def without_hub_entry() -> Iterator[SnapshotRecipe]:
+    """Yield the public recipes that the hub has no entry for: judges, and evaluations by a reward function."""
+    for model in MODELS.values():
+        version = model.version
+        kind = "Rubric LLM Judge" if version == 2 else "LLM Judge"
+        yield _evaluation(model, kind, recipe_values.judge(model), parameters.judge(version=version))
+        yield _evaluation(model, "RFT", recipe_values.reward(model), parameters.reward(version=version))
 
 
 def _evaluations(model: NovaModel) -> Iterator[SnapshotRecipe]:

@@ -9,6 +9,7 @@ import yaml
 
 from lambda_handlers import recipes
 from lambda_handlers.recipes import OwnRecipe, Recipe, documents, hub
+from lambda_handlers.recipes.finding import FoundRecipe, find
 from nova_constructs.cli import output
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.json_command import JsonCommand
@@ -83,9 +84,9 @@ def render(
     own = read_own(own_place) if own_place is not None else None
     source = open_hub(hub_name)
     content = hub.fetch(source.sagemaker, request.model, hub_content_version)
-    found = hub.select(content, request.work, request.platform, request.instance_type)
+    found = find(source.s3, content, request.work, request.platform, request.instance_type)
     _say(source, content, found)
-    rendered = _rendered(request, hub.load_template(source.s3, found), overrides, own)
+    rendered = _rendered(request, found.template, overrides, own)
     for warning in rendered.warnings:
         click.echo(f"Warning: {output.harmless(warning)}", err=True)
     if as_json:
@@ -104,19 +105,21 @@ def _rendered(
     return recipes.render(template.template, template.spec, arguments, overrides, own)
 
 
-def _say(source: HubSource, content: hub.HubContent, found: hub.HubRecipe) -> None:
-    types = ", ".join(found.instance_types) or "any instance type"
+def _say(source: HubSource, content: hub.HubContent, found: FoundRecipe) -> None:
+    types = ", ".join(found.entry.instance_types) or "any instance type"
+    aside = "" if found.from_hub else " (the public recipe: the hub has none)"
     click.echo(f"Hub: {source.name} ({source.why}), content version {content.version}", err=True)
-    click.echo(f"Recipe: {found.name}, for {types}", err=True)
+    click.echo(f"Recipe: {found.entry.name}, for {types}{aside}", err=True)
 
 
-def _document(source: HubSource, content: hub.HubContent, found: hub.HubRecipe, rendered: Recipe) -> dict[str, Any]:
+def _document(source: HubSource, content: hub.HubContent, found: FoundRecipe, rendered: Recipe) -> dict[str, Any]:
     return {
         "hub": source.name,
         "hub_content_version": content.version,
-        "hub_recipe": found.name,
-        "instance_types": list(found.instance_types),
-        "image_uri": found.image_uri,
+        "from_hub": found.from_hub,
+        "recipe_name": found.entry.name,
+        "instance_types": list(found.entry.instance_types),
+        "image_uri": found.entry.image_uri,
         "sha256": rendered.sha256,
         "recipe": rendered.values,
         "warnings": list(rendered.warnings),

@@ -1,0 +1,116 @@
+"""Every public recipe that runs on training jobs, and continued pre-training: each leaf is the public value.
+
+Expected values stand in public_recipes.yaml, which is of the public recipes and no output of ours. Left out, because
+nothing here customizes by them: DPO (a method the workflow has not), distillation, and the recipes of other platforms.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lambda_handlers.catalog import MODELS, Platform, combinations, evaluation_task, method
+from lambda_handlers.recipes import arguments_before_a_run, documents, hub, render
+from lambda_handlers.recipes.finding import FoundRecipe, find
+from lambda_handlers.recipes.template import leaves
+from tests.recipes.hub_support import FakeS3, FakeSageMaker
+
+HERE = Path(__file__).resolve()
+SHARED = HERE.parents[3] / "shared" / "reference"
+PUBLIC = documents.load((HERE.parent / "public_recipes.yaml").read_text(encoding="utf-8"))
+NAMES = list(PUBLIC["recipes"])
+
+
+def _expected(name: str) -> dict[str, Any]:
+    row = PUBLIC["recipes"][name]
+    values = {**PUBLIC["families"][row["family"]], **row.get("set", {})}
+    for key in row.get("without", ()):
+        del values[key]
+    if row["family"] == "reward":
+        # The public file says "an escrow bucket or nova-lite/prod", and an ARN to be filled in: here, the model as
+        # published, and no function until one is given.
+        values["run.model_name_or_path"] = values["run.model_name_or_path"].rpartition(" or ")[2]
+        values["rl_env.reward_lambda_arn"] = ""
+    return values
+
+
+def _found(name: str) -> FoundRecipe:
+    row = PUBLIC["recipes"][name]
+    work: Any = method(row["work"]) if row["work"].isupper() else evaluation_task(row["work"])
+    platform = Platform.SMHP if row["work"] == "CPT" else Platform.SMTJ
+    return find(FakeS3(), hub.fetch(FakeSageMaker(), MODELS[row["model"]]), work, platform, row["instance_type"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_leaf_is_the_public_default(name: str) -> None:
+    row, found = PUBLIC["recipes"][name], _found(name)
+    assert found.entry.name == name
+    work: Any = method(row["work"]) if row["work"].isupper() else evaluation_task(row["work"])
+    arguments = arguments_before_a_run(model=MODELS[row["model"]], work=work, spec=found.template.spec)
+    rendered = render(*found.template, arguments, {})
+    ours = {leaf.dotted: leaf.literal for leaf in leaves(rendered.values)}
+    assert {key: (type(value), value) for key, value in ours.items()} == {
+        key: (type(value), value) for key, value in _expected(name).items()
+    }
+    assert yaml.safe_load(rendered.yaml_text) == rendered.values
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_container_is_that_of_the_public_list(name: str) -> None:
+    row = PUBLIC["recipes"][name]
+    tags = {
+        ("sft", 1): "nova-fine-tune-repo:SM-TJ-SFT-latest",
+        ("sft", 2): "nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
+        ("rft", 2): "nova-fine-tune-repo:SM-TJ-RFT-V2-latest",
+    }
+    kind, version = row["family"].partition("_")[0], MODELS[row["model"]].version
+    image = _found(name).entry.image_uri
+    if kind == "cpt":
+        assert image == ""  # a HyperPod payload names its own
+    else:
+        tag = tags.get((kind, version), "nova-evaluation-repo:SM-TJ-Eval-V2-latest")
+        assert image == f"708977205387.dkr.ecr.us-east-1.amazonaws.com/{tag}"
+
+
+def test_continued_pre_training_is_refused_on_training_jobs() -> None:
+    for name in MODELS:
+        assert combinations.check(name, "CPT", "SMTJ") == ["CPT runs only on SageMaker HyperPod; use platform SMHP."]
+        assert combinations.check(name, "CPT", "SMHP") == []
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no reference beside this checkout")
+def test_no_public_recipe_is_forgotten() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (SHARED / "nova-recipes.md").read_text(encoding="utf-8").splitlines()
+        if ".yaml |" in line
+    ]
+    on_jobs = {Path(row[0]).stem for row in rows if row[3] != "-" and not {"DPO", "distill"} & set(row[0].split("/"))}
+    without_image = {Path(row[0]).stem for row in rows if row[0].startswith("evaluation/")}
+    pretraining = {Path(row[0]).stem for row in rows if "/CPT/" in row[0]}
+    assert len(rows) == 56
+    assert on_jobs | without_image | pretraining == set(NAMES)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no reference beside this checkout")
+@pytest.mark.parametrize("family", PUBLIC["families"])
+def test_the_families_kept_here_are_the_reference(family: str) -> None:
+    text = (SHARED / "nova-recipes.md").read_text(encoding="utf-8")
+    members = [name for name in NAMES if PUBLIC["recipes"][name]["family"] == family]
+    lines = [line for line in text.splitlines() if any(line.partition(": ")[0].endswith(f"(`{m}`)") for m in members)]
+    (theirs,) = [dict(re.findall(r"`([\w.]+)`=(.+?)(?=, `[\w.]+`=|$)", line)) for line in lines]
+    ours = PUBLIC["families"][family]
+    assert set(ours) == set(theirs)
+    published = {key for key in ours if key.endswith(("max_steps", "save_steps"))}  # the hub's defaults, see the file
+    for key in set(ours) - published:
+        assert json.dumps(ours[key]) == json.dumps(_as_number(json.loads(theirs[key]))), key
+
+
+def _as_number(value: Any) -> Any:
+    number = documents.as_number(value) if isinstance(value, str) else None
+    return value if number is None else number
