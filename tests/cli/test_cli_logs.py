@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -295,7 +294,7 @@ def test_following_a_job_by_name_ends_when_it_is_terminal(nova: Nova, account: A
 def test_a_signal_ends_following_cleanly(nova: Nova, account: Account, number: int, code: int) -> None:
     account.jobs["mine"] = "InProgress"
     account.logs = FakeLogs({"mine/algo-1-17": [(TEN, "one")]})
-    account.chapters = [lambda: os.kill(os.getpid(), number)]
+    account.chapters = [lambda: signal.raise_signal(number)]
     before = signal.getsignal(number)
     ran = nova("logs", "--job-id", "mine", "--follow")
     assert (ran.code, told(ran.out)) == (code, ["algo-1  one"])
@@ -304,7 +303,7 @@ def test_a_signal_ends_following_cleanly(nova: Nova, account: Account, number: i
 
 
 def test_a_signal_ends_reading_too(nova: Nova, trained: Account) -> None:
-    trained.logs.before = lambda: os.kill(os.getpid(), signal.SIGINT)
+    trained.logs.before = lambda: signal.raise_signal(signal.SIGINT)
     ran = nova("logs", "r1")
     assert (ran.code, ran.err) == (130, "\nInterrupted.\n")
 

@@ -99,3 +99,10 @@ def test_everything_is_put_back() -> None:
     for owner in owners:
         after = {name: value for name, value in vars(owner).items() if not name.startswith("__")}
         assert after == {name: value for name, value in before[owner].items() if not name.startswith("__")}
+
+
+def test_cloudwatch_logs_asks_one_name_for_the_time() -> None:
+    from moto.logs import models
+
+    assert list(inspect.signature(models.utcnow).parameters) == []
+    assert "utcnow()" in inspect.getsource(models.LogsBackend.put_log_events)
