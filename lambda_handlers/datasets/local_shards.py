@@ -26,6 +26,7 @@ from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import no_rows, read_rows, source_format
 from lambda_handlers.datasets.reading.rows import LineCount, SourceObject
 from lambda_handlers.datasets.shards import ObjectToRead, Piece, cut
+from lambda_handlers.datasets.worker import end_with_parent
 from lambda_handlers.datasets.writers import FileSink, LineBuffer, all_or_none
 from lambda_handlers.protocol.errors import DataPreparationFailed
 
@@ -185,7 +186,8 @@ def _transform(task: _Task) -> ShardSummary:
 @contextmanager
 def _results(tasks: Sequence[_Task], processes: int) -> Iterator[Iterator[ShardSummary]]:
     """Give the summaries in order."""
-    pool = ProcessPoolExecutor(processes - 1, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes - 1, mp_context=spawn, initializer=end_with_parent)
     try:
         yield _in_order(pool, tasks, processes=processes)
     except BrokenProcessPool as broken:

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     REJECTED = 3
     SKIPPED = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from types import FrameType, TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType, MappingProxyType, TracebackType
 from typing import Any
 
 from nova_constructs.cli.errors import CommandError
@@ -28,6 +31,55 @@ class TerminatedError(InterruptError):
     """Say that SIGTERM ended the command."""
 
     exit_code = ExitCode.TERMINATED
+
+
+class HungUpError(InterruptError):
+    """Say that SIGHUP ended the command."""
+
+    exit_code = ExitCode.HUNG_UP
+
+
+_ERRORS: Mapping[int, type[InterruptError]] = MappingProxyType(
+    {signal.SIGTERM: TerminatedError, signal.SIGHUP: HungUpError}
+)
+
+
+def _error(number: int) -> InterruptError:
+    return _ERRORS.get(number, InterruptError)(number)
+
+
+class _Break(KeyboardInterrupt):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def breaking_in() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP break into the block as Ctrl-C does, once; they end it as an InterruptError.
+
+    For work that cleans up after itself wherever it is broken off. A signal that is ignored (`nohup`) stays ignored.
+    Outside the main thread, where no signal arrives, this does nothing.
+    """
+    previous: dict[int, Any] = {}
+
+    def break_in(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)  # nothing breaks into the clean-up
+        raise _Break(number)
+
+    if threading.current_thread() is threading.main_thread():
+        wanted = (signal.SIGTERM, signal.SIGHUP)
+        previous.update({each: found for each in wanted if (found := signal.getsignal(each)) != signal.SIG_IGN})
+    try:
+        for number in previous:
+            signal.signal(number, break_in)
+        yield
+    except _Break as broken:
+        raise _error(broken.number) from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class Interrupts:
@@ -63,7 +115,7 @@ class Interrupts:
         """Raise InterruptError if a signal has come; the clean-up has then begun."""
         if self.number is not None:
             self.end()
-            raise (TerminatedError if self.number == signal.SIGTERM else InterruptError)(self.number)
+            raise _error(self.number)
 
     def wait(self, seconds: float) -> None:
         """Sleep for real seconds; raise InterruptError within 0.05 s of a signal."""

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from nova_constructs.cli.interrupts import InterruptError, Interrupts, TerminatedError
+from nova_constructs.cli.interrupts import HungUpError, InterruptError, Interrupts, TerminatedError
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def interrupts() -> Interrupts:
     [
         (signal.SIGINT, InterruptError, 130),
         (signal.SIGTERM, TerminatedError, 143),
-        (signal.SIGHUP, InterruptError, 130),
+        (signal.SIGHUP, HungUpError, 129),
     ],
 )
 def test_a_signal_ends_a_wait_with_the_exit_code_that_shells_expect(

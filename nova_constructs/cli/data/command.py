@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from nova_constructs.cli.interrupts import breaking_in
 from nova_constructs.cli.json_command import JsonCommand
 
 # What follows --split is its value only if it can be nothing else: an input may stand there as well.
@@ -14,7 +15,10 @@ _SHARES: Final = re.compile(r"[\d.,/:;% ]+")
 
 
 class DataCommand(JsonCommand):
-    """Let `--split` stand without a value before an input; all else is as in `JsonCommand`."""
+    """Let `--split` stand without a value before an input, and clean up on SIGTERM and SIGHUP as on Ctrl-C.
+
+    All else is as in `JsonCommand`.
+    """
 
     os_error_name = "DataPreparationFailed"
 
@@ -29,3 +33,8 @@ class DataCommand(JsonCommand):
         if isinstance(parameter, click.Option) and alone:
             args = [f"--split={parameter.flag_value}" if n in alone else each for n, each in enumerate(args)]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; nothing unfinished is left when it is stopped."""
+        with breaking_in():
+            return super().invoke(ctx)
