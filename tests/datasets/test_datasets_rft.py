@@ -96,6 +96,23 @@ def test_the_assistants_answer_at_the_end_becomes_the_reference_answer() -> None
     }
 
 
+@pytest.mark.parametrize(
+    "extra", [{"weight": 1}, {"weight": 1.0}, {"name": ""}, {"refusal": " "}, {"annotations": []}, {"audio": None}]
+)
+def test_what_says_nothing_does_not_keep_the_answer_in_the_prompt(extra: dict[str, Any]) -> None:
+    chat = {"messages": [{**USER, **extra}, {"role": "assistant", "content": "4", **extra}]}
+    assert made(RFT, chat) == row()
+
+
+@pytest.mark.parametrize("extra", [{"weight": 0}, {"name": "Bo"}, {"x": False}, {"tool_calls": {}}])
+def test_an_answer_that_says_more_is_refused(extra: dict[str, Any]) -> None:
+    [key] = extra
+    answer = {"role": "assistant", "content": "4", **extra}
+    [(code, message)] = refusal(RFT, {"messages": [USER, answer]})
+    assert (code, f"messages[1].{key} cannot be kept in the reference answer" in message) == ("unknown_key", True)
+    assert made(RFT, row(messages=[USER, answer])) == row(messages=[USER, answer])
+
+
 def test_a_system_prompt_beside_an_answered_conversation_becomes_its_message() -> None:
     answer = {"role": "assistant", "content": "4"}
     chat = {"messages": [USER, answer], "sy": "S"}
@@ -209,6 +226,14 @@ def test_each_rule_has_its_code_and_names_the_place(given_row: dict[str, Any], c
     assert (found, sentence in message) == (code, True), message
 
 
+@pytest.mark.parametrize("reasoning", ["", " ", None, []])
+def test_reasoning_that_says_nothing_is_no_fault(reasoning: object) -> None:
+    answer = {"role": "assistant", "content": "4", "reasoning": reasoning}
+    assert made(RFT, {"messages": [USER, answer]}) == row()
+    assert made(RFT, row(messages=[USER, answer]))["messages"][1] == {"role": "assistant", "content": "4"}
+    assert rft.faults(row(messages=[USER, answer])) == []
+
+
 def test_every_fault_of_a_row_is_reported() -> None:
     given_row = {"messages": [SYSTEM, {"role": "user", "content": ""}], "id": " ", "reference_answer": {}}
     assert codes(RFT, given_row) == {"missing_text", "reference_answer"}
@@ -286,7 +311,7 @@ MESSAGES = st.lists(
             "role": st.sampled_from(["user", "assistant", "USER", "system", "developer", "tool"]),
             "content": st.just("x") | st.just("y") | CONTENTS,
         },
-        optional={"name": st.just("n"), "tool_calls": st.none() | st.just([])},
+        optional={"name": st.just("n"), "weight": st.sampled_from([0, 1, ""]), "tool_calls": st.none() | st.just([])},
     ),
     max_size=4,
 )

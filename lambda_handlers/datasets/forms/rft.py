@@ -50,7 +50,7 @@ def _message_faults(message: dict[str, Any], index: int) -> Iterator[Fault]:
         yield Fault("chat_role", f"{place}.role is {role!r}; allowed: {', '.join(ROLES)}")
     if role == "system" and index:
         yield Fault("system_position", f"{place}: the system message is not the first")
-    if message.get("reasoning") is not None:
+    if not is_blank(message.get("reasoning")):
         yield Fault("text_only", f"{place}.reasoning has no place in a row for reinforcement fine-tuning; remove it")
     content = message.get("content")
     if isinstance(content, list):
@@ -130,7 +130,7 @@ class RftTransform(FieldTransform):
         moved = _answer_moved(made)
         if moved is not made or is_converse:
             moved = self._instructed(moved)
-        return moved, faults(moved)
+        return moved, [*faults(moved), *_answer_key_faults(moved)]
 
     def _instructed(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row made of a conversation with the system prompt that stood beside it, or the configured one."""
@@ -168,7 +168,7 @@ def _is_system(message: Any) -> bool:
 def _text_message(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
-    made = {name: value for name, value in message.items() if name == "content" or value not in (None, [])}
+    made = {name: value for name, value in message.items() if name in ("role", "content") or _says(name, value)}
     if isinstance(role := made.get("role"), str):
         made["role"] = "system" if role.lower() == "developer" else role.lower()
     content = made.get("content")
@@ -177,19 +177,40 @@ def _text_message(message: Any) -> Any:
     return made
 
 
+def _says(name: str, value: Any) -> bool:
+    return not is_blank(value) and (name, value) != ("weight", 1)  # 1 is what OpenAI takes where there is no weight
+
+
 def _is_text_part(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def _answer_moved(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose assistant's answer at the end has become the reference answer, if it brings no other."""
+    answer = _answer(row)
+    if answer is None or answer.keys() != {"role", "content"}:
+        return row
+    return {**row, "messages": row["messages"][:-1], "reference_answer": answer["content"]}
+
+
+def _answer_key_faults(row: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what keeps the answer at the end from being the reference answer; the model must not be shown it."""
+    answer = _answer(row) or {}
+    for name in sorted(answer.keys() - {"role", "content", "reasoning"}):
+        if name in _TOOL_KEYS and answer[name]:
+            continue  # has a fault of its own, as reasoning has
+        place = f"messages[{len(row['messages']) - 1}].{name}"
+        yield Fault("unknown_key", f"{place} cannot be kept in the reference answer, which this becomes; remove it")
+
+
+def _answer(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the message at the end in which the assistant answers, of a row that has no reference answer."""
     messages = row["messages"]
     last = messages[-1] if isinstance(messages, list) and len(messages) > 1 else None
-    if "reference_answer" in row or not isinstance(last, dict) or last.keys() != {"role", "content"}:
-        return row
-    if last["role"] != "assistant" or not isinstance(last["content"], str) or is_blank(last["content"]):
-        return row
-    return {**row, "messages": messages[:-1], "reference_answer": last["content"]}
+    if "reference_answer" in row or not isinstance(last, dict) or last.get("role") != "assistant":
+        return None
+    content = last.get("content")
+    return last if isinstance(content, str) and not is_blank(content) else None
 
 
 RFT: Final = Form(
