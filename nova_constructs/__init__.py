@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nova_constructs.checks import ConfigurationError as ConfigurationError
     from nova_constructs.customization import NovaCustomization as NovaCustomization
     from nova_constructs.data_format import DataFormat as DataFormat
+    from nova_constructs.deployment import NoDeployment as NoDeployment
     from nova_constructs.deployment import OnDemand as OnDemand
     from nova_constructs.evaluation import EvaluationTask as EvaluationTask
     from nova_constructs.platforms import JobVpc as JobVpc
@@ -29,6 +30,7 @@ _HOMES = {
     "GateCriteria": "quality_gate",
     "GateCriterion": "quality_gate",
     "JobVpc": "platforms",
+    "NoDeployment": "deployment",
     "NovaCustomization": "customization",
     "OnDemand": "deployment",
     "Split": "data_format",

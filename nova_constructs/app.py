@@ -17,7 +17,7 @@ from lambda_handlers.datasets.preparation import Split
 from nova_constructs.checks import ConfigurationError
 from nova_constructs.customization import NovaCustomization
 from nova_constructs.data_format import DataFormat
-from nova_constructs.deployment import OnDemand
+from nova_constructs.deployment import NoDeployment, OnDemand
 from nova_constructs.evaluation import EvaluationTask
 from nova_constructs.handler_assets import AssetBuildError
 from nova_constructs.platforms import JobVpc, TrainingJobs
@@ -97,7 +97,9 @@ def _task(settings: Mapping[str, Any]) -> EvaluationTask:
     return EvaluationTask(**given)
 
 
-def _deployment(settings: Mapping[str, Any]) -> OnDemand:
+def _deployment(settings: Mapping[str, Any]) -> OnDemand | NoDeployment:
+    if settings["target"] == "NONE":
+        return NoDeployment()
     return OnDemand(
         **{
             name: Duration.seconds(round(settings[f"{name}_hours"] * 3600))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
 from lambda_handlers import catalog
-from lambda_handlers.catalog import combinations, evaluation_task, instances
+from lambda_handlers.catalog import Technique, combinations, evaluation_task, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
 from nova_constructs.data_format import DataFormat
-from nova_constructs.deployment import OnDemand
+from nova_constructs.deployment import NoDeployment, OnDemand
 from nova_constructs.evaluation import EvaluationTask
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.quality_gate import GateCriteria
@@ -37,13 +38,14 @@ def check_customization(
     data: DataFormat,
     evaluation: Sequence[EvaluationTask],
     gate: GateCriteria,
-    deployment: OnDemand,
+    deployment: OnDemand | NoDeployment,
+    reward_function: str | None,
     overrides: Mapping[str, Any],
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     problems = [
         *combinations.check(model, method, platform.kind, deployment.kind, [task.task for task in evaluation]),
-        *_built(method),
+        *_of_method(scope, method, data, reward_function),
         *platform.problems(),
         *data.problems(),
         *_evaluation_problems(evaluation, platform),
@@ -59,17 +61,44 @@ def check_customization(
         _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
 
 
-BUILT_METHODS = ("SFT_LORA",)
+BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")
 BUILT_TASKS = ("mmlu", "gen_qa")
 
 
-def _built(method: str) -> list[str]:
+# A function or a version or alias of it (Lambda API reference, FunctionName).
+_FUNCTION_ARN: Final = re.compile(r"arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[\w-]{1,64}(:[\w$-]+)?")
+
+
+def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: str | None) -> Iterable[str]:
     try:
-        if catalog.method(method).name in BUILT_METHODS:
-            return []
+        method = catalog.method(name)
     except UnknownNameError:
-        return []  # already told by the combination check, with the nearest name
-    return [f"method {method!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"]
+        return  # already told by the combination check, with the nearest name
+    if method.name not in BUILT_METHODS:
+        yield f"method {name!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"
+        return
+    if data.validates and method.technique is not Technique.SFT:
+        yield f"split puts rows aside for validation, which {method.name} does not use: give it validation 0"
+    if method.technique is Technique.RFT:
+        yield from _reward_problems(scope, method.name, reward_function)
+    elif reward_function is not None:
+        yield f"reward_function is given, which {method.name} does not use: leave it out"
+
+
+def _reward_problems(scope: Construct, method: str, arn: str | None) -> Iterable[str]:
+    if arn is None:
+        yield f"{method} needs a reward_function: give the ARN of the Lambda function that scores answers"
+        return
+    if Token.is_unresolved(arn):
+        return
+    found, region = _FUNCTION_ARN.fullmatch(arn), Stack.of(scope).region
+    if found is None:
+        yield (
+            f"reward_function is {arn!r}: use the ARN of a Lambda function, such as "
+            "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
+        )
+    elif not Token.is_unresolved(region) and found["region"] != region:
+        yield f"reward_function is in {found['region']}, the stack in {region}: use a function of the same Region"
 
 
 def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:

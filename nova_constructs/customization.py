@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -16,7 +17,7 @@ from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.checks import check_customization
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
-from nova_constructs.deployment import Deployment, OnDemand
+from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
 from nova_constructs.evaluation import Evaluation, EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
 from nova_constructs.handler_assets import handler_code
@@ -38,7 +39,7 @@ class NovaCustomization(Construct):
     """A deployed workflow: plan → prepare data → train → evaluate → gate → import → deploy → record.
 
     Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `training`, `evaluation`, `gate`,
-    `deployment`), `closing`, `state_machine`, `trigger`, `undelivered`.
+    `deployment`, None where nothing is deployed), `closing`, `state_machine`, `trigger`, `undelivered`.
     """
 
     def __init__(
@@ -52,33 +53,40 @@ class NovaCustomization(Construct):
         evaluation: Sequence[EvaluationTask],
         gate: GateCriteria,
         data: DataFormat | None = None,
-        deployment: OnDemand | None = None,
+        deployment: OnDemand | NoDeployment | None = None,
+        reward_function: str | lambda_.IFunction | None = None,
         overrides: Mapping[str, Any] | None = None,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Create the workflow.
 
-        `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `overrides` change recipe values and
-        can be overridden again by an execution's input. `reconcile_interval` defaults to 5 minutes. Stateful resources
-        are kept when the stack goes, unless `removal_policy` says otherwise. Raises ConfigurationError with every
-        problem at once, each under the path of this construct.
+        `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `deployment` defaults to OnDemand();
+        with NoDeployment() a run ends once its model was evaluated. `reward_function` scores answers in reinforcement
+        fine-tuning: the function or its ARN, which the jobs' role may call and no other. `overrides` change recipe
+        values and can be overridden again by an execution's input. `reconcile_interval` defaults to 5 minutes. Stateful
+        resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises ConfigurationError with
+        every problem at once, each under the path of this construct.
         """
         super().__init__(scope, construct_id)
         data, deployment = data or DataFormat(), deployment or OnDemand()
         evaluation = [task.beside(platform) for task in evaluation]
+        given = reward_function
+        reward = given if given is None or isinstance(given, str) else given.function_arn
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
-            deployment=deployment, overrides=overrides or {},
+            deployment=deployment, reward_function=reward, overrides=overrides or {},
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
         self.workshop = self._shared(reconcile_interval, removal_policy)
         platforms = [platform, *(task.runs_on for task in evaluation)]
-        self.execution_role = ExecutionRole(self, "ExecutionRole", store=self.store, platforms=platforms)
+        self.execution_role = ExecutionRole(
+            self, "ExecutionRole", store=self.store, platforms=platforms, reward_function=reward
+        )
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
-        config = self._config(platform, data, evaluation, gate, deployment, overrides or {})
+        config = self._config(platform, data, evaluation, gate, deployment, reward, overrides or {})
         self._create_stages(config, platform, data, evaluation, gate, deployment)
         self.state_machine = self._state_machine()
         self._connect()
@@ -126,7 +134,8 @@ class NovaCustomization(Construct):
         data: DataFormat,
         evaluation: Sequence[EvaluationTask],
         gate: GateCriteria,
-        deployment: OnDemand,
+        deployment: OnDemand | NoDeployment,
+        reward_function: str | None,
         overrides: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Return everything about this customization that decides what a run does."""
@@ -134,12 +143,12 @@ class NovaCustomization(Construct):
             "customization": self.identity.customization,
             "model": self._model,
             "method": self._method,
-            "training": platform.config(),
+            "training": platform.config() | ({"reward_function": reward_function} if reward_function else {}),
             "overrides": dict(overrides),
             **data.config(self.store),
             "evaluation": [task.config(self.store) for task in evaluation],
             "gate": {"criteria": [criterion.config() for criterion in gate.criteria]},
-            "deployment": {"target": deployment.kind},
+            "deployment": {"target": deployment.kind} if deployment.kind else None,
             "code_version": handler_code().sha256,
         }
 
@@ -150,7 +159,7 @@ class NovaCustomization(Construct):
         data: DataFormat,
         evaluation: Sequence[EvaluationTask],
         gate: GateCriteria,
-        deployment: OnDemand,
+        deployment: OnDemand | NoDeployment,
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
         self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
@@ -163,12 +172,17 @@ class NovaCustomization(Construct):
             self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation
         )
         self.gate = QualityGate(self, "Gate", workshop=workshop, gate=gate)
-        self.deployment = Deployment(self, "Deployment", workshop=workshop, target=deployment)
+        self.deployment = (
+            Deployment(self, "Deployment", workshop=workshop, target=deployment)
+            if isinstance(deployment, OnDemand)
+            else None
+        )
 
     @property
     def stages(self) -> Sequence[Stage]:
         """The stages in the order of a run."""
-        return (self.plan, self.data, self.training, self.evaluation, self.gate, self.deployment)
+        found = (self.plan, self.data, self.training, self.evaluation, self.gate, self.deployment)
+        return [stage for stage in found if stage]
 
     def _definition(self) -> sfn.IChainable:
         closing = self.closing
@@ -176,7 +190,8 @@ class NovaCustomization(Construct):
         for stage in self.stages:
             for state in stage.tasks:
                 state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
-        deploy = self.deployment.next(closing.succeed("CloseRun", "SUCCEEDED"))
+        close = closing.succeed("CloseRun", "SUCCEEDED")
+        deploy = self.deployment.next(close) if self.deployment else close
         gate = (
             sfn.Choice(self, "GateDecision")
             .when(sfn.Condition.string_equals("$.gate.verdict", "PASSED"), deploy)
@@ -220,12 +235,9 @@ class NovaCustomization(Construct):
 
     def _connect(self) -> None:
         """Connect what needs the state machine's ARN, which did not exist before."""
-        submitters = (
-            self.training.submit,
-            self.evaluation.submit,
-            self.deployment.import_model,
-            self.deployment.deploy,
-        )
+        submitters = [self.training.submit, self.evaluation.submit]
+        if self.deployment:
+            submitters += [self.deployment.import_model, self.deployment.deploy]
         self.waiting.answer_to(self.state_machine, *submitters)
         self.closing.watch(self.state_machine, self.undelivered)
         self.trigger = DatasetTrigger(

@@ -32,6 +32,16 @@ class OnDemand:
     kind = "BEDROCK_OD"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoDeployment:
+    """No deployment: the model is trained, evaluated and judged by the gate; its checkpoint stands in the record.
+
+    For full-rank models, which Bedrock does not serve on demand, and for trials.
+    """
+
+    kind = None
+
+
 class Deployment(Stage):
     """Imports, deploys and promotes. Attributes: `import_role`, `import_model`, `deploy`, `promote`."""
 

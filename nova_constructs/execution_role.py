@@ -34,9 +34,15 @@ class ExecutionRole(Construct):
     """The role of training and evaluation jobs. Attribute: `role`."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, store: ArtifactStore, platforms: Sequence[TrainingJobs]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        store: ArtifactStore,
+        platforms: Sequence[TrainingJobs],
+        reward_function: str | None = None,
     ) -> None:
-        """Create the role; it may do what the jobs on `platforms` need, and no more."""
+        """Create the role; it may do what the jobs on `platforms` need, call the reward function, and no more."""
         super().__init__(scope, construct_id)
         self._stack = Stack.of(self)
         self.role = iam.Role(self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com"))
@@ -46,6 +52,8 @@ class ExecutionRole(Construct):
         self._write_logs()
         self._join_vpcs(platforms)
         self._encrypt_volumes(platforms)
+        if reward_function:
+            self._allow("CallRewardFunction", ["lambda:InvokeFunction"], [reward_function])
 
     def _allow(
         self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None

@@ -65,7 +65,7 @@ def _deployment(how: TrainingMethod | None, target: DeployTarget | None) -> list
         return []
     return [
         f"Amazon Bedrock serves {how.name} models, whose every weight is changed, only with provisioned throughput; "
-        "use deployment target BEDROCK_PT, or a LoRA method for on-demand."
+        "use deployment target BEDROCK_PT, or a LoRA method for on-demand. Target NONE evaluates without deploying."
     ]
 
 

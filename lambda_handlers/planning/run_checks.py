@@ -193,6 +193,7 @@ class RunChecks:
             output_uri=places.output_uri(self._execution["name"]),
             images=images,
             key_arn=places.key_arn,
+            reward_function=jobs[0].get("reward_function"),
             vpcs=_once(job["vpc"] for job in jobs if job.get("vpc")),
             volume_key_arns=volume_keys,
         )

@@ -68,6 +68,7 @@ class Recipes:
                 replicas=settings["instance_count"],
                 data_uri=data_uri,
                 output_uri=output_uri,
+                reward_lambda_arn=settings.get("reward_function"),
             )
             return render(template.template, template.spec, arguments, overrides, own)
 

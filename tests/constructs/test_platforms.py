@@ -64,7 +64,7 @@ def statements(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_a_role_without_a_vpc_may_do_nothing_in_one(template: dict[str, Any]) -> None:
     assert not any("ec2:" in json.dumps(found) for found in statements(template).values())
-    assert "EncryptVolumes" not in statements(template)
+    assert not {"EncryptVolumes", "CallRewardFunction"} & set(statements(template))
 
 
 def test_the_role_makes_interfaces_in_the_named_subnets_only(synthesize: Synthesize, entry: dict[str, Any]) -> None:
@@ -77,6 +77,13 @@ def test_the_role_makes_interfaces_in_the_named_subnets_only(synthesize: Synthes
         *("ec2:DeleteNetworkInterfacePermission", "ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces"),
         *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
     }
+
+
+def test_the_role_may_call_the_reward_function_and_no_other(synthesize: Synthesize, entry: dict[str, Any]) -> None:
+    arn = "arn:aws:lambda:us-east-1:111122223333:function:score"
+    made = statements(synthesize({**entry, "method": "RFT_LORA", "reward_function": arn})["Nova-Support"])
+    assert made["CallRewardFunction"]["Action"] == "lambda:InvokeFunction"
+    assert made["CallRewardFunction"]["Resource"] == arn
 
 
 def test_the_role_grants_the_key_to_volumes_only(synthesize: Synthesize, entry: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ import yaml
 from nova_constructs import ConfigurationError
 from nova_constructs.settings import SettingsError, read_settings
 
+REWARD = "arn:aws:lambda:us-east-1:111122223333:function:score"
+
 
 def write(folder: Path, *entries: dict[str, Any]) -> Path:
     path = folder / "customizations.yaml"
@@ -60,7 +62,16 @@ def test_the_same_name_twice_in_one_stack_is_refused(tmp_path: Path, entry: dict
     [
         ({"model": "NOVA_LITE_3"}, "NOVA_LITE_2"),
         ({"method": "SFT_LARO"}, "SFT_LORA"),
-        ({"method": "RFT_LORA"}, "method 'RFT_LORA' is not run by this version: use SFT_LORA"),
+        ({"method": "CPT", "deployment": {"target": "NONE"}}, "method 'CPT' is not run by this version: use SFT_LORA"),
+        ({"method": "SFT_FULL"}, "Target NONE evaluates without deploying"),
+        ({"method": "RFT_LORA"}, "RFT_LORA needs a reward_function"),
+        ({"method": "RFT_LORA", "model": "NOVA_PRO", "reward_function": REWARD}, "RFT_LORA needs a Nova 2 model"),
+        ({"method": "RFT_LORA", "reward_function": "score"}, "reward_function is 'score': use the ARN"),
+        ({"reward_function": REWARD}, "reward_function is given, which SFT_LORA does not use"),
+        (
+            {"method": "RFT_LORA", "reward_function": REWARD, "data": {"split": {}}},
+            "split puts rows aside for validation, which RFT_LORA does not use",
+        ),
         ({"method": "CPT"}, "CPT"),
         ({"evaluation": []}, "nothing is deployed that was not measured"),
         ({"evaluation": [{"task": "mmlu"}, {"task": "mmlu"}]}, "names task 'mmlu' twice"),

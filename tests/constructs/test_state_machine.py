@@ -101,6 +101,16 @@ def test_jobs_wait_by_token_and_give_up_after_their_deadline(definition: dict[st
         assert state["TimeoutSeconds"] > payload["config"]["deadline_seconds"], name
 
 
+def test_without_a_deployment_a_run_ends_after_the_gate(
+    definition_of: Callable[..., dict[str, Any]], entry: dict[str, Any]
+) -> None:
+    made = definition_of({**entry, "method": "SFT_FULL", "deployment": {"target": "NONE"}})
+    end = walk(made, {"DataIsCut": made["States"]["DataIsCut"]["Default"]})[-4:]
+    assert end == ["DecideGate", "GateDecision", "CloseRun", "RunSucceeded"]
+    assert made["States"]["GateDecision"]["Default"] == "CloseRejectedRun"
+    assert not {"ImportModel", "DeployModel", "PromoteDeployment"} & set(made["States"])
+
+
 def test_training_is_given_validation_data_only_where_the_split_has_a_share(
     definition: dict[str, Any], definition_of: Callable[..., dict[str, Any]], entry: dict[str, Any]
 ) -> None:

@@ -31,8 +31,9 @@ ELSEWHERE: list[dict[str, Any]] = [
     {"platform": {**ENTRY["platform"], "vpc": VPC}},
     # Only an instance type without disks of its own takes a key for its volumes, and none of them is documented.
     {"platform": {**ENTRY["platform"], "instance_type": "ml.p3.16xlarge", "volume_key_arn": KEY}},
+    {"method": "RFT_LORA", "reward_function": "arn:aws:lambda:us-east-1:111122223333:function:score"},
 ]
-"""What gives it the permissions that no path can prove."""
+"""What gives it the permissions that no path here can prove."""
 
 
 @pytest.fixture(scope="module")

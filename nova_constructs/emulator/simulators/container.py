@@ -98,6 +98,15 @@ class Container:
             raise ContainerError(f"AlgorithmError: Input channel '{channel}' is required")
         return self.channels[channel]
 
+    def invoke(self, function_arn: str, payload: bytes) -> bytes:
+        """Call a function and return what it answers."""
+        doing = "Reward function failed"
+        answer = self._call(doing, "lambda", "Invoke", FunctionName=function_arn, Payload=payload)
+        body = bytes(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise ContainerError(f"AlgorithmError: {doing}: {body.decode(errors='replace')[:500]}")
+        return body
+
     def upload(self, files: Mapping[str, bytes]) -> None:
         """Write the archive of the job's output directory."""
         bucket, key = split_uri(f"{self.job.output_prefix}/output/output.tar.gz")

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambda_handlers.catalog.instances import TABLES
 from nova_constructs.emulator.simulation import Simulation
+from nova_constructs.emulator.simulators import rewards
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.evaluation_results import (
@@ -115,9 +116,12 @@ def _training_data(container: Container) -> TrainingData:
     )
     read = read_conversations if source.get("S3DataType") == "Converse" else read_chats
     try:
-        return read(container.data())
+        data = read(container.data())
     except DataRefusedError as error:
         raise ContainerError(f"AlgorithmError: {error}") from error
+    if reward := container.job.hyperparameters.get("reward_lambda_arn"):
+        rewards.score(container, reward, data)
+    return data
 
 
 def _checkpoint(
