@@ -10,6 +10,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,8 +19,9 @@ from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms.converse_tools import config_faults
 from lambda_handlers.datasets.forms.openai_messages import MessageReader
 from lambda_handlers.datasets.forms.parsing import parse
+from lambda_handlers.datasets.reading import json_values
 from lambda_handlers.datasets.reading.reader import read_rows
-from lambda_handlers.datasets.reading.rows import Line
+from lambda_handlers.datasets.reading.rows import Damaged, Line
 from lambda_handlers.datasets.reading.unpacking import unpacked
 from lambda_handlers.protocol.errors import DatasetRejected
 from tests.datasets.converse_support import spec
@@ -45,10 +48,11 @@ def little_time() -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Whole:
-    """A source that is read in pieces of 1 MiB."""
+    """A source that is read in pieces of 1 MiB, or of another size."""
 
     uri: str
     data: bytes
+    piece: int = MIB
     version_id: str | None = None
 
     @property
@@ -56,12 +60,12 @@ class Whole:
         return len(self.data)
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        for at in range(start, len(self.data), MIB):
-            yield self.data[at : at + MIB]
+        for at in range(start, len(self.data), self.piece):
+            yield self.data[at : at + self.piece]
 
 
-def rows(data: bytes, uri: str) -> list[Line]:
-    return list(read_rows(Whole(uri=uri, data=data)))
+def rows(data: bytes, uri: str, **options: Any) -> list[Line]:
+    return list(read_rows(Whole(uri=uri, data=data), **options))
 
 
 def test_a_key_that_stands_twice_among_many() -> None:
@@ -105,3 +109,23 @@ def test_very_many_open_calls_that_are_answered_last_first() -> None:
 def test_very_many_small_gzip_members() -> None:
     with little_time():
         assert sum(map(len, unpacked([gzip.compress(b"{}\n") * 100_000], uri="a"))) == 300_000
+
+
+def test_very_many_elements_that_are_nested_rather_deep() -> None:
+    element = b"[" * 9 + b'"%b"' % (b"x" * 200) + b"]" * 9
+    source = Whole(uri="a.json", data=b"[" + b",\n".join([element] * 40_000) + b"]", piece=20 * MIB)
+    with little_time():
+        assert sum(1 for _ in read_rows(source)) == 40_000
+
+
+def test_an_element_that_is_nested_very_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Mock(side_effect=json_values._matched)
+    monkeypatch.setattr(json_values, "_matched", looks)
+    element = b'{"a":"[",\n"b": ' * 50_000 + b"1" + b', "c": "}"\n}' * 50_000
+    [(_, offset, row), (line, _, last)] = rows(b"[" + element + b",2]", "a.json")
+    [(_, _, large), _] = rows(b"[" + element + b",2]", "a.json", max_row_bytes=MIB)
+    assert (offset, row, line, last) == (1, element, element.count(b"\n") + 1, b"2")
+    assert isinstance(large, Damaged)
+    assert large.size == len(element)
+    # Not several times for each level.
+    assert looks.call_count < 5_000

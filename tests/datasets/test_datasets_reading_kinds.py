@@ -113,6 +113,33 @@ def test_an_array_nested_ten_million_deep_is_one_row() -> None:
     assert second == b"{}"
 
 
+beside = st.sampled_from([b"", b"1, ", b'"]}\\\\", ', b'"\\"[{", ', b"[[]], ", b'{"}": {"a": "]"}}, ', b" \n"])
+
+
+@given(
+    levels=st.lists(st.tuples(beside, beside), min_size=1, max_size=7),
+    times=st.integers(9, 40),
+    piece=pieces,
+    data=st.data(),
+)
+def test_very_deep_elements_end_where_their_last_bracket_is(
+    levels: list[tuple[bytes, bytes]], times: int, piece: int, data: st.DataObject
+) -> None:
+    element = b"0"
+    for before, behind in levels * times:
+        element = b"[" + before + element + b", " + behind + b'"x"]'
+    limit = data.draw(st.sampled_from([len(element), 100]))
+    found = rows(b"[%b, %b,7]" % (element, element), "a.json", piece, max_row_bytes=limit)
+    assert [offset for _, offset, _ in found] == [1, len(element) + 3, 2 * len(element) + 4]
+    assert found[2][2] == b"7"
+    for _, _, row in found[:2]:
+        if len(element) <= limit:
+            assert row == element
+        else:
+            assert isinstance(row, Damaged)
+            assert (row.size, row.sha256) == (len(element), hashlib.sha256(element).hexdigest())
+
+
 fields = st.text(alphabet='ab",\n\r é\u2028\0', max_size=6)
 tables = st.lists(st.lists(fields, min_size=2, max_size=3), max_size=8)
 

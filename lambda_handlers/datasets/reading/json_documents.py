@@ -32,13 +32,17 @@ def json_documents(
 
 
 class _Document:
-    """A document and the place up to which it was read: `_line` is the number of the line on which that is."""
+    """A document and the place up to which it was read.
+
+    `_at` is its index in the window and `_line` the number of the line on which it is.
+    """
 
     def __init__(self, chunks: Iterable[bytes], uri: str, limit: int) -> None:
         offset, stream = after_bom(chunks)
         self._window = Window(stream, offset)
         self._uri = uri
         self._limit = limit
+        self._at = 0
         self._line = 1
         self._line_begins = True
 
@@ -50,9 +54,9 @@ class _Document:
     def rows(self) -> Iterator[Line]:
         first = self._next_byte()
         if first == b"[":
-            self._drop(1)
+            self._go_to(self._at + 1)
             if self._next_byte() == b"]":
-                self._drop(1)
+                self._go_to(self._at + 1)
             else:
                 yield from self._elements()
         elif first == b"{":
@@ -65,8 +69,8 @@ class _Document:
 
     def _elements(self) -> Iterator[Line]:
         while True:
-            window, limit, at, counted = self._window, self._limit, 0, 0
-            data, offset, line = window.data, window.offset, self._line
+            data, offset, limit = self._window.data, self._window.offset, self._limit
+            line, at, counted = self._line, self._at, self._at
             while match := ELEMENT.match(data, at):
                 begin, end = match.span(1)
                 line += data.count(b"\n", counted, begin)
@@ -74,15 +78,16 @@ class _Document:
                 element = match[1]
                 yield line, offset + begin, element if end - begin <= limit else Measure(limit, element).damaged()
                 at = match.end()
-            self._drop(at)
-            if at and data[at - 1] == _CLOSING:
+            closed = at > self._at and data[at - 1] == _CLOSING
+            self._go_to(at)
+            if closed:
                 return
             # What is left is not held to its end, is nested deeper than the expression knows, or is broken.
             yield self._value()
             mark = self._next_byte()
             if mark not in (b",", b"]"):
                 raise self._broken(f"a comma or ] has to follow an element, not {_shown(mark)}")
-            self._drop(1)
+            self._go_to(self._at + 1)
             if mark == b"]":
                 return
 
@@ -90,19 +95,23 @@ class _Document:
         first = self._next_byte()
         if first in (b"", b",", b"]", b"}"):
             raise self._broken(f"an element has to stand here, not {_shown(first)}")
-        window, line, offset = self._window, self._line, self._window.offset
-        while (end := ValueEnd().end(window.data)) is None:
-            if len(window.data) > self._limit:
-                return line, offset, self._pass_over(line)
+        window, line, offset = self._window, self._line, self._window.offset + self._at
+        value_end, looked_at = ValueEnd(), self._at
+        while (end := value_end.end(window.data, looked_at)) is None:
+            self._let_go()
+            looked_at = len(window.data)
+            if looked_at > self._limit:
+                return line, offset, self._pass_over(line, value_end)
             if window.ended:
                 raise self._broken("it ends inside of the value that begins here")
             window.grow(self._limit)
-        value = window.data[:end]
-        self._drop(end)
-        return line, offset, value if end <= self._limit else Measure(self._limit, value).damaged()
+        value = window.data[self._at : end]
+        self._go_to(end)
+        return line, offset, value if len(value) <= self._limit else Measure(self._limit, value).damaged()
 
-    def _pass_over(self, line: int) -> Damaged:
-        damaged, breaks, whole = self._window.pass_over(ValueEnd(), self._limit)
+    def _pass_over(self, line: int, value_end: ValueEnd) -> Damaged:
+        """Go behind a value that is too large; `value_end` looked at all of the window, where the value begins."""
+        damaged, breaks, whole = self._window.pass_over(value_end, self._limit, len(self._window.data))
         if not whole:
             raise self._broken(f"it ends inside of the value of {damaged.size} bytes that begins in that line")
         self._line = line + breaks
@@ -113,21 +122,28 @@ class _Document:
         """Go to the next byte that is not white space and return it, b"" at the end."""
         window = self._window
         while True:
-            space = _SPACE.match(window.data)
-            self._drop(space.end() if space else 0)
-            if window.data or window.ended:
-                return window.data[:1]
+            space = _SPACE.match(window.data, self._at)
+            self._go_to(space.end() if space else self._at)
+            if self._at < len(window.data) or window.ended:
+                return window.data[self._at : self._at + 1]
+            self._let_go()
             window.grow(self._limit)
 
-    def _drop(self, size: int) -> None:
-        if size:
+    def _go_to(self, at: int) -> None:
+        """Go on to an index in the window."""
+        if at > self._at:
             data = self._window.data
-            self._line += data.count(b"\n", 0, size)
-            self._line_begins = data[size - 1 : size] == b"\n"
-            self._window.drop(size)
+            self._line += data.count(b"\n", self._at, at)
+            self._line_begins = data[at - 1 : at] == b"\n"
+            self._at = at
+
+    def _let_go(self) -> None:
+        """Let go of what was read. That copies what is left, so it is done before the window grows only."""
+        self._window.drop(self._at)
+        self._at = 0
 
     def _broken(self, what: str) -> DatasetRejected:
-        where = f"line {self._line}, byte {self._window.offset}"
+        where = f"line {self._line}, byte {self._window.offset + self._at}"
         return DatasetRejected(f"the dataset {self._uri} is not a whole JSON document: at {where}, {what}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 _DEPTH: Final = 8
@@ -11,6 +12,10 @@ _TEXT: Final = rb'"(?:[^"]*+(?<!\\)"|[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _IN_TEXT: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _OPENING: Final = re.compile(rb"[{\[]*+")
 _CLOSING: Final = re.compile(rb"[}\]]*+")
+_WHOLE_TEXTS: Final = re.compile(rb'(?:[^"]++|' + _TEXT + rb")*+", re.DOTALL)
+_A_TEXT: Final = re.compile(_TEXT, re.DOTALL)
+# From this depth on, bytes are skipped by the number of their brackets.
+_DEEP: Final = 64
 _SCALAR_END: Final = re.compile(rb"[ \t\r\n,\]}]")
 
 
@@ -34,14 +39,16 @@ class ValueEnd:
         self._depth = 0
         self._begun = self._in_text = self._escaped = self._scalar = False
 
-    def end(self, data: bytes) -> int | None:
-        """Return the index behind the value, or None when it goes on after these bytes."""
+    def end(self, data: bytes, at: int = 0) -> int | None:
+        """Return the index behind the value, or None when it goes on after these bytes.
+
+        The value begins, or goes on, at the index `at`.
+        """
         if not self._begun:
-            self._begun, self._scalar = True, data[:1] not in b'"{['
+            self._begun, self._scalar = True, data[at : at + 1] not in b'"{['
         if self._scalar:
-            found = _SCALAR_END.search(data)
+            found = _SCALAR_END.search(data, at)
             return found.start() if found else None
-        at = 0
         while at < len(data):
             at = self._after_text(data, at) if self._in_text else self._after_brackets(data, at)
             if self._depth == 0 and not self._in_text:
@@ -50,7 +57,9 @@ class ValueEnd:
 
     def _after_brackets(self, data: bytes, at: int) -> int:
         """Skip what is whole and shallow, then take a run of brackets or the quote that begins a text."""
-        if self._depth:
+        if self._depth > _DEEP:
+            at = self._after_deep(data, at)
+        elif self._depth:
             at = _matched(_SHALLOW, data, at)
         if data[at : at + 1] == b'"':
             self._in_text = True
@@ -60,6 +69,13 @@ class ValueEnd:
         closed = min(_matched(_CLOSING, data, opened), opened + self._depth)
         self._depth -= closed - opened
         return closed
+
+    def _after_deep(self, data: bytes, at: int) -> int:
+        """Skip fewer bytes than there are open brackets: they cannot close them all, whatever they are."""
+        end = _matched(_WHOLE_TEXTS, data, at, at + self._depth - 1)
+        brackets = _A_TEXT.sub(b"", data[at:end])
+        self._depth += sum(map(brackets.count, (b"{", b"["))) - sum(map(brackets.count, (b"}", b"]")))
+        return end
 
     def _after_text(self, data: bytes, at: int) -> int:
         if self._escaped:
@@ -71,6 +87,6 @@ class ValueEnd:
         return at + 1
 
 
-def _matched(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    match = pattern.match(data, at)
+def _matched(pattern: re.Pattern[bytes], data: bytes, at: int, before: int = sys.maxsize) -> int:
+    match = pattern.match(data, at, before)
     return match.end() if match else at

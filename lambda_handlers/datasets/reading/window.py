@@ -12,8 +12,8 @@ from lambda_handlers.datasets.reading.rows import Damaged
 class EndFinder(Protocol):
     """Finds the end of a row in bytes that come in pieces."""
 
-    def end(self, data: bytes) -> int | None:
-        """Return the index behind the row, or None when it goes on after these bytes."""
+    def end(self, data: bytes, at: int = 0) -> int | None:
+        """Return the index behind the row, or None when it goes on after these bytes; it goes on at the index `at`."""
 
 
 class Window:
@@ -43,13 +43,14 @@ class Window:
             size += len(piece)
         self.data = b"".join(pieces)
 
-    def pass_over(self, row: EndFinder, limit: int) -> tuple[Damaged, int, bool]:
-        """Go to the end of the row that begins here and is too large to hold.
+    def pass_over(self, row: EndFinder, limit: int, looked_at: int = 0) -> tuple[Damaged, int, bool]:
+        """Go to the end of the row that begins here and is too large to hold; `row` looked at the first bytes already.
 
         Return what is known of it, the number of line ends in it, and whether it has an end.
         """
         measure, breaks = Measure(limit), 0
-        while (end := row.end(self.data)) is None:
+        while (end := row.end(self.data, looked_at)) is None:
+            looked_at = 0
             measure.update(self.data)
             breaks += self.data.count(b"\n")
             self.offset += len(self.data)
