@@ -85,3 +85,10 @@ def test_an_override_that_the_recipe_does_not_know_fails_the_run_before_any_job(
     assert (ran.code, failed["status"], failed["jobs"]) == (1, "FAILED", [])
     assert failed["error"] == "RecipeInvalid"
     assert "no_such_key" in failed["cause"]
+
+
+def test_recipes_are_rendered_from_the_emulated_hub_as_from_the_snapshot(nova: Nova) -> None:
+    command = ("recipe", "render", "--model", "NOVA_LITE_2", "--method", "RFT_LORA", "--set", "max_steps=20")
+    ran = nova(*command)
+    assert (ran.code, ran.out) == (0, nova(*command, "--hub", "bundled").out)
+    assert ran.err.startswith("Hub: aws (credentials or an endpoint are set)")
