@@ -63,5 +63,5 @@ def test_any_other_name_passes_through_where_the_form_says_so() -> None:
     assert columns.resolve(open_form, {"difficulty": "lv"})["difficulty"] == "lv"
     assert columns.expected(open_form, {"difficulty": "lv"})["difficulty"] == "lv"
     assert problems(open_form, {"messages": "m"}) == (
-        "columns: 'messages' is made from other columns and cannot be mapped",
+        "columns: 'messages' tells of which form a row is and cannot be mapped; choose another name",
     )

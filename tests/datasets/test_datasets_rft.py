@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.datasets.faults import RejectedRowError
-from lambda_handlers.datasets.forms import rft
+from lambda_handlers.datasets.forms import parsing, rft
 from lambda_handlers.datasets.forms.rft import RFT
+from lambda_handlers.protocol.errors import InvalidRequest
 from tests.datasets.forms_support import codes, line, made, refusal, transform
 
 USER = {"role": "user", "content": "2+2?"}
@@ -295,6 +296,23 @@ def test_texts_of_csv_are_read_as_what_they_must_be() -> None:
 def test_an_answer_of_csv_that_is_no_json_object_stays_a_text(text: str) -> None:
     made_row = json.loads(transform(RFT).from_columns({"question": "q", "reference_answer": text}))
     assert made_row["reference_answer"] == text
+
+
+@pytest.mark.parametrize(("depth", "is_good"), [(parsing.MAX_DEPTH - 2, True), (parsing.MAX_DEPTH - 1, False)])
+def test_an_answer_of_csv_may_not_be_deeper_than_a_row_can_be_read_again(depth: int, is_good: bool) -> None:
+    values = {"question": "q", "reference_answer": '{"a": ' + "[" * depth + "]" * depth + "}"}
+    if is_good:
+        once = transform(RFT).from_columns(values)
+        assert transform(RFT)(once) == once
+    else:
+        with pytest.raises(RejectedRowError, match="nested more than 200 levels deep"):
+            transform(RFT).from_columns(values)
+
+
+@pytest.mark.parametrize("name", ["messages", "schemaVersion", "toolConfig"])
+def test_names_that_would_make_another_form_of_a_row_cannot_be_mapped(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"'{name}' tells of which form a row is"):
+        transform(RFT, columns={name: "x"})
 
 
 def test_tools_of_csv_that_are_no_json_are_refused() -> None:

@@ -39,7 +39,7 @@ def _name_problems(form: Form, given: Mapping[str, str]) -> Iterator[str]:
     known = form.required + form.optional
     for name in given:
         if name in form.reserved:
-            yield f"columns: {name!r} is made from other columns and cannot be mapped"
+            yield f"columns: {name!r} tells of which form a row is and cannot be mapped; choose another name"
         elif name not in known and not form.passes_through:
             near = nearest(str(name), known)
             hint = f"; did you mean {near!r}?" if near else ""

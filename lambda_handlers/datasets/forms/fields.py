@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from lambda_handlers.datasets.faults import Fault, RejectedRowError
-from lambda_handlers.datasets.forms import quick
+from lambda_handlers.datasets.forms import parsing, quick
 from lambda_handlers.datasets.forms.columns import expected, resolve
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
 from lambda_handlers.datasets.forms.form import Form, RowSettings
@@ -79,7 +79,10 @@ class FieldTransform(ABC):
                 row[column] = field.from_text(values[column])
         if self._settings.as_is:
             return self._finish(row, self._row_faults(row))
-        return self._from_flat(row)
+        made = self._from_flat(row)
+        if not all(type(value) is str for value in row.values()):
+            parsing.check(self._made)  # a text alone may be as deep as a row, but not within one
+        return made
 
     @abstractmethod
     def prompt(self) -> str:

@@ -57,9 +57,9 @@ class Form:
     """A form of rows.
 
     `output` names the object that takes the good rows. `required` and `optional` are the standard names of the columns
-    from which a row is made; with `passes_through`, any other column may be mapped too, except those `reserved` names,
-    which are made here. `features` are the parts that all rows of a dataset have or none; of `modalities`, which are
-    features too, a dataset has at most one.
+    from which a row is made; with `passes_through`, any other column may be mapped too, except to those `reserved`
+    names, which rows of this or another form are known by. `features` are the parts that all rows of a dataset have or
+    none; of `modalities`, which are features too, a dataset has at most one.
     """
 
     name: str

@@ -220,6 +220,6 @@ RFT: Final = Form(
     optional=("id", "system", "tools"),
     make=RftTransform,
     passes_through=True,
-    reserved=frozenset({"messages"}),
+    reserved=frozenset({"messages", "schemaVersion", "toolConfig"}),  # the latter two make a row one of Converse form
     features=("id", "reference_answer", "tools"),
 )
