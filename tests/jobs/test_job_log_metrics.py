@@ -106,8 +106,8 @@ def test_the_first_node_that_reports_speaks_for_the_job() -> None:
     lines = [
         line(1, "starting", node=1),
         line(2, "global_step: 1 | reduced_train_loss: 3.0", node=2),
-        line(3, "global_step: 1 | reduced_train_loss: 4.0", node=1),
-        line(4, "global_step: 2 | reduced_train_loss: 2.0", node=2),
+        line(3, "global_step: 2 | reduced_train_loss: 2.0", node=2),
+        line(4, "global_step: 1 | reduced_train_loss: 4.0", node=1),
         line(5, "global_step: 2 | reduced_train_loss: 5.0", node=1),
     ]
     assert [(step.step, step.loss) for step in training_metrics(lines)] == [(1, 3.0), (2, 2.0)]
