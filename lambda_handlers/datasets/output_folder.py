@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -88,7 +89,7 @@ class OutputFolder:
                 )
         if place.is_dir() and not place.is_symlink():
             raise InvalidRequest(f"{place} is a folder, where a file has to go; move it away or choose another folder")
-        if not is_ours and place.exists():
+        if not is_ours and os.path.lexists(place):  # a link that leads nowhere is not ours either
             raise InvalidRequest(
                 f"{place} is not an output of an earlier preparation and would be replaced; "
                 "move it away or choose another folder"

@@ -146,3 +146,13 @@ def test_what_came_into_the_way_meanwhile_is_not_replaced(tmp_path: Path) -> Non
     with pytest.raises(InvalidRequest, match=r"train\.jsonl is not an output of an earlier preparation"):
         prepare_files(given, out, SFT, progress=progress)
     assert [names(out), (out / "train.jsonl").read_text()] == [["train.jsonl"], "mine"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(InvalidRequest, match=f"{name} is not an output of an earlier preparation"):
+        prepare_files(source(tmp_path), out, SFT)
+    assert (out / name).is_symlink()
