@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import click
 
+from nova_constructs.cli import output
 from nova_constructs.cli.exits import ExitCode
 
 
@@ -17,7 +18,7 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to stderr."""
-        click.echo(f"Error: {self.format_message()}", file=file or sys.stderr)
+        click.echo(output.harmless_lines(f"Error: {self.format_message()}"), file=file or sys.stderr)
 
 
 class BadInputError(CommandError):

@@ -91,6 +91,11 @@ def harmless(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
+def harmless_lines(text: str) -> str:
+    """Return text whose lines are ours and whose words may not be, as `harmless` returns one line."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii") if category(char) in ("Cc", "Cf", "Cs") else char
 

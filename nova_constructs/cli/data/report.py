@@ -27,7 +27,7 @@ def print_manifest(manifest: Mapping[str, Any], uri: str | None, *, as_json: boo
         _print_tables(output.console(), manifest, uri)
         if rejection:
             sys.stdout.flush()
-            click.echo(f"Error: the dataset is rejected: {rejection}", err=True)
+            click.echo(f"Error: the dataset is rejected: {output.harmless(rejection)}", err=True)
     return ExitCode.FAILED if rejection else ExitCode.OK
 
 
@@ -48,8 +48,9 @@ def _print_tables(to: Console, found: Mapping[str, Any], uri: str | None) -> Non
     _print_list(to, "Warnings", found["warnings"])
     if uri is not None:
         to.print()
-        written = [(escape(item["uri"]), f"{item['rows']:,}", f"{item['bytes']:,}") for item in found["outputs"]]
-        output.print_rows(to, ("FILE", "ROWS", "BYTES"), [*written, (escape(uri), "", "")])
+        written = [(item["uri"], f"{item['rows']:,}", f"{item['bytes']:,}") for item in found["outputs"]]
+        rows = [(escape(output.harmless(file)), *sizes) for file, *sizes in (*written, (uri, "", ""))]
+        output.print_rows(to, ("FILE", "ROWS", "BYTES"), rows)
 
 
 def _print_list(to: Console, title: str, sentences: Iterable[str]) -> None:
