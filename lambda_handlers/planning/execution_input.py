@@ -19,13 +19,14 @@ SCHEMA_FILE: Final = Path(__file__).with_name("execution_input.v1.schema.json")
 class ExecutionInput:
     """What one run was asked to do.
 
-    `dataset_uri` is empty only in an input that is not valid. `requested_by` is what the caller claims; nothing attests
-    it.
+    `recipe` is one of the user's own, or its address. `dataset_uri` is empty only in an input that is not valid.
+    `requested_by` is what the caller claims; nothing attests it.
     """
 
     dataset_uri: str
     dataset_version_id: str | None = None
     mode: str = "full"
+    recipe: str | Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     hub_content_version: str | None = None
     dry_run: bool = False
@@ -52,6 +53,7 @@ class ExecutionInput:
             dataset_uri=dataset["uri"],
             # A rule's input transformer writes an empty text for an object without a version.
             dataset_version_id=dataset.get("version_id") or None,
+            recipe=fit.get("recipe"),
             overrides=fit.get("overrides", {}),
             hub_content_version=fit.get("hub_content_version"),
             dry_run=fit.get("dry_run", False),
@@ -78,7 +80,7 @@ def _not_run_here(raw: Any) -> Iterator[str]:
     mode = raw.get("mode", "full")
     if mode != "full" and _fits("mode", mode):
         yield f'mode: received "{mode}"; this version runs only full'
-    for key in ("recipe", "model_path", "base_run"):
+    for key in ("model_path", "base_run"):
         if key in raw and _fits(key, raw[key]):
             yield f'{key}: received "{raw[key]}"; this version does not take it, remove the key'
     # Whoever misspelled the key is told so already, with the nearest name.

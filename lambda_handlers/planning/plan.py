@@ -92,15 +92,18 @@ class Planner:
             return refusal.message, 0
 
     def _plan_document(self, checked: Checked, run_id: str, decision: str, reason: str | None) -> dict[str, Any]:
-        content = checked.recipes.content
+        content, asked = checked.recipes.content, checked.asked
         report = {"report_uri": self._dry_run(run_id).report_uri} if decision == "DRY_RUN" else {}
         return {
             **report,
             "decision": decision,
             "reason": reason,
-            "mode": checked.asked.mode,
+            "mode": asked.mode,
             "dataset": checked.dataset.as_dict(),
-            "force": checked.asked.force,
+            "force": asked.force,
+            "own_recipe": asked.recipe
+            if asked.recipe is None or isinstance(asked.recipe, str)
+            else "given in the input",
             "overrides": dict(checked.overrides),
             "warnings": list(checked.warnings),
             "training": {

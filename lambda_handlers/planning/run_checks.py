@@ -23,6 +23,7 @@ from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.places import Places
 from lambda_handlers.protocol.names import job_name
+from lambda_handlers.recipes import OwnRecipe, own_recipe
 from lambda_handlers.training.recipe import Locations, Recipes, ResolvedRecipe, check_combination, checked_task
 
 # Stands for the checkpoint that training will make, so that evaluation recipes can be checked before it is bought.
@@ -78,7 +79,10 @@ class RunChecks:
         overrides = {**self._config.get("overrides", {}), **asked.overrides}
         found = self._dataset(asked)
         recipes = self._hub(asked)
-        training = self._training(recipes, overrides) if recipes and not self._impossible() else None
+        own = self._own_recipe(asked)
+        readable = own is not None or asked.recipe is None
+        checkable = readable and not self._impossible()
+        training = self._training(recipes, overrides, own) if recipes and checkable else None
         evaluations = [self._evaluation(recipes, settings) for settings in self._config.get("evaluation", ())]
         self._jobs()
         self._infrastructure([each.image_uri for each in (training, *evaluations) if each])
@@ -115,9 +119,16 @@ class RunChecks:
             )
         return None
 
-    def _training(self, recipes: Recipes, overrides: Mapping[str, Any]) -> ResolvedRecipe | None:
+    def _own_recipe(self, asked: ExecutionInput) -> OwnRecipe | None:
+        if asked.recipe is None:
+            return None
+        with self.findings.checking():
+            return own_recipe.resolve(asked.recipe, self._account.s3)
+        return None
+
+    def _training(self, recipes: Recipes, overrides: Mapping[str, Any], own: OwnRecipe | None) -> ResolvedRecipe | None:
         run_id = self._execution["name"]
-        return self._resolved(
+        found = self._resolved(
             "training",
             lambda: recipes.training(
                 method=catalog.method(self._config["method"]),
@@ -127,8 +138,12 @@ class RunChecks:
                 locations=Locations(
                     data_uri=self._places.train_uri(run_id), output_uri=self._places.output_uri(run_id)
                 ),
+                own=own,
             ),
         )
+        for warning in found.recipe.warnings if found else ():
+            self.findings.warn(f"training: {warning}")
+        return found
 
     def _evaluation(self, recipes: Recipes | None, settings: Mapping[str, Any]) -> ResolvedRecipe | None:
         stage = stage_name(settings)

@@ -64,6 +64,16 @@ def test_start_passes_force_reason_and_typed_overrides(nova: Nova, aws: FakeAws)
     }
 
 
+def test_start_passes_a_recipe_by_address_or_as_it_is_written(nova: Nova, aws: FakeAws, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("training_config: {lr: 1e-5}\n")
+    assert nova("run", "start", "s3://incoming/a.jsonl", "--recipe", file).code == 0
+    assert started_input(aws)["recipe"] == {"training_config": {"lr": 1e-5}}
+    aws.calls.clear()
+    assert nova("run", "start", "s3://incoming/a.jsonl", "--recipe", "s3://incoming/uploads/r.yaml").code == 0
+    assert started_input(aws)["recipe"] == "s3://incoming/uploads/r.yaml"
+
+
 def test_start_uploads_a_local_file_where_it_starts_no_second_run(nova: Nova, aws: FakeAws, tmp_path: Path) -> None:
     file = tmp_path / "train.jsonl"
     file.write_text('{"question": "a", "answer": "b"}\n')
@@ -86,6 +96,8 @@ def test_start_uploads_a_local_file_where_it_starts_no_second_run(nova: Nova, aw
         (("s3://incoming/a.jsonl", "--set", "max_epochs"), "--set needs a key and a value"),
         (("s3://incoming/a.jsonl", "--set", "a=1", "--set", "a=2"), "gives a twice"),
         (("s3://incoming/a.jsonl", "--stack", "Nope"), "no such stack"),
+        (("s3://incoming/a.jsonl", "--recipe", "nowhere.yaml"), "the recipe cannot be read"),
+        (("s3://incoming/a.jsonl", "--recipe", "/dev/null"), "/dev/null"),
         (("s3://incoming",), "s3://incoming"),
         (("s3://incoming/a.jsonl", "--reason", "x" * 1001), "reason"),
         ((), "Missing argument 'DATASET'"),

@@ -88,7 +88,6 @@ def test_what_this_version_does_not_run_is_refused_rather_than_ignored() -> None
     found = problems({"mode": "train", "dataset": URI, "recipe": URI, "model_path": URI, "base_run": "r"})
     assert found == (
         'mode: received "train"; this version runs only full',
-        f'recipe: received "{URI}"; this version does not take it, remove the key',
         f'model_path: received "{URI}"; this version does not take it, remove the key',
         'base_run: received "r"; this version does not take it, remove the key',
     )
@@ -97,6 +96,17 @@ def test_what_this_version_does_not_run_is_refused_rather_than_ignored() -> None
 @pytest.mark.parametrize("raw", [None, [], "x", 5])
 def test_an_input_that_is_no_object_is_refused(raw: Any) -> None:
     assert problems(raw) == (f"input: received {json.dumps(raw)}; allowed: an object",)
+
+
+@pytest.mark.parametrize("recipe", [URI, {}, {"run": {"name": "a"}}])
+def test_a_recipe_is_an_address_or_the_recipe_itself(recipe: Any) -> None:
+    assert ExecutionInput.parse({"dataset": URI, "recipe": recipe}).recipe == recipe
+
+
+@pytest.mark.parametrize("recipe", [5, "recipe.yaml", "s3://bucket/folder/", []])
+def test_a_recipe_that_is_neither_is_refused(recipe: Any) -> None:
+    [problem] = problems({"dataset": URI, "recipe": recipe})
+    assert problem.startswith(f"recipe: received {json.dumps(recipe)}; allowed: ")
 
 
 def test_a_run_without_a_dataset_is_refused() -> None:

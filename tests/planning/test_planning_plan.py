@@ -445,3 +445,44 @@ def test_a_dry_run_that_finds_problems_reports_them_and_fails(world: World) -> N
     assert len(problems) == 2
     _, problems = refused(world, name="run-2", overrides={"max_stps": 5})
     assert not any("run-2" in key for _bucket, key in world.s3.objects)
+
+
+OWN = {"training_config": {"max_steps": 70, "optim_config": {"lr": "2e-5"}, "an_idea": 7}}
+OWN_URI = "s3://incoming-bucket/uploads/recipe.yaml"
+
+
+@pytest.mark.parametrize("recipe", [OWN, OWN_URI])
+def test_a_recipe_of_ones_own_is_trained_by_and_what_the_hub_does_not_know_is_a_warning(
+    world: World, recipe: Any
+) -> None:
+    world.s3.put_object(Bucket="incoming-bucket", Key="uploads/recipe.yaml", Body=yaml.safe_dump(OWN).encode())
+    config = {**CONFIG, "overrides": {}}
+    plan = world.plan(recipe=recipe, config=config)["plan"]
+    written = yaml.safe_load(world.recipe("run-1"))["training_config"]
+    assert (written["max_steps"], written["optim_config"]["lr"], written["an_idea"]) == (70, 2e-5, 7)
+    [warning] = plan["warnings"]
+    assert "an_idea" in warning
+    assert plan["own_recipe"] == (recipe if recipe == OWN_URI else "given in the input")
+    world.close("run-1", "SUCCEEDED")
+    assert world.plan("run-2", config=config)["plan"]["decision"] == "RUN"  # another recipe is another input
+
+
+def test_overrides_of_the_run_come_before_its_own_recipe(world: World) -> None:
+    world.plan(recipe=OWN, overrides={"max_steps": 80})
+    assert yaml.safe_load(world.recipe("run-1"))["training_config"]["max_steps"] == 80
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"- a\n", "mapping"),
+        (b"a: 1\na: 2\n", "twice"),
+        (b"training_config: {max_steps: many}\n", "recipe.yaml: training_config.max_steps: expects an integer"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_is_one_problem_beside_the_others(world: World, body: bytes, words: str) -> None:
+    world.s3.put_object(Bucket="incoming-bucket", Key="uploads/recipe.yaml", Body=body)
+    world.kms.metadata["KeyState"] = "Disabled"
+    raised, problems = refused(world, recipe=OWN_URI, config={**CONFIG, "overrides": {}})
+    assert raised is InvalidRequest
+    assert [problems[0].startswith("The KMS key"), words in problems[1], len(problems)] == [True, True, 2], problems

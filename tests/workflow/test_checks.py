@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.workflow.harness import Workflow
 from tests.workflow.paths import dataset_of
@@ -200,3 +201,20 @@ def test_a_dry_run_that_finds_problems_fails_and_reports_them(workflow: Workflow
     newest = max((each for each in found if each["Key"].endswith("report.json")), key=lambda each: each["LastModified"])
     body = workflow.s3.get_object(Bucket=workflow["ArtifactsBucketName"], Key=newest["Key"])["Body"].read()
     assert json.loads(body)["problems"] == [problem]
+
+
+def test_a_run_trains_by_a_recipe_of_ones_own(workflow: Workflow) -> None:
+    recipe = b"training_config: {max_steps: 70, an_idea: 7}\n"
+    workflow.put("IncomingBucketName", "uploads/recipe.yaml", recipe)
+    workflow.put("IncomingBucketName", "uploads/own.jsonl", dataset_of("own recipe"))
+    place = f"s3://{workflow['IncomingBucketName']}/uploads"
+    ended = workflow.finish(workflow.start(dataset=f"{place}/own.jsonl", recipe=f"{place}/recipe.yaml"))
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    [warning] = json.loads(ended["output"])["warnings"]
+    assert "an_idea" in warning
+    key = f"runs/{ended['name']}/training/recipe/recipe.yaml"
+    body = workflow.s3.get_object(Bucket=workflow["ArtifactsBucketName"], Key=key)["Body"].read()
+    written = yaml.safe_load(body)["training_config"]
+    assert (written["max_steps"], written["an_idea"]) == (70, 7)
+    secret = refused(workflow, "RecipeInvalid", recipe=f"s3://{workflow['AuditBucketName']}/runs/x.yaml")
+    assert "cannot be read: allow s3:GetObject on it" in secret[0]

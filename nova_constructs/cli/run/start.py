@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lambda_handlers.planning.execution_input import ExecutionInput
-from lambda_handlers.protocol.errors import InvalidRequest
+from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid
 from nova_constructs.cli import output
 from nova_constructs.cli.deployed import Customization, stack_options
 from nova_constructs.cli.errors import BadInputError
@@ -37,7 +37,7 @@ Examples:
   nova run start ./train.jsonl --stack NovaSupport
   nova run start s3://BUCKET/datasets/train.jsonl --set max_epochs=3 --wait
   nova run start ./train.jsonl --force --reason "retrain after the catalogue change" --json
-  nova run start ./train.jsonl --dry-run
+  nova run start ./train.jsonl --recipe ./recipe.yaml --dry-run
 
 \b
 Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 skipped); 2 bad input.
@@ -49,6 +49,7 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
     "--dry-run", is_flag=True, help="Check everything and start no job; stays until that is done, like --wait."
 )
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")
+@click.option("--recipe", metavar="FILE", help="Train by a recipe of your own: a YAML file, or its s3:// URI.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value. Repeatable.")
 @click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
 @stack_options
@@ -58,6 +59,7 @@ def start(
     force: bool,
     dry_run: bool,
     reason: str | None,
+    recipe: str | None,
     settings: tuple[str, ...],
     wait: bool,
     stack: str | None,
@@ -67,7 +69,14 @@ def start(
     """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
     local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
     overrides = parse_settings(settings, _typed, example="max_epochs=3")
-    input_for = partial(execution_input, force=force, dry_run=dry_run, reason=reason, overrides=overrides)
+    asked = {
+        "force": force or None,
+        "dry_run": dry_run or None,
+        "reason": reason or None,
+        "recipe": own_recipe(recipe),
+        "overrides": overrides or None,
+    }
+    input_for = partial(execution_input, asked)
     check_input(input_for(uri=dataset if local is None else _ANY_URI))
     runs = open_runs(stack=stack, customization=customization)
     run_id = new_run_id(datetime.now(UTC))
@@ -83,20 +92,21 @@ def start(
     return 0
 
 
-def execution_input(
-    *, uri: str, force: bool, dry_run: bool, reason: str | None, overrides: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the execution input of a full run. Who asks is not in it: only AWS can attest that."""
-    document: dict[str, Any] = {"dataset": {"uri": uri}}
-    if force:
-        document["force"] = True
-    if dry_run:
-        document["dry_run"] = True
-    if reason:
-        document["reason"] = reason
-    if overrides:
-        document["overrides"] = dict(overrides)
-    return document
+def execution_input(asked: Mapping[str, Any], *, uri: str) -> dict[str, Any]:
+    """Return the execution input of a full run; what is None is left out, and who asks, which only AWS can attest."""
+    return {"dataset": {"uri": uri}, **{key: value for key, value in asked.items() if value is not None}}
+
+
+def own_recipe(place: str | None) -> str | Mapping[str, Any] | None:
+    """Return a recipe as the execution input takes it: its URI, or what a local file says."""
+    if place is None or place.startswith("s3://"):
+        return place
+    from nova_constructs.cli.recipe.own import read_own
+
+    try:
+        return read_own(place).values
+    except RecipeInvalid as invalid:
+        raise BadInputError(str(invalid), do="see `nova recipe render --help`") from None
 
 
 def check_input(document: Mapping[str, Any]) -> None:
