@@ -30,22 +30,20 @@ class OutputFolder:
         self._checked()
 
     def __enter__(self) -> Self:
-        self._existed = self.path.exists()
-        self._ended = ExitStack()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._partial = self._ended.enter_context(work_folder(self.path))
-        except OSError as error:
-            raise InvalidRequest(f"the output folder {self.path} cannot be written: {error.strerror}") from error
+        with ExitStack() as ended:
+            ended.callback(_remove_empty, [each for each in (self.path, *self.path.parents) if not each.exists()])
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._partial = ended.enter_context(work_folder(self.path))
+            except OSError as error:
+                raise InvalidRequest(f"the output folder {self.path} cannot be written: {error.strerror}") from error
+            self._ended = ended.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.close()
-        if not self._existed:
-            with suppress(OSError):  # not empty: it holds the outputs
-                self.path.rmdir()
 
     def sink(self, name: str) -> FileSink:
         """Return where to write an output."""
@@ -94,6 +92,13 @@ class OutputFolder:
                 f"{place} is not an output of an earlier preparation and would be replaced; "
                 "move it away or choose another folder"
             )
+
+
+def _remove_empty(made: Iterable[Path]) -> None:
+    """Remove folders that were made, the innermost first, unless something is in them."""
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _earlier_outputs(folder: Path) -> set[str]:

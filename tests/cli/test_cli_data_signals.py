@@ -67,7 +67,7 @@ def test_a_signal_leaves_nothing_behind(
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, json.loads(out)["error"], b"Traceback" in err) == (code, "Interrupted", False)
-    assert not (tmp_path / "a" / "out").exists()
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_signal_ends_every_process(started: Callable[..., subprocess.Popen[bytes]], tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_signal_ends_every_process(started: Callable[..., subprocess.Popen[byt
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, is_alive(worker)) == (143, False), err
-    assert not (tmp_path / "a" / "out").exists()
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_process_that_lost_its_parent_ends(started: Callable[..., subprocess.Popen[bytes]]) -> None:

@@ -15,7 +15,7 @@ from lambda_handlers.datasets.files import prepare_files
 from lambda_handlers.datasets.output_folder import OutputFolder
 from lambda_handlers.datasets.preparation import Operations, Preparation, Split
 from lambda_handlers.datasets.work_folder import MARKER, PREFIX, work_folder
-from lambda_handlers.protocol.errors import InvalidRequest
+from lambda_handlers.protocol.errors import DatasetRejected, InvalidRequest
 
 SFT = Preparation(model="NOVA_LITE_2", method="SFT_LORA")
 OURS = ["manifest.json", "quarantine.jsonl", "train.jsonl"]
@@ -156,3 +156,17 @@ def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path: Path, name: str) ->
     with pytest.raises(InvalidRequest, match=f"{name} is not an output of an earlier preparation"):
         prepare_files(source(tmp_path), out, SFT)
     assert (out / name).is_symlink()
+
+
+def test_a_failure_leaves_no_folders_that_were_made_for_it(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(DatasetRejected):
+        prepare_files(str(tmp_path / "in.jsonl"), tmp_path / "mine" / "a" / "b" / "out", SFT)
+    assert [names(tmp_path), names(tmp_path / "mine")] == [["in.jsonl", "mine"], []]
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_that_could(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be written: File name too long"):
+        prepare_files(source(tmp_path), tmp_path / "a" / "b" / ("x" * 300), SFT)
+    assert names(tmp_path) == ["in.jsonl"]
