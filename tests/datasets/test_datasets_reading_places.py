@@ -76,7 +76,7 @@ def test_a_file_that_may_not_be_read_or_is_none_is_refused(tmp_path: Path, monke
         local_files.find(str(tmp_path / "a.jsonl"))
 
 
-@pytest.mark.parametrize("change", ["append", "rewrite", "replace", "delete"])
+@pytest.mark.parametrize("change", ["append", "rewrite", "replace", "folder", "delete"])
 @pytest.mark.parametrize("moment", ["before", "during"])
 def test_a_file_that_changes_or_vanishes_while_it_is_read_fails(tmp_path: Path, change: str, moment: str) -> None:
     path = tmp_path / "a.jsonl"
@@ -96,6 +96,9 @@ def test_a_file_that_changes_or_vanishes_while_it_is_read_fails(tmp_path: Path, 
         other.write_bytes(ROW * 200_000)
         os.utime(other, ns=(file.modified_ns, file.modified_ns))
         other.replace(path)
+    elif change == "folder":
+        path.unlink()
+        path.mkdir()
     else:
         path.unlink()
     with pytest.raises(DataPreparationFailed, match=r"a\.jsonl (changed|vanished)"):

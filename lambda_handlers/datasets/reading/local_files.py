@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_handlers.datasets.reading.path_names import check_path
 from lambda_handlers.datasets.reading.source_format import ALLOWED, check_one_kind, kind_of
 from lambda_handlers.protocol.errors import DataPreparationFailed, InvalidRequest
 
@@ -45,7 +47,7 @@ class LocalFile:
 
     def _next(self, file: Any) -> bytes:
         chunk: bytes = file.read(_CHUNK)
-        if _local_file(Path(self.uri)) != self:
+        if _as_found(self.uri, Path(self.uri).stat()) != self:
             raise DataPreparationFailed(
                 f"the dataset {self.uri} changed while it was read: run again when nothing writes to it any more"
             )
@@ -56,12 +58,15 @@ def find(path: str) -> list[LocalFile]:
     """Return the data files that a path stands for: the file, or those directly in the folder, sorted by name.
 
     In a folder, names that begin with `.` or `_`, other folders, and names that tell no format are left out. Raises
-    InvalidRequest if nothing is there, if nothing there can be read, and for a folder of several kinds.
+    InvalidRequest if nothing is there, if nothing there can be read, for a folder of several kinds, and for a name
+    that is not UTF-8.
     """
+    check_path(path)
     place = Path(path)
     try:
         found = _in_folder(place) if place.is_dir() else [_local_file(place)]
         for file in found:
+            check_path(file.uri)
             with Path(file.uri).open("rb"):
                 pass
     except OSError as error:
@@ -84,4 +89,8 @@ def _local_file(path: Path) -> LocalFile:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise InvalidRequest(f"the dataset {path} is not a file: give a file or a folder")
-    return LocalFile(uri=str(path), size=found.st_size, modified_ns=found.st_mtime_ns, inode=found.st_ino)
+    return _as_found(str(path), found)
+
+
+def _as_found(uri: str, found: os.stat_result) -> LocalFile:
+    return LocalFile(uri=uri, size=found.st_size, modified_ns=found.st_mtime_ns, inode=found.st_ino)
