@@ -221,6 +221,21 @@ def test_following_begins_before_there_is_a_stream() -> None:
     assert [notice.kind for notice in told] == ["no_stream"]
 
 
+def test_a_stream_that_is_lost_while_it_is_followed_is_told_once_and_not_asked_for_again() -> None:
+    told: list[Notice] = []
+    logs = FakeLogs({ONE: events(1), TWO: events(2)})
+    story = Story(logs, ("InProgress", {}), ("InProgress", {ONE: events(3)}), ("Completed", {}))
+    wait = story.wait
+
+    def losing(seconds: float) -> None:
+        wait(seconds)
+        logs.lost.add(TWO)
+
+    read = messages(follow_job("job", wait=losing, notify=told.append, logs=logs, sagemaker=story))
+    assert read == ["1", "2", "3"]
+    assert told == [Notice(kind=NoticeKind.LOST_STREAM, job="job", stream=TWO)]
+
+
 def test_a_token_that_has_expired_loses_and_repeats_nothing() -> None:
     """Tokens live for 24 hours; a node that says nothing for longer is no end of its stream."""
     logs = FakeLogs({ONE: [(1, "a"), (2, "b"), (2, "c")]}, page_size=10)
