@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -14,9 +13,8 @@ from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_e
 from lambda_handlers.recipes import own_document
 from lambda_handlers.recipes.hub import ObjectApi
 from lambda_handlers.recipes.places import object_place
-from lambda_handlers.recipes.template import REFERENCE
+from lambda_handlers.recipes.template import reference, unfilled
 
-_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{.*?\}", re.DOTALL)
 _MISSING: Final = ("NoSuchKey", "NoSuchBucket", "404")
 _DENIED: Final = ("AccessDenied", "AllAccessDisabled", "403")
 
@@ -100,8 +98,8 @@ def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
         for inner in value:
             yield from _problems(inner, path)
     elif isinstance(value, str):
-        if not REFERENCE.fullmatch(value) and (found := _PLACEHOLDER.search(value)):
-            yield f"{where} has the placeholder {found[0]}, which nothing fills; write the value."
+        if not reference(value) and (found := unfilled(value)):
+            yield f"{where} has the placeholder {found}, which nothing fills; write the value."
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{where} is {value}; a recipe has finite numbers."
     elif value is not None and not isinstance(value, bool | int | float):

@@ -13,7 +13,7 @@ from lambda_handlers.recipes import documents, own_values
 from lambda_handlers.recipes.constraints import Constraint
 from lambda_handlers.recipes.filling import PROTECTED, Filling, is_one_place
 from lambda_handlers.recipes.own_recipe import OwnRecipe
-from lambda_handlers.recipes.template import Leaf, Path, leaves, rebuild
+from lambda_handlers.recipes.template import Leaf, Path, leaves, rebuild, unfilled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,16 @@ def render(
     warnings = own_values.apply(filling, template, own) if own else ()
     _apply_overrides(filling, overrides)
     values = rebuild(tree, filling.finish().__getitem__)
+    filling.problems += _unfilled(values)
     if filling.problems:
         raise RecipeInvalid("The recipe cannot be used.", problems=filling.problems)
     text = documents.dump(values)
     return Recipe(values=values, yaml_text=text, sha256=hashlib.sha256(text.encode()).hexdigest(), warnings=warnings)
+
+
+def _unfilled(values: Mapping[str, Any]) -> list[str]:
+    found = ((leaf.dotted, unfilled(leaf.literal)) for leaf in leaves(values))
+    return [f"{where} has the placeholder {what}, which nothing fills." for where, what in found if what]
 
 
 def _extra(template: Mapping[str, Any], tree: Mapping[str, Any]) -> frozenset[Path]:

@@ -10,7 +10,9 @@ from typing import Any
 Path = tuple[str, ...]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
-REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(?:recipes\.)?([\w.]+)\}")
+_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(?:recipes\.)?([\w.]+)\}")
+
+_UNFILLED = re.compile(r"\{\{.*?\}\}|\$\{.*?\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,17 @@ class Leaf:
 
 def reference(value: Any) -> Path | None:
     """Return the path that the text '${oc.select:a.b}' refers to, else None."""
-    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
     return tuple(match[1].split(".")) if match else None
+
+
+def unfilled(value: Any) -> str | None:
+    """Return the first '{{placeholder}}' or '${reference}' that a value holds, in a list or mapping too, else None."""
+    if isinstance(value, str):
+        match = _UNFILLED.search(value)
+        return match[0] if match else None
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next((found for each in inner if (found := unfilled(each))), None)
 
 
 def leaves(tree: Mapping[str, Any], above: Path = ()) -> Iterator[Leaf]:

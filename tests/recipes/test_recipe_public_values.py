@@ -77,6 +77,13 @@ def test_the_container_is_that_of_the_public_list(name: str) -> None:
         assert image == f"708977205387.dkr.ecr.us-east-1.amazonaws.com/{tag}"
 
 
+def test_the_reward_evaluation_is_the_one_that_the_sdk_uploads() -> None:
+    theirs = json.loads((HERE.parent / "oracle" / "eval-rft.json").read_text(encoding="utf-8"))["recipe"]
+    function = documents.load(theirs)["rl_env"]["reward_lambda_arn"]
+    found = _found("nova_lite_2_0_p5_48xl_gpu_rft_eval")
+    assert render(*found.template, {}, {"reward_lambda_arn": function}).yaml_text == theirs
+
+
 def test_continued_pre_training_is_refused_on_training_jobs() -> None:
     for name in MODELS:
         assert combinations.check(name, "CPT", "SMTJ") == ["CPT runs only on SageMaker HyperPod; use platform SMHP."]

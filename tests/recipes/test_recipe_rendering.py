@@ -217,6 +217,17 @@ def test_a_placeholder_without_value_or_default_is_a_problem() -> None:
     assert render({"run": {"arn": "{{reward}}"}}, {}, {"reward": "a"}, {}).values == {"run": {"arn": "a"}}
 
 
+@pytest.mark.parametrize("literal", [["{{a}}"], [{"b": ["s3://{{ a }}/x"]}], "${oc.env:BUCKET}", "s3://${a.b}/x"])
+def test_a_placeholder_that_cannot_be_filled_never_reaches_a_job(literal: object) -> None:
+    with pytest.raises(RecipeInvalid, match=r"run\.x has the placeholder [{$].*}, which nothing fills\."):
+        render({"run": {"x": literal}}, {"a": {"type": "string", "default": "v"}}, {}, {})
+
+
+def test_an_override_is_no_template() -> None:
+    with pytest.raises(RecipeInvalid, match=r"run\.name has the placeholder {{x}}, which nothing fills"):
+        render(TEMPLATE, SPEC, {}, {"name": "{{x}}"})
+
+
 def test_placeholders_inside_a_text_are_replaced() -> None:
     template = {"run": {"path": "s3://{{bucket}}/{{name}}/x"}}
     spec = {"bucket": {"type": "string", "default": "b"}, "name": {"type": "string"}}
