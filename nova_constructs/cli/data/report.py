@@ -49,8 +49,8 @@ def _print_tables(to: Console, found: Mapping[str, Any], uri: str | None) -> Non
     if uri is not None:
         to.print()
         written = [(item["uri"], f"{item['rows']:,}", f"{item['bytes']:,}") for item in found["outputs"]]
-        rows = [(escape(output.harmless(file)), *sizes) for file, *sizes in (*written, (uri, "", ""))]
-        output.print_rows(to, ("FILE", "ROWS", "BYTES"), rows)
+        files = [(escape(output.harmless(name)), rows, size) for name, rows, size in (*written, (uri, "", ""))]
+        output.print_rows(to, ("FILE", "ROWS", "BYTES"), files)
 
 
 def _print_list(to: Console, title: str, sentences: Iterable[str]) -> None:
