@@ -12,6 +12,7 @@ from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import Prepared
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.preparing import Job, Progress, prepare_job, validate_job
+from lambda_handlers.datasets.reading.path_names import check_path
 
 MAX_REJECT_RATIO: Final = 0.01
 """The share of rows that may be rejected when nothing else is said."""
@@ -44,6 +45,7 @@ def prepare_files(
         DatasetRejected: The data is not fit for use. When its rows are why, all files are there to be looked at.
         DataPreparationFailed: An input changed while it was read.
     """
+    check_path(output)
     job = Job.of(inputs, preparation, form, evaluation_sets, processes, progress)
     with OutputFolder(output, job.names, inputs=job.read) as folder:
         prepared, manifest = prepare_job(job, folder, max_reject_ratio=max_reject_ratio)

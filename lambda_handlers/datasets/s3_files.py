@@ -17,6 +17,7 @@ from lambda_handlers.datasets.passes.manifest import Prepared
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.preparing import Job, Progress, prepare_job, validate_job
 from lambda_handlers.datasets.reading import local_files
+from lambda_handlers.datasets.reading.path_names import check_path
 from lambda_handlers.datasets.reading.rows import SourceObject
 from lambda_handlers.datasets.s3_media import MediaSettings, S3Media
 from lambda_handlers.datasets.s3_output import OutputPrefix, bucket_and_prefix
@@ -52,6 +53,7 @@ def prepare_objects(
     Raises what `prepare_files` raises, InvalidRequest where several
     processes are asked for (a process of its own reads local files only), and errors of boto3.
     """
+    check_path(output)
     job = Job.of(
         inputs,
         preparation,
@@ -91,6 +93,7 @@ def validate_objects(
 
 def find(s3: Any, place: str) -> Sequence[SourceObject]:
     """Return the files or objects that a path or an s3:// address stands for."""
+    check_path(place)
     return s3_objects.find(s3, place) if place.startswith(SCHEME) else local_files.find(place)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from nova_constructs.cli.data import places
 from tests.cli.cli_support import Nova
 
 LITE = ("--model", "NOVA_LITE_2", "--method", "SFT_LORA")
@@ -55,3 +57,56 @@ def test_a_rejection_writes_no_control_characters_of_a_row(nova: Nova, folder: P
     assert "Error: the dataset is rejected" in ran.err
     assert "\\x1b[2J" in ran.err
     assert (ran.out + ran.err).replace("\n", "").isprintable()
+
+
+NOT_UTF8 = os.fsdecode(b"bad\xff")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "file in a folder"])
+@pytest.mark.parametrize("command", ["prepare", "validate", "show", "convert"])
+def test_an_input_whose_name_is_not_utf8_is_bad_input(nova: Nova, folder: Path, kind: str, command: str) -> None:
+    given = f"{NOT_UTF8}.jsonl" if kind == "file" else NOT_UTF8 if kind == "folder" else "plain"
+    place = folder / given
+    if kind != "file":
+        place.mkdir()
+        place /= f"{NOT_UTF8}.jsonl" if kind == "file in a folder" else "rows.jsonl"
+    place.write_text(ROW)
+    options = {
+        "prepare": (*LITE, "--output", "out"),
+        "validate": LITE,
+        "show": (),
+        "convert": ("--to", "openai", "--output", "out"),
+    }
+
+    ran = nova("data", command, given, *options[command])
+    told = nova("data", command, given, *options[command], "--json")
+
+    assert (ran.code, told.code, ran.out) == (2, 2, "")
+    assert "bad\\xff" in ran.err
+    assert "is not UTF-8: rename" in ran.err
+    assert json.loads(told.out)["error"] == "InvalidRequest"
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("rows.jsonl", "--output", NOT_UTF8),
+        ("rows.jsonl", "--output", f"s3://bucket/{NOT_UTF8}"),
+        (f"s3://bucket/{NOT_UTF8}.jsonl", "--output", "out"),
+        ("rows.jsonl", "--output", "out", "--no-leak-with", f"{NOT_UTF8}.jsonl"),
+    ],
+    ids=["output", "output on S3", "input on S3", "evaluation set"],
+)
+def test_any_other_place_whose_name_is_not_utf8_is_bad_input(
+    nova: Nova, folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(places, "client", lambda _service: None)
+    (folder / f"{NOT_UTF8}.jsonl").write_text(ROW)
+
+    ran = nova("data", "prepare", *LITE, *options)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "is not UTF-8: rename" in ran.err
+    assert not (folder / "out").exists()
+    assert not (folder / NOT_UTF8).exists()
