@@ -271,6 +271,17 @@ def test_following_a_run_goes_on_from_job_to_job_until_the_run_has_ended(nova: N
     ]
 
 
+def test_following_asks_for_no_more_of_a_job_that_has_ended(nova: Nova, trained: Account) -> None:
+    trained.run("RUNNING", training="CLOSED", evaluation_mmlu="OPEN")
+    trained.chapters = [lambda: None] * 5
+    trained.chapters.append(lambda: trained.run("SUCCEEDED", training="CLOSED", evaluation_mmlu="CLOSED"))
+    assert len(told(nova("logs", "r1", "--follow").out)) == 7
+    asked = [request["logStreamName"] for request in trained.logs.asked]
+    # Two pages and their end, and once more for what comes late.
+    assert asked.count("job-training/algo-1-17") == 4
+    assert asked.count("job-evaluation-mmlu/algo-1-18") > 7
+
+
 def test_following_one_stage_ends_with_its_job(nova: Nova, trained: Account) -> None:
     trained.run("RUNNING", training="OPEN")
     trained.chapters = [lambda: trained.run("RUNNING", training="CLOSED", evaluation_mmlu="OPEN")]
