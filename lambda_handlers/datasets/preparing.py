@@ -131,14 +131,20 @@ def prepare_job(
 ) -> tuple[Prepared, str]:
     """Prepare into a place; return the result, which may be that the dataset is rejected, and where the manifest is.
 
-    `with_minimum` rejects a dataset with fewer rows to train on than is documented.
+    `with_minimum` rejects a dataset with fewer rows to train on than is documented. Raises InvalidRequest for a
+    `max_reject_ratio` that is no share.
     """
+    _check_share(max_reject_ratio)
     prepared = _prepared(job, place, max_reject_ratio, with_minimum)
     return prepared, place.commit(prepared.manifest.to_json())
 
 
 def validate_job(job: Job, *, max_reject_ratio: float) -> Prepared:
-    """Tell what preparing would make, and write nothing; raise InvalidRequest where there are operations."""
+    """Tell what preparing would make, and write nothing.
+
+    Raises InvalidRequest where there are operations, and for a `max_reject_ratio` that is no share.
+    """
+    _check_share(max_reject_ratio)
     if job.preparation.operations.any():
         raise InvalidRequest("split, dedupe, limit and no_leak make new data: they go with preparing, not validating")
     nowhere = Targets(accepted=LineBuffer(NullSink()), quarantine=LineBuffer(NullSink()))
@@ -151,6 +157,12 @@ def validate_job(job: Job, *, max_reject_ratio: float) -> Prepared:
         outputs=(),
         max_reject_ratio=max_reject_ratio,
     )
+
+
+def _check_share(max_reject_ratio: float) -> None:
+    # NaN is not between anything: it is refused as well.
+    if not 0 <= max_reject_ratio <= 1:
+        raise InvalidRequest(f"max_reject_ratio is {max_reject_ratio}: use a share from 0 to 1")
 
 
 def _prepared(job: Job, place: OutputPlace, max_reject_ratio: float, with_minimum: bool) -> Prepared:

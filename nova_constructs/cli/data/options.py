@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import click
 
@@ -52,11 +53,22 @@ def reject_ratio_option(default: float) -> Callable[[Callable[P, R]], Callable[P
     """Make the option of how many rows may be rejected."""
     return click.option(
         "--max-reject-ratio",
-        type=click.FloatRange(0, 1),
+        type=_Share(0, 1),
         default=default,
         show_default=True,
         help="Share of rows that may be rejected before the dataset is.",
     )
+
+
+class _Share(click.FloatRange):
+    """A number in a range; NaN, which is in every range for `FloatRange`, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 def parse_columns(given: Iterable[str]) -> dict[str, str]:
