@@ -73,8 +73,9 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 
 @pytest.fixture
 def trained(account: Account) -> Account:
-    """Return an account with the run r1: a training on two instances, and an evaluation."""
+    """Return an account with the run r1: a training on two instances, an evaluation, and an import without a log."""
     account.run("SUCCEEDED", training="CLOSED", evaluation_mmlu="CLOSED")
+    account.rows.append(row("import", "CLOSED", "CustomModel"))
     account.logs = FakeLogs(
         {
             "job-training/algo-1-17": [(TEN + 1000 * n, f"first {n}") for n in (1, 4, 5)],
