@@ -32,6 +32,14 @@ CASES = [
     (["validate", "rows.jsonl", *LITE, "--max-reject-ratio", "-NaN"], "0<=x<=1"),
     (["prepare", "rows.jsonl", *LITE, "--output", "out", "--limit", "0"], "x>=1"),
     (["prepare", "rows.jsonl", *LITE, "--output", "out", "--columns", "question"], "--columns cannot be read"),
+    (
+        ["prepare", "rows.jsonl", *LITE, "--output", "out", "--columns", "question=a\nanswer=b"],
+        "--columns cannot be read",
+    ),
+    (
+        ["prepare", "rows.jsonl", *LITE, "--output", "out", "--columns", "question=a\ranswer=b"],
+        "--columns cannot be read",
+    ),
     (["prepare", "rows.jsonl", *LITE, "--output", "out", "--columns", "question=a,question=b"], "gives question twice"),
     (["prepare", "rows.jsonl", *LITE, "--output", "out", "--columns", "qestion=a"], "'question'"),
     (["prepare", "rows.jsonl", *LITE, "--output", "out", "--split", "0.8,0.2"], "--split needs three shares"),

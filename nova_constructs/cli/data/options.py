@@ -78,12 +78,7 @@ def parse_columns(given: Iterable[str]) -> dict[str, str]:
         for pair in _pairs(text):
             name, separator, column = (part.strip() for part in pair.partition("="))
             if not separator or not name or not column:
-                raise BadInputError(
-                    "--columns cannot be read",
-                    received=pair or text,
-                    allowed=_SYNTAX,
-                    do="try --columns question=q,answer=a",
-                )
+                raise _bad_columns(pair or text)
             if name in columns:
                 raise BadInputError(f"--columns gives {name} twice", received=text, do="keep one of the two")
             columns[name] = column
@@ -131,8 +126,19 @@ def _with(command: Callable[P, R], options: Iterable[Callable[[Callable[P, R]], 
 
 
 def _pairs(text: str) -> Iterator[str]:
-    for record in csv.reader([text], skipinitialspace=True):
-        yield from record
+    try:
+        yield from (pair for record in csv.reader([text], skipinitialspace=True) for pair in record)
+    except csv.Error:
+        raise _bad_columns(text) from None
+
+
+def _bad_columns(given: str) -> BadInputError:
+    return BadInputError(
+        "--columns cannot be read",
+        received=given,
+        allowed=f"{_SYNTAX}, a pair with a comma or a line end in quotes",
+        do="try --columns question=q,answer=a",
+    )
 
 
 def _bad_split(what: str, shares: str) -> BadInputError:
