@@ -68,7 +68,7 @@ class TrainingJobs:
             status=status,
             arn=job["TrainingJobArn"],
             output=_output(job) if status is JobStatus.COMPLETED else {},
-            cause=job.get("FailureReason", ""),
+            cause=job.get("FailureReason") or _no_capacity(job, status),
             error=_error(job, status),
         )
 
@@ -128,8 +128,23 @@ def _seconds(job: Mapping[str, Any]) -> int:
     return 0
 
 
+def _no_capacity(job: Mapping[str, Any], status: JobStatus) -> str:
+    """Return why a job counts as one that never got instances, or an empty text.
+
+    Lack of capacity is not raised by the create call: the job stays pending, and is stopped once it was for
+    MaxPendingTimeInSeconds (API reference, StoppingCondition). Whoever else stops a job does so before that.
+    """
+    limit = job.get("StoppingCondition", {}).get("MaxPendingTimeInSeconds")
+    if status is not JobStatus.STOPPED or "TrainingStartTime" in job or limit is None:
+        return ""
+    waited = (job.get("TrainingEndTime") or job["LastModifiedTime"]) - job["CreationTime"]
+    return f"it got no instances within {limit} seconds" if waited.total_seconds() >= limit else ""
+
+
 def _error(job: Mapping[str, Any], status: JobStatus) -> str:
     if status is JobStatus.FAILED and str(job.get("FailureReason", "")).startswith("CapacityError"):
+        return CapacityUnavailable.__name__
+    if _no_capacity(job, status):
         return CapacityUnavailable.__name__
     if status is JobStatus.STOPPED and job.get("SecondaryStatus") in _TIME_LIMITS:
         return JobTimedOut.__name__

@@ -192,6 +192,20 @@ def test_injected_faults_fail_stop_or_hold_a_job(world: World) -> None:
     assert world.faults.fired == {"fail_job": 1, "stop_job": 1, "never_finish": 1}
 
 
+def test_a_job_without_capacity_is_pending_until_its_limit_and_then_ends(world: World) -> None:
+    sagemaker = world.client("sagemaker")
+    world.faults.no_capacity("demo-a")
+    world.faults.no_capacity("demo-b", reason="CapacityError: Unable to provision requested ML compute capacity.")
+    for name in ("demo-a", "demo-b"):
+        limit = {"MaxRuntimeInSeconds": 7200, "MaxPendingTimeInSeconds": 3600}
+        sagemaker.create_training_job(**training_request(name, StoppingCondition=limit))
+    stopped, failed = finish(sagemaker, "demo-a"), finish(sagemaker, "demo-b")
+    assert (stopped["TrainingJobStatus"], stopped["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert "TrainingStartTime" not in stopped
+    assert (stopped["TrainingEndTime"] - stopped["CreationTime"]).total_seconds() >= 3600
+    assert failed["FailureReason"].startswith("CapacityError: ")
+
+
 def test_output_can_be_left_out(world: World) -> None:
     world.faults.omit_output("training")
     sagemaker = world.client("sagemaker")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -34,6 +34,14 @@ JOB = {
     "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
     "OutputDataConfig": {"S3OutputPath": "s3://b/jobs/"},
     "TrainingTimeInSeconds": 3600,
+}
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+PENDING: dict[str, Any] = {
+    **JOB,
+    "TrainingJobStatus": "Stopped",
+    "SecondaryStatus": "Stopped",
+    "StoppingCondition": {"MaxPendingTimeInSeconds": 3600},
+    "LastModifiedTime": CREATED + timedelta(seconds=3600),
 }
 MODEL = {"modelArn": MODEL_ARN, "modelName": "demo-x", "creationTime": datetime(2026, 1, 1, tzinfo=UTC)}
 DEPLOYMENT = {
@@ -131,6 +139,9 @@ def test_a_completed_training_job_leaves_its_archive(sagemaker: Stubber) -> None
         ({"TrainingJobStatus": "SomethingNew"}, (JobStatus.RUNNING, "")),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "Stopped"}, (JobStatus.STOPPED, "")),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}, (JobStatus.STOPPED, "JobTimedOut")),
+        (PENDING | {"LastModifiedTime": CREATED + timedelta(seconds=3599)}, (JobStatus.STOPPED, "")),
+        (PENDING | {"TrainingStartTime": CREATED + timedelta(seconds=60)}, (JobStatus.STOPPED, "")),
+        (PENDING | {"StoppingCondition": {}}, (JobStatus.STOPPED, "")),
         ({"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: x"}, (JobStatus.FAILED, "")),
         (
             {"TrainingJobStatus": "Failed", "FailureReason": "CapacityError: none"},
@@ -145,6 +156,13 @@ def test_what_a_training_jobs_status_means(
     state = driver_for("TrainingJob").describe(_row("TrainingJob"))
     assert (state.status, state.error) == expected
     assert state.cause == service.get("FailureReason", "")
+
+
+def test_a_job_that_was_stopped_for_lack_of_instances_says_so(sagemaker: Stubber) -> None:
+    sagemaker.add_response("describe_training_job", PENDING)
+    state = driver_for("TrainingJob").describe(_row("TrainingJob"))
+    assert (state.status, state.error) == (JobStatus.STOPPED, "CapacityUnavailable")
+    assert state.cause == "it got no instances within 3600 seconds"
 
 
 def test_an_unknown_training_job_is_gone(sagemaker: Stubber) -> None:

@@ -51,3 +51,16 @@ def test_the_jobs_of_a_run_are_as_the_platform_says(workflow: Workflow) -> None:
     assert channels["validation"]["S3DataType"] == "Converse"
     assert training["Environment"] == {"NCCL_DEBUG": "INFO"}
     assert training["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1800
+
+
+def test_a_job_that_gets_no_instances_in_time_is_tried_again(workflow: Workflow) -> None:
+    before = set(workflow.jobs())
+    workflow.emulator.faults.no_capacity("training", times=1)
+    ended = workflow.run()
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    made = {name: status for name, status in workflow.jobs().items() if name not in before}
+    assert sorted(made.values()) == ["Completed", "Completed", "Completed", "Stopped"]
+    ended_jobs = [event["detail"] for event in workflow.record(ended["name"])["ledger"] if event["type"] == "job_ended"]
+    [lacking] = [detail for detail in ended_jobs if detail.get("error")]
+    assert lacking["error"] == "CapacityUnavailable"
+    assert lacking["cause"].endswith("of stage training was stopped: it got no instances within 3600 seconds")

@@ -47,6 +47,13 @@ class Faults:
         """Stop matching training jobs while they train, as somebody in the console would."""
         self._add("stop_job", _by_name(match), remaining=times)
 
+    def no_capacity(self, match: Match, reason: str | None = None, times: int | None = None) -> None:
+        """Give matching training jobs no instances: they end Stopped after MaxPendingTimeInSeconds.
+
+        With a `reason`, such as "CapacityError: Unable to provision requested ML compute capacity.", they fail by then.
+        """
+        self._add("no_capacity", _by_name(match), text=reason or "", remaining=times)
+
     def never_finish(self, match: Match, times: int | None = None) -> None:
         """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
         self._add("never_finish", _by_name(match), remaining=times)

@@ -20,11 +20,16 @@ _SHARES = {"Starting": 0.08, "Downloading": 0.12, "Training": 0.7, "Uploading": 
 _WRITING = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the time in Training at which the lines so far are sent to CloudWatch Logs."""
 _STOPPING_SECONDS = 60.0
+_LONGEST_PENDING = 28 * 86400
 _REASON_LIMIT = 1024
 
 
 class _StopRequestedError(Exception):
     """Somebody asked for the job to stop."""
+
+
+class _NoCapacityError(Exception):
+    """The job was pending for MaxPendingTimeInSeconds."""
 
 
 class _OutOfTimeError(Exception):
@@ -63,6 +68,8 @@ class JobRun:
             self._work()
         except _StopRequestedError:
             self._stop()
+        except _NoCapacityError:
+            self._enter("Stopped", status="Stopped")
         except _OutOfTimeError:
             self._enter("MaxRuntimeExceeded", status="Stopped")
         except ContainerError as error:
@@ -78,6 +85,7 @@ class JobRun:
             raise
 
     def _work(self) -> None:
+        self._await_capacity()
         self._pause("Starting")
         self._enter("Downloading")
         limit = (self._job.request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86400)
@@ -99,6 +107,16 @@ class JobRun:
             self._container.upload(self._without_output(files))
         self._pause("Uploading")
         self._enter("Completed", status="Completed")
+
+    def _await_capacity(self) -> None:
+        reason = self._state.faults.reason("no_capacity", self._job.name, self._job.tags)
+        if reason is None:
+            return
+        limit = (self._job.request.get("StoppingCondition") or {}).get("MaxPendingTimeInSeconds", _LONGEST_PENDING)
+        self._wait_until(self._job.created + timedelta(seconds=limit))
+        if reason:
+            raise ContainerError(reason)
+        raise _NoCapacityError
 
     def _planned(self) -> Work:
         plan = evaluate if self._image.evaluates else train
