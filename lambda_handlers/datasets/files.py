@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lambda_handlers.datasets.forms.form import Form
-from lambda_handlers.datasets.output_folder import OutputFolder
+from lambda_handlers.datasets.output_folder import OutputFolder, check_apart
 from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import Prepared
 from lambda_handlers.datasets.preparation import Preparation
@@ -46,6 +46,7 @@ def prepare_files(
         DataPreparationFailed: An input changed while it was read.
     """
     check_path(output)
+    check_apart(output, [*([inputs] if isinstance(inputs, str) else inputs), *evaluation_sets])
     job = Job.of(inputs, preparation, form, evaluation_sets, processes, progress)
     with OutputFolder(output, job.names, inputs=job.read) as folder:
         prepared, manifest = prepare_job(job, folder, max_reject_ratio=max_reject_ratio)

@@ -15,6 +15,16 @@ from lambda_handlers.datasets.writers import FileSink
 from lambda_handlers.protocol.errors import InvalidRequest
 
 
+def check_apart(output: Path, given: Iterable[str]) -> None:
+    """Raise InvalidRequest if the output folder is one of the folders that are given to be read."""
+    for each in given:
+        if output.is_dir() and _same_file(output, each):
+            raise InvalidRequest(
+                f"the output folder {output} is an input folder as well: its outputs would be input the next time; "
+                "choose another folder"
+            )
+
+
 class OutputFolder:
     """Outputs are written to a hidden work folder within, and moved to their places together by `commit`.
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets import output_folder, s3_objects, s3_output
 from lambda_handlers.datasets.files import MAX_REJECT_RATIO
 from lambda_handlers.datasets.forms.form import Form
 from lambda_handlers.datasets.forms.media_place import MediaItem, MediaPlace
@@ -54,6 +54,11 @@ def prepare_objects(
     processes are asked for (a process of its own reads local files only), and errors of boto3.
     """
     check_path(output)
+    given = [*([inputs] if isinstance(inputs, str) else inputs), *evaluation_sets]
+    if output.startswith(SCHEME):
+        s3_output.check_apart(output, given)
+    else:
+        output_folder.check_apart(Path(output), given)
     job = Job.of(
         inputs,
         preparation,

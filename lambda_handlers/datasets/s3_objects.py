@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, check_no_preparation
 from lambda_handlers.datasets.reading.source_format import ALLOWED, check_one_kind, kind_of
 from lambda_handlers.protocol.errors import DataPreparationFailed, InvalidRequest, error_code
 
@@ -100,6 +101,7 @@ def _under(s3: Any, bucket: str, prefix: str, uri: str) -> list[S3Object]:
     if not data:
         what = f"none of the {len(names)} objects directly under it ends in {ALLOWED}" if names else "nothing is there"
         raise InvalidRequest(f"the dataset {uri} cannot be read: {what}")
+    check_no_preparation(uri, data, lambda: bytes(s3.get_object(Bucket=bucket, Key=prefix + MANIFEST)["Body"].read()))
     check_one_kind(uri, data)
     # One that is deleted between the listing and the question for its version is no longer of the prefix.
     return [found for name in data if (found := _found(s3, bucket, prefix + name))]

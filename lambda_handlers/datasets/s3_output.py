@@ -17,6 +17,16 @@ from lambda_handlers.protocol.errors import InvalidRequest, error_code
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
+def check_apart(output: str, given: Iterable[str]) -> None:
+    """Raise InvalidRequest if the output prefix is one of the addresses that are given to be read."""
+    for each in given:
+        if each.startswith("s3://") and each.rstrip("/") == output.rstrip("/"):
+            raise InvalidRequest(
+                f"the output prefix {output} is an input as well: its outputs would be input the next time; "
+                "choose another prefix"
+            )
+
+
 class OutputPrefix:
     """Outputs are uploaded while they are made and become visible one after the other in `commit`, the manifest last.
 

@@ -170,3 +170,27 @@ def test_a_folder_that_cannot_be_made_leaves_none_that_could(tmp_path: Path) -> 
     with pytest.raises(InvalidRequest, match="cannot be written: File name too long"):
         prepare_files(source(tmp_path), tmp_path / "a" / "b" / ("x" * 300), SFT)
     assert names(tmp_path) == ["in.jsonl"]
+
+
+def test_a_folder_that_holds_a_preparation_is_no_input(tmp_path: Path) -> None:
+    prepare_files(source(tmp_path), tmp_path / "out", SFT)
+    with pytest.raises(InvalidRequest, match=r"out holds a preparation, .*one of its files, train\.jsonl for instance"):
+        prepare_files(str(tmp_path / "out"), tmp_path / "again", SFT)
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    with pytest.raises(InvalidRequest, match="holds data of several kinds"):
+        prepare_files(str(tmp_path / "out"), tmp_path / "again", SFT)
+
+
+@pytest.mark.parametrize("evaluation", [False, True])
+def test_the_output_folder_is_no_input_folder(tmp_path: Path, evaluation: bool) -> None:
+    given, sets = [source(tmp_path), source(tmp_path / "in")], []
+    folder = str(tmp_path / "in" / ".." / "in")
+    if evaluation:
+        sets.append(folder)
+    else:
+        given[1] = folder
+    operations = Operations(no_leak=evaluation)
+    preparation = Preparation(model="NOVA_LITE_2", method="SFT_LORA", operations=operations)
+    with pytest.raises(InvalidRequest, match=r"the output folder .*in is an input folder as well"):
+        prepare_files(given, tmp_path / "in", preparation, evaluation_sets=sets)
+    assert names(tmp_path / "in") == ["in.jsonl"]

@@ -116,6 +116,25 @@ def test_the_manifest_of_another_tool_removes_nothing(s3: Any) -> None:
     assert "p/notes.txt" in keys(s3)
 
 
+def test_a_prefix_that_holds_a_preparation_is_no_input(s3: Any) -> None:
+    prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
+    with pytest.raises(InvalidRequest, match=r"s3://prepared/p/ holds a preparation, .*train\.jsonl for instance"):
+        prepare_objects(s3, "s3://prepared/p/", "s3://prepared/again", PLAIN)
+
+
+@pytest.mark.parametrize("given", ["s3://incoming/raw/", "s3://incoming/raw"])
+def test_the_output_prefix_is_no_input_prefix(s3: Any, given: str) -> None:
+    with pytest.raises(InvalidRequest, match="the output prefix s3://incoming/raw/ is an input as well"):
+        prepare_objects(s3, given, "s3://incoming/raw/", PLAIN)
+    assert s3.list_objects_v2(Bucket="incoming")["KeyCount"] == 1
+
+
+def test_a_local_output_folder_is_no_input_folder_beside_objects(s3: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(ROWS)
+    with pytest.raises(InvalidRequest, match="is an input folder as well"):
+        prepare_objects(s3, ["s3://incoming/raw/", str(tmp_path)], str(tmp_path), PLAIN)
+
+
 def test_an_output_does_not_replace_its_input(s3: Any) -> None:
     prepare_objects(s3, "s3://incoming/raw/", "s3://prepared/p", PLAIN)
 

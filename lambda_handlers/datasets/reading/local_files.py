@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_handlers.datasets.earlier_outputs import MANIFEST, check_no_preparation
 from lambda_handlers.datasets.reading.path_names import check_path
 from lambda_handlers.datasets.reading.source_format import ALLOWED, check_one_kind, kind_of
 from lambda_handlers.protocol.errors import DataPreparationFailed, InvalidRequest
@@ -81,6 +82,8 @@ def _in_folder(folder: Path) -> list[LocalFile]:
         raise InvalidRequest(
             f"the folder {folder} holds nothing to read: none of the {len(files)} files in it ends in {ALLOWED}"
         )
+    names = [Path(file.uri).name for file in found]
+    check_no_preparation(f"the folder {folder}", names, (folder / MANIFEST).read_bytes)
     check_one_kind(str(folder), [file.uri for file in found])
     return found
 
