@@ -22,6 +22,7 @@ from lambda_handlers.datasets.passes.splitting import PARTS
 from lambda_handlers.datasets.passes.summary import merge
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
+from lambda_handlers.datasets.reading.path_names import is_text, shown
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import SourceObject
 from lambda_handlers.datasets.writers import FileSink, LineBuffer, LineWriter, NullSink, Sink, all_or_none
@@ -79,6 +80,13 @@ class Job:
         problems = operations_problems(operations, with_evaluation_sets=bool(evaluation_sets))
         if processes < 1:
             problems.append(f"processes is {processes}: give 1 or more")
+        texts = {"system_prompt": [preparation.system_prompt or ""], "columns": chain(*preparation.columns.items())}
+        problems += [
+            f'{name} holds "{shown(text)}", which is not UTF-8'
+            for name, given in texts.items()
+            for text in given
+            if not is_text(text)
+        ]
         if problems:
             raise InvalidRequest("; ".join(problems), problems=problems)
         return cls(

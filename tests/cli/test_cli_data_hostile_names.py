@@ -110,3 +110,14 @@ def test_any_other_place_whose_name_is_not_utf8_is_bad_input(
     assert "is not UTF-8: rename" in ran.err
     assert not (folder / "out").exists()
     assert not (folder / NOT_UTF8).exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--columns=question={}", "columns"), ("--system-prompt={}", "system_prompt")]
+)
+def test_an_option_that_is_not_utf8_is_bad_input(nova: Nova, folder: Path, option: str, name: str) -> None:
+    ran = nova("data", "prepare", "rows.jsonl", *LITE, "--output", "out", option.format(NOT_UTF8), "--json")
+
+    assert ran.code == 2
+    assert f'{name} holds "bad\\xff", which is not UTF-8' in json.loads(ran.out)["cause"]
+    assert not (folder / "out").exists()

@@ -1,4 +1,4 @@
-"""Names of files and folders as text: manifests and messages name them, and these are UTF-8."""
+"""Names that are given as text: manifests, rows and messages hold them, and these are UTF-8."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from typing import Final
 
 from lambda_handlers.protocol.errors import InvalidRequest
 
-# Python holds a byte of a name that is not UTF-8 as one of these (PEP 383).
+# Python holds a byte of an argument that is not UTF-8 as one of these (PEP 383).
 _BYTE: Final = re.compile("[\udc80-\udcff]")
 
 
 def check_path(path: str | Path) -> None:
     """Raise InvalidRequest for a path or an address that is not text."""
+    if not is_text(str(path)):
+        raise InvalidRequest(f'the name "{shown(str(path))}" is not UTF-8: rename the file or folder')
+
+
+def is_text(given: str) -> bool:
+    """Tell whether a text can be written as UTF-8."""
     try:
-        str(path).encode()
+        given.encode()
     except UnicodeEncodeError:
-        shown = _BYTE.sub(lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(path)).encode("utf-8", "backslashreplace")
-        raise InvalidRequest(f'the name "{shown.decode()}" is not UTF-8: rename the file or folder') from None
+        return False
+    return True
+
+
+def shown(given: str) -> str:
+    """Return a text with what is not UTF-8 as escapes."""
+    return _BYTE.sub(lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", given).encode("utf-8", "backslashreplace").decode()
