@@ -13,6 +13,7 @@ from nova_constructs.node_runtime import use_bundled_node
 if TYPE_CHECKING:
     from lambda_handlers.datasets.preparation import Split as Split
     from nova_constructs.checks import ConfigurationError as ConfigurationError
+    from nova_constructs.cost_ceiling import CostCeiling as CostCeiling
     from nova_constructs.customization import NovaCustomization as NovaCustomization
     from nova_constructs.data_format import DataFormat as DataFormat
     from nova_constructs.deployment import NoDeployment as NoDeployment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ConfigurationError": "checks",
+    "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
     "EvaluationTask": "evaluation",
     "GateCriteria": "quality_gate",

@@ -15,6 +15,7 @@ from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
 
 from lambda_handlers.datasets.preparation import Split
 from nova_constructs.checks import ConfigurationError
+from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.customization import NovaCustomization
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
@@ -57,6 +58,8 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     given["gate"] = GateCriteria(criteria=[GateCriterion(**item) for item in given["gate"]["criteria"]])
     if "data" in given:
         given["data"] = _data_format(given["data"])
+    if "cost_ceiling" in given:
+        given["cost_ceiling"] = CostCeiling(**given["cost_ceiling"])
     if "deployment" in given:
         given["deployment"] = _deployment(given["deployment"])
     if "reconcile_interval_minutes" in given:

@@ -13,6 +13,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog import Technique, combinations, evaluation_task, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
+from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
 from nova_constructs.evaluation import EvaluationTask
@@ -40,6 +41,7 @@ def check_customization(
     gate: GateCriteria,
     deployment: OnDemand | NoDeployment,
     reward_function: str | None,
+    cost_ceiling: CostCeiling | None,
     overrides: Mapping[str, Any],
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
@@ -51,6 +53,7 @@ def check_customization(
         *_evaluation_problems(evaluation, platform),
         *gate.problems([(task.task, task.subtask) for task in evaluation]),
         *_gate_metric_problems(gate),
+        *_cost_problems(cost_ceiling, platform, evaluation),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
@@ -59,6 +62,15 @@ def check_customization(
     _warn_of_instances(scope, "training", Work.TRAINING, model, method, platform)
     for task in evaluation:
         _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
+
+
+def _cost_problems(
+    ceiling: CostCeiling | None, training: TrainingJobs, evaluation: Sequence[EvaluationTask]
+) -> Iterable[str]:
+    if ceiling:
+        names = (f"{task.task} {task.subtask}" if task.subtask else task.task for task in evaluation)
+        jobs = {f"evaluation {name}": task.runs_on for name, task in zip(names, evaluation, strict=True)}
+        yield from ceiling.problems({"training": training, **jobs})
 
 
 BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")

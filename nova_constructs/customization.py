@@ -15,6 +15,7 @@ from constructs import Construct
 from lambda_handlers import catalog
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.checks import check_customization
+from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
 from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
@@ -55,6 +56,7 @@ class NovaCustomization(Construct):
         data: DataFormat | None = None,
         deployment: OnDemand | NoDeployment | None = None,
         reward_function: str | lambda_.IFunction | None = None,
+        cost_ceiling: CostCeiling | None = None,
         overrides: Mapping[str, Any] | None = None,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -63,10 +65,11 @@ class NovaCustomization(Construct):
 
         `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `deployment` defaults to OnDemand();
         with NoDeployment() a run ends once its model was evaluated. `reward_function` scores answers in reinforcement
-        fine-tuning: the function or its ARN, which the jobs' role may call and no other. `overrides` change recipe
-        values and can be overridden again by an execution's input. `reconcile_interval` defaults to 5 minutes. Stateful
-        resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises ConfigurationError with
-        every problem at once, each under the path of this construct.
+        fine-tuning: the function or its ARN, which the jobs' role may call and no other. With a `cost_ceiling`, jobs
+        that may cost more are an error. `overrides` change recipe values and can be overridden again by an execution's
+        input. `reconcile_interval` defaults to 5 minutes. Stateful resources are kept when the stack goes, unless
+        `removal_policy` says otherwise. Raises ConfigurationError with every problem at once, each under the path of
+        this construct.
         """
         super().__init__(scope, construct_id)
         data, deployment = data or DataFormat(), deployment or OnDemand()
@@ -75,7 +78,8 @@ class NovaCustomization(Construct):
         reward = given if given is None or isinstance(given, str) else given.function_arn
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
-            deployment=deployment, reward_function=reward, overrides=overrides or {},
+            deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
+            overrides=overrides or {},
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
