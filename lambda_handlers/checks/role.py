@@ -1,6 +1,6 @@
 """The execution role: that it is there, that SageMaker may take it, that it is allowed what its jobs need.
 
-Permissions are asked of IAM's own simulator, which knows of Deny, boundaries and service control policies; a list of
+Permissions are asked of IAM itself, which knows of Deny, boundaries and service control policies; a list of
 Allow statements would not. It knows of no resource policies (a bucket's, a key's): those only the job itself meets.
 """
 
@@ -87,7 +87,7 @@ def _may_name(account: str, pattern: str) -> bool:
 def _check_permissions(findings: Findings, iam: Any, role_arn: str, needs: Iterable[Need]) -> None:
     for need in needs:
         try:
-            results = list(_simulate(iam, role_arn, need))
+            results = list(_evaluated(iam, role_arn, need))
         except Exception as error:
             if error_code(error) not in _DENIED:
                 raise
@@ -97,7 +97,7 @@ def _check_permissions(findings: Findings, iam: Any, role_arn: str, needs: Itera
         _judge(findings, role_arn, need, results)
 
 
-def _simulate(iam: Any, role_arn: str, need: Need) -> Iterator[Mapping[str, Any]]:
+def _evaluated(iam: Any, role_arn: str, need: Need) -> Iterator[Mapping[str, Any]]:
     """Ask for one resource at a time, so that each answer is about one action on one resource."""
     request: dict[str, Any] = {
         "PolicySourceArn": role_arn,

@@ -14,6 +14,8 @@ from tests.workflow.harness import Workflow
 
 SOURCES = sorted(Path(lambda_handlers.__file__).parent.rglob("*.py"))
 TELLTALES = re.compile(r"emulat|moto\b|localhost|127\.0\.0\.1|endpoint_url|AWS_ENDPOINT|simulat|AKIAOPERATOR", re.I)
+IAM_CALL = re.compile(r"simulate_?principal_?policy", re.I)
+"""A call of IAM's own, whatever its name sounds like."""
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "time_ns"), ("date", "today")}
 CLOCK_FILE = "clock.py"
 
@@ -23,7 +25,7 @@ def test_the_handlers_name_nothing_of_the_emulator() -> None:
         f"{path.name}:{number} {line.strip()}"
         for path in SOURCES
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if TELLTALES.search(line)
+        if TELLTALES.search(IAM_CALL.sub("", line))
     ]
     assert found == []
 
