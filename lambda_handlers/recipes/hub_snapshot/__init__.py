@@ -1,6 +1,6 @@
 """A small snapshot of the public hub: documents, templates and override specs for work without AWS.
 
-The emulator serves it, and it can be rendered from on its own. It stands in for `DescribeHubContent` of
+It can be rendered from where no hub answers. It stands in for `DescribeHubContent` of
 SageMakerPublicHub and for the objects of a Region's hub bucket: for jobs on SageMaker Training Jobs, supervised
 fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset evaluations; for
 HyperPod, continued pre-training, of whose payloads it has the recipe alone. Judges and evaluations by a reward function
