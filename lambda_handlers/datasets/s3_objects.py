@@ -14,7 +14,6 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from lambda_handlers.datasets.earlier_outputs import MANIFEST, check_no_preparation
 from lambda_handlers.datasets.reading.source_format import ALLOWED, check_one_kind, kind_of
 from lambda_handlers.protocol.errors import DataPreparationFailed, InvalidRequest, error_code
 
@@ -94,6 +93,9 @@ def find(s3: Any, uri: str) -> list[S3Object]:
 
 
 def _under(s3: Any, bucket: str, prefix: str, uri: str) -> list[S3Object]:
+    # Here, since functions that only copy objects use this module too, and they ship without what forms need.
+    from lambda_handlers.datasets.earlier_outputs import MANIFEST, check_no_preparation
+
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
     names = sorted(name for key in keys if (name := key.removeprefix(prefix)) and name[0] not in "._")

@@ -19,7 +19,14 @@ from nova_constructs.cli.interrupts import breaking_in
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the processes in /proc")
 
 ROW = b'{"question": "What is it?", "answer": "It is what it is."}\n'
-RUN = "import sys; from nova_constructs.cli.root import run; sys.exit(run(sys.argv[1:]))"
+# Whoever started the tests may have had these ignored (nohup, a job in the background), which is inherited.
+RUN = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from nova_constructs.cli.root import run
+sys.exit(run(sys.argv[1:]))
+"""
 
 
 @pytest.fixture
