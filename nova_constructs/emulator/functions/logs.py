@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -48,19 +48,19 @@ def write_logs(
 
 def _create_stream(client: Any, place: Mapping[str, str]) -> None:
     try:
-        client.create_log_stream(**place)
+        _make_sure(client.create_log_stream, **place)
     except ClientError as error:
         if _code(error) != "ResourceNotFoundException":
             raise
-        _create_group(client, place["logGroupName"])
-        client.create_log_stream(**place)
+        _make_sure(client.create_log_group, logGroupName=place["logGroupName"])
+        _make_sure(client.create_log_stream, **place)
 
 
-def _create_group(client: Any, name: str) -> None:
+def _make_sure(create: Callable[..., object], **request: str) -> None:
+    """Create what may be there: made by another process, or by a try of this call whose answer was lost."""
     try:
-        client.create_log_group(logGroupName=name)
+        create(**request)
     except ClientError as error:
-        # Another process of the function may be making the group at the same time.
         if _code(error) != "ResourceAlreadyExistsException":
             raise
 
