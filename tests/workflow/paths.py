@@ -269,8 +269,8 @@ def ends_before_it_is_open(workflow: Workflow) -> None:
 
 def pause(workflow: Workflow) -> None:
     """Let simulated time pass within a call, at the speed of real time."""
-    end = workflow.emulator.clock.monotonic() + 1.0
-    until(lambda: workflow.emulator.clock.monotonic() > end or None, "a second")
+    end = workflow.emulator.clock.monotonic() + 3.0
+    until(lambda: workflow.emulator.clock.monotonic() > end or None, "three seconds")
 
 
 def fails_before_it_is_open(stage: str) -> Callable[[Workflow], None]:
