@@ -115,7 +115,6 @@ class DataPreparation(Stage):
     def _connect(self, config: Mapping[str, Any]) -> None:
         payload = {**RUN, "dataset.$": "$.plan.dataset", "config": dict(config)}
         shard = {**RUN, "config": dict(config)}
-        cut = {**payload, "shards.$": "$.data.shards"}
         bucket = self._workshop.store.prepared.bucket_name
         prepare = lambda_task(self, "PrepareData", function=self.prepare, payload=payload, result_path="$.data")
         transform = shard_map(
@@ -123,7 +122,7 @@ class DataPreparation(Stage):
             result_path="$.data.transformed",
         )  # fmt: skip
         reduce = lambda_task(
-            self, "ReduceShards", function=self.reduce_shards, payload={**cut, "done.$": "$.data.transformed"},
+            self, "ReduceShards", function=self.reduce_shards, payload={**payload, "done.$": "$.data.transformed"},
             result_path="$.data.reduced",
         )  # fmt: skip
         assemble = shard_map(
@@ -134,7 +133,7 @@ class DataPreparation(Stage):
             self,
             "FinishData",
             function=self.finish,
-            payload={**cut, "done.$": "$.data.assembled", "reduced.$": "$.data.reduced"},
+            payload={**payload, "done.$": "$.data.assembled", "reduced.$": "$.data.reduced"},
             result_path="$.data",
         )
         self._ready = sfn.Pass(self, "DataReady")

@@ -21,9 +21,9 @@ from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.passes.measured import Measured
 from lambda_handlers.datasets.passes.media_ahead import media_ahead
 from lambda_handlers.datasets.passes.shard import transform_shard
-from lambda_handlers.datasets.passes.summary import Base, ShardSummary, bases
+from lambda_handlers.datasets.passes.summary import Base, ShardSummary, bases, check_none_empty
 from lambda_handlers.datasets.preparation import Preparation
-from lambda_handlers.datasets.reading.reader import no_rows, read_rows, source_format
+from lambda_handlers.datasets.reading.reader import read_rows, source_format
 from lambda_handlers.datasets.reading.rows import LineCount, SourceObject
 from lambda_handlers.datasets.shards import ObjectToRead, Piece, cut
 from lambda_handlers.datasets.worker import end_with_parent
@@ -126,7 +126,7 @@ def in_processes(
             _take(task, summary, targets, base)
             reading.up_to(task.source, task.piece.end)
             shards.append(summary)
-    _check_none_empty(sources, shards)
+    check_none_empty(shards)
     return PassOne(shards, reading.inputs())
 
 
@@ -253,10 +253,3 @@ class _Reading:
 
     def inputs(self) -> list[ReadObject]:
         return [measured.facts() for measured, _ in self._sources.values()]
-
-
-def _check_none_empty(sources: Sequence[SourceObject], shards: Sequence[ShardSummary]) -> None:
-    with_rows = {shard.source for shard in shards if shard.rows}
-    for source in sources:
-        if source.uri not in with_rows:
-            raise no_rows(source.uri)

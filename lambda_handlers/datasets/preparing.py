@@ -13,7 +13,7 @@ from lambda_handlers.datasets.forms.form import Form
 from lambda_handlers.datasets.forms.media_place import MediaPlace
 from lambda_handlers.datasets.local_shards import PassOne, RowWork, Targets, in_one_process, in_processes
 from lambda_handlers.datasets.passes import assembly, outcome
-from lambda_handlers.datasets.passes.evaluation_prompts import prompt_hashes
+from lambda_handlers.datasets.passes.evaluation_prompts import prompts_of
 from lambda_handlers.datasets.passes.index import IndexWriter
 from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
 from lambda_handlers.datasets.passes.measured import Measured
@@ -23,7 +23,6 @@ from lambda_handlers.datasets.passes.summary import merge
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading import local_files
 from lambda_handlers.datasets.reading.path_names import is_text, shown
-from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import SourceObject
 from lambda_handlers.datasets.writers import FileSink, LineBuffer, LineWriter, NullSink, Sink, all_or_none
 from lambda_handlers.protocol.errors import InvalidRequest
@@ -217,20 +216,12 @@ def _with_operations(
         _blocks(hashes),
         rows=accepted.rows,
         operations=operations,
-        evaluation_prompts=_evaluation_prompts(job, compared),
+        evaluation_prompts=prompts_of(compared, job.preparation, job.work.form),
         scratch=place.scratch("reduction"),
     ) as assignment:
         with assignment.between(0, accepted.rows) as codes:
             assembly.assemble(_blocks(lines), codes, dict(enumerate(outputs)))
         return passed, assignment.counts(), [measured.facts() for measured in compared]
-
-
-def _evaluation_prompts(job: Job, compared: Sequence[Measured]) -> Iterator[bytes]:
-    columns, limit, form = job.preparation.columns, job.preparation.max_row_bytes, job.work.form
-    return chain.from_iterable(
-        prompt_hashes(read_rows(measured, max_row_bytes=limit), source=measured.uri, columns=columns, form=form)
-        for measured in compared
-    )
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.reading.source_format import ALLOWED, kind_of
 from lambda_handlers.protocol.errors import InvalidRequest, error_code, service_errors
 
@@ -35,16 +36,6 @@ MOST_OBJECTS: Final = 250
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PinnedObject:
-    """One version of one object; size in bytes, SHA-256 of the content in hexadecimal."""
-
-    uri: str
-    version_id: str | None
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PinnedDataset:
     """The objects of a dataset in the order of their keys; `sha256` is that of the one object, or of all their hashes.
 
@@ -55,7 +46,7 @@ class PinnedDataset:
     version_id: str | None
     sha256: str
     bytes: int
-    objects: tuple[PinnedObject, ...]
+    objects: tuple[ReadObject, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that travels in the plan."""
@@ -82,10 +73,9 @@ def locate(s3: Any, uri: str, version_id: str | None) -> FoundDataset:
     if version_id:
         raise InvalidRequest(f"The dataset {uri} is a folder, which has no version: leave version_id out.")
     found = _below(s3, uri)
-    versions = (find(s3, each.uri, each.version_id, most=_most(each.uri)) for each in found)
-    return FoundDataset(
-        uri=uri, objects=tuple((each.uri, version) for each, version in zip(found, versions, strict=True))
-    )
+    for each in found:
+        _check_size(each.uri, each.size, "dataset", _most(each.uri))
+    return FoundDataset(uri=uri, objects=tuple((each.uri, each.version_id) for each in found))
 
 
 def pin(s3: Any, found: FoundDataset) -> PinnedDataset:
@@ -125,7 +115,7 @@ def _below(s3: Any, uri: str) -> list[s3_objects.S3Object]:
     return found
 
 
-def _pin_object(s3: Any, uri: str, version: str | None) -> PinnedObject:
+def _pin_object(s3: Any, uri: str, version: str | None) -> ReadObject:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         with service_errors():
@@ -136,7 +126,7 @@ def _pin_object(s3: Any, uri: str, version: str | None) -> PinnedObject:
                 size += len(chunk)
     except Exception as error:
         raise _unreadable(uri, version, error) from error
-    return PinnedObject(uri=uri, version_id=version, sha256=digest.hexdigest(), bytes=size)
+    return ReadObject(uri=uri, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 
 def find(
@@ -150,12 +140,16 @@ def find(
             found = s3.head_object(Bucket=bucket, Key=key, **version)
     except Exception as error:
         raise _unreadable(uri, version_id, error, what) from error
-    if not found["ContentLength"]:
-        raise InvalidRequest(f"The {what} {uri} is empty (0 bytes).")
-    if most and found["ContentLength"] > most:
-        size = f"{found['ContentLength'] / 2**30:.1f} GiB"
-        raise InvalidRequest(f"The {what} {uri} has {size}; at most {most / 2**30:.0f} GiB can be prepared: split it.")
+    _check_size(uri, found["ContentLength"], what, most)
     return version_id or found.get("VersionId")
+
+
+def _check_size(uri: str, size: int, what: str, most: int | None) -> None:
+    if not size:
+        raise InvalidRequest(f"The {what} {uri} is empty (0 bytes).")
+    if most and size > most:
+        gib = f"{size / 2**30:.1f} GiB"
+        raise InvalidRequest(f"The {what} {uri} has {gib}; at most {most / 2**30:.0f} GiB can be prepared: split it.")
 
 
 def _unreadable(uri: str, version_id: str | None, error: Exception, what: str = "dataset") -> Exception:

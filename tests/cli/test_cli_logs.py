@@ -34,7 +34,7 @@ class Account(FakeAws):
     def client(self, service: str) -> Any:
         return self.logs if service == "logs" else self
 
-    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         if TrainingJobName not in self.jobs:
             raise refused("ValidationException", "DescribeTrainingJob")
         status = self.jobs[TrainingJobName]

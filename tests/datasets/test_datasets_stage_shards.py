@@ -188,7 +188,8 @@ def test_a_shard_that_was_lost_fails_the_run_with_its_reason(s3: Any, tiny: Call
     cause = json.dumps({"errorMessage": "out of memory", "errorType": "X"})
     failed = [*done[:2], {"shard": 2, "error": {"Error": "Runtime.ExitError", "Cause": cause}}, *done[3:]]
     with pytest.raises(
-        DataPreparationFailed, match=rf"shard 3 of {len(done)} could .*: Runtime.ExitError: out of memory"
+        DataPreparationFailed,
+        match=rf"shard 3 of {len(done)} could .*: Runtime.ExitError: A function ended .*: out of memory",
     ):
         call.reduce(listed, failed)
     with pytest.raises(DataPreparationFailed, match=rf"of {len(done)} shards only {len(done) - 1} were prepared"):

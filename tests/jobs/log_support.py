@@ -37,7 +37,7 @@ class FakeLogs:
         assert operation == "describe_log_streams"
         return self
 
-    def paginate(self, *, logGroupName: str, logStreamNamePrefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, *, logGroupName: str, logStreamNamePrefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's names
         assert logGroupName == "/aws/sagemaker/TrainingJobs"
         if not self.streams:
             raise refused("ResourceNotFoundException", "DescribeLogStreams")

@@ -180,7 +180,7 @@ class Story:
             for name, more in new.items():
                 self.logs.streams.setdefault(name, []).extend(more)
 
-    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, str]:  # noqa: N803
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, str]:  # noqa: N803 - boto3's names
         assert TrainingJobName == "job"
         return {"TrainingJobStatus": self.status}
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.planning import dataset
-from lambda_handlers.planning.dataset import MOST_BYTES, MOST_OBJECTS, PinnedDataset, PinnedObject
+from lambda_handlers.planning.dataset import MOST_BYTES, MOST_OBJECTS, PinnedDataset
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError
 
 BUCKET = "incoming-bucket"
@@ -40,7 +41,7 @@ def test_the_newest_version_is_pinned_when_none_is_given(s3: Any) -> None:
     put(s3, b"old")
     version = put(s3, b"new")
     facts: Any = {"version_id": version, "sha256": hashlib.sha256(b"new").hexdigest(), "bytes": 3}
-    assert pin(s3, URI, None) == PinnedDataset(uri=URI, **facts, objects=(PinnedObject(uri=URI, **facts),))
+    assert pin(s3, URI, None) == PinnedDataset(uri=URI, **facts, objects=(ReadObject(uri=URI, **facts),))
 
 
 def test_the_given_version_is_pinned_whatever_came_later(s3: Any) -> None:

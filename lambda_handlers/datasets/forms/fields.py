@@ -116,11 +116,11 @@ class FieldTransform(ABC):
             if name in self._form.required or not is_blank(value)
         }
 
-    def _model_faults(self, values: dict[str, Any]) -> list[Fault]:  # noqa: ARG002
+    def _model_faults(self, values: dict[str, Any]) -> list[Fault]:  # noqa: ARG002 -- for the forms that need it
         """List what of the values the model cannot read."""
         return []
 
-    def _assembled(self, values: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def _assembled(self, values: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 -- for the forms that need it
         """Return the row that the values of flat columns make."""
         return values
 

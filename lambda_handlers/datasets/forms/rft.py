@@ -105,7 +105,7 @@ class RftTransform(FieldTransform):
     def _row_faults(self, row: dict[str, Any]) -> list[Fault]:
         return faults(row)
 
-    def _is_of_form(self, row: dict[str, Any]) -> bool:  # noqa: ARG002
+    def _is_of_form(self, row: dict[str, Any]) -> bool:  # noqa: ARG002 -- the base's signature
         return False  # rows of the form are conversations, and what makes them so is done in one place
 
     def _is_conversation(self, row: dict[str, Any]) -> bool:

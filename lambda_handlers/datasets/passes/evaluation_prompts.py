@@ -10,10 +10,19 @@ from lambda_handlers.datasets.forms import parsing
 from lambda_handlers.datasets.forms.fields import is_blank
 from lambda_handlers.datasets.forms.form import Form
 from lambda_handlers.datasets.passes.index import NO_PROMPT, prompt_hash
-from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
+from lambda_handlers.datasets.preparation import Preparation
+from lambda_handlers.datasets.reading.reader import read_rows
+from lambda_handlers.datasets.reading.rows import Damaged, Line, Record, SourceObject
 from lambda_handlers.protocol.errors import InvalidRequest
 
 _NAMES: Final = ("query", "prompt", "question", "text")
+
+
+def prompts_of(sources: Iterable[SourceObject], preparation: Preparation, form: Form) -> Iterator[bytes]:
+    """Yield what `prompt_hashes` yields, for the rows of every evaluation set; each is read once, to its end."""
+    for source in sources:
+        rows = read_rows(source, max_row_bytes=preparation.max_row_bytes)
+        yield from prompt_hashes(rows, source=source.uri, columns=preparation.columns, form=form)
 
 
 def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, str], form: Form) -> Iterator[bytes]:

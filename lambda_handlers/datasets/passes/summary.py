@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import orjson
 
 from lambda_handlers.datasets.forms.columns_seen import ColumnsSeen
+from lambda_handlers.datasets.reading.reader import no_rows
 
 FIRST: Final = 5
 """How many rejected rows are told in words, and how many rows of each kind are remembered by their place."""
@@ -172,6 +173,16 @@ def bases(shards: Iterable[ShardSummary]) -> Iterator[Base]:
         yield Base(rows=rows, lines=lines)
         rows += shard.rows
         lines += shard.lines
+
+
+def check_none_empty(shards: Iterable[ShardSummary]) -> None:
+    """Raise DatasetRejected for a source of which no shard has a row: one shard of it cannot tell."""
+    rows: Counter[str] = Counter()
+    for shard in shards:
+        rows[shard.source] += shard.rows
+    for source, count in rows.items():
+        if not count:
+            raise no_rows(source)
 
 
 def merge(shards: Sequence[ShardSummary]) -> ShardSummary:

@@ -19,18 +19,21 @@ from lambda_handlers.datasets.stage.assembling import part_names
 from lambda_handlers.datasets.stage.joining import StoredObject, join
 from lambda_handlers.datasets.stage.reducing import read_summaries
 from lambda_handlers.datasets.stage.request import StageRequest
-from lambda_handlers.datasets.stage.shard_objects import ShardObjects
+from lambda_handlers.datasets.stage.shard_objects import ShardObjects, check_done
 from lambda_handlers.datasets.writers import WrittenObject
 from lambda_handlers.protocol.errors import DataPreparationFailed
 
 
 def finish(
-    request: StageRequest, objects: ShardObjects, shards: Sequence[Shard], reduced: Mapping[str, Any]
+    request: StageRequest, objects: ShardObjects, done: Sequence[Any], reduced: Mapping[str, Any]
 ) -> tuple[Prepared, str]:
     """Put the parts of all shards together; return the result and where the manifest is.
 
-    `reduced` is what `reduce` returned. Raises DataPreparationFailed if a row is missing.
+    `done` is what the Map over the shards returned, `reduced` what `reduce` did. Raises DataPreparationFailed when a
+    shard was lost or a row is missing.
     """
+    shards = objects.read_list()
+    check_done(done, len(shards))
     preparation, assigned = request.preparation, reduced.get("assigned")
     summary = merge(list(chain.from_iterable(read_summaries(objects, shard) for shard in shards)))
     form = form_of(preparation)

@@ -11,8 +11,9 @@ from typing import Any, Final, Self
 from lambda_handlers.datasets import s3_objects
 from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.s3_objects import S3Object, S3Sink
-from lambda_handlers.datasets.shards import Shard
+from lambda_handlers.datasets.shards import Piece, Shard
 from lambda_handlers.protocol.errors import DataPreparationFailed, error_code
+from lambda_handlers.protocol.failures import explain
 
 ROWS: Final = "rows.jsonl"
 INDEX: Final = "index"
@@ -100,7 +101,7 @@ class ShardObjects:
         return self.buckets.quarantine if rejected else self.buckets.prepared
 
 
-def pinned(s3: Any, item: ReadObject) -> S3Object:
+def pinned(s3: Any, item: ReadObject | Piece) -> S3Object:
     """Return what reads an object at the version that a run was planned with."""
     bucket, _, key = item.uri.removeprefix("s3://").partition("/")
     return S3Object(s3=s3, bucket=bucket, key=key, version_id=item.version_id, size=item.bytes)
@@ -114,19 +115,11 @@ def check_done(done: Sequence[Any], shards: int) -> None:
     lost = [each for each in done if isinstance(each, dict)]
     if lost:
         first = lost[0]
-        error = first.get("error", {})
+        failure = explain(first.get("error"), ())
         others = f" ({len(lost)} shards were lost)" if len(lost) > 1 else ""
         raise DataPreparationFailed(
             f"shard {first['shard'] + 1} of {shards} could not be prepared{others}: "
-            f"{error.get('Error')}: {_message(str(error.get('Cause', '')))}"
+            + (f"{failure.error}: {failure.cause[:500]}" if failure else "no reason was given")
         )
     if sorted(done) != list(range(shards)):
         raise DataPreparationFailed(f"of {shards} shards only {len(set(done))} were prepared")
-
-
-def _message(cause: str) -> str:
-    try:
-        document = json.loads(cause)
-    except ValueError:
-        return cause[:500]
-    return str(document.get("errorMessage", cause) if isinstance(document, dict) else cause)[:500]

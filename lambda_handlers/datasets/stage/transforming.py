@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 import orjson
 
 from lambda_handlers.datasets.local_shards import RowWork
 from lambda_handlers.datasets.passes.index import IndexWriter
-from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.passes.media_ahead import media_ahead
 from lambda_handlers.datasets.passes.shard import transform_shard
 from lambda_handlers.datasets.passes.summary import ShardSummary
@@ -28,8 +25,7 @@ def transform(objects: ShardObjects, shard: Shard, request: StageRequest) -> Non
     if preparation.operations.any():
         index = IndexWriter(objects.sink(shard.number, INDEX), prompts=preparation.operations.no_leak)
     accepted = LineBuffer(objects.sink(shard.number, ROWS))
-    with ExitStack() as stack:
-        stack.enter_context(all_or_none(accepted, *([index] if index else [])))
+    with all_or_none(accepted, *([index] if index else [])):
         summaries = [
             _transform_piece(objects, shard.number, number, piece, work, accepted, index)
             for number, piece in enumerate(shard.pieces)
@@ -52,7 +48,7 @@ def _transform_piece(
     index: IndexWriter | None,
 ) -> ShardSummary:
     lines = LineCount()
-    source = pinned(objects.s3, ReadObject(uri=piece.uri, version_id=piece.version_id, sha256="", bytes=piece.bytes))
+    source = pinned(objects.s3, piece)
     quarantine = LineBuffer(objects.sink(shard, rejected_rows(number), rejected=True))
     rows = read_rows(source, start=piece.start, end=piece.end, max_row_bytes=work.max_row_bytes, lines=lines)
     with all_or_none(quarantine):

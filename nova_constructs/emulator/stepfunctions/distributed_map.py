@@ -73,7 +73,7 @@ def _patch_definitions(patches: Patches) -> None:
     )
     patches.replace(input_type, "InputTypeValue", _InputTypes)
     # The items are read by `read_items`, which needs no transformer of moto's.
-    patches.replace(item_reader_decl, "resource_output_transformer_for", lambda input_type: None)  # noqa: ARG005
+    patches.replace(item_reader_decl, "resource_output_transformer_for", lambda input_type: None)  # noqa: ARG005  # moto's signature
 
 
 @dataclass(frozen=True, slots=True)
