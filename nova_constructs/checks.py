@@ -13,6 +13,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog import Technique, combinations, evaluation_task, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
+from lambda_handlers.evaluation.stages import stage_name
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
@@ -68,8 +69,7 @@ def _cost_problems(
     ceiling: CostCeiling | None, training: TrainingJobs, evaluation: Sequence[EvaluationTask]
 ) -> Iterable[str]:
     if ceiling:
-        names = (f"{task.task} {task.subtask}" if task.subtask else task.task for task in evaluation)
-        jobs = {f"evaluation {name}": task.runs_on for name, task in zip(names, evaluation, strict=True)}
+        jobs = {stage_name({"task": task.task, "subtask": task.subtask}): task.runs_on for task in evaluation}
         yield from ceiling.problems({"training": training, **jobs})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ def job(count: int, hours: int, instance_type: str = P5, keep: Duration | None =
     )
 
 
-JOBS = {"training": job(4, 10), "evaluation mmlu": job(1, 2)}
+JOBS = {"training": job(4, 10), "evaluation-mmlu": job(1, 2)}
 MOST = (4 * 10 + 1 * 2) * 63.296
 
 
@@ -28,7 +29,7 @@ def test_the_ceiling_itself_is_allowed_and_a_cent_less_is_not() -> None:
     [problem] = CostCeiling(usd=MOST - 0.01).problems(JOBS)
     assert problem.startswith("a run may cost 2,658.43 USD, and cost_ceiling is 2,658.42 USD")
     assert "training 4 x ml.p5.48xlarge x 10 h x 63.296 USD = 2,531.84 USD" in problem
-    assert "evaluation mmlu 1 x ml.p5.48xlarge x 2 h x 63.296 USD = 126.59 USD" in problem
+    assert "evaluation-mmlu 1 x ml.p5.48xlarge x 2 h x 63.296 USD = 126.59 USD" in problem
 
 
 def test_a_warm_pool_counts() -> None:
@@ -48,9 +49,12 @@ def test_an_instance_type_without_a_price_needs_one() -> None:
     assert list(CostCeiling(usd=10, prices={"ml.p5en.48xlarge": 10}).problems(jobs)) == []
 
 
-def test_a_ceiling_or_price_that_is_no_amount_is_refused() -> None:
-    assert "cost_ceiling is 0 USD" in next(iter(CostCeiling(usd=0).problems({})))
-    assert "has -1 USD for ml.p5.48xlarge" in next(iter(CostCeiling(usd=1, prices={P5: -1}).problems({})))
+@pytest.mark.parametrize("amount", [0, -1, math.nan, math.inf])
+def test_a_ceiling_or_price_that_is_no_amount_is_refused(amount: float) -> None:
+    [ceiling] = CostCeiling(usd=amount).problems(JOBS)
+    assert ceiling == f"cost_ceiling is {amount:g} USD: use more than 0, or leave it out"
+    [price] = CostCeiling(usd=1, prices={P5: amount}).problems(JOBS)
+    assert price == f"cost_ceiling has {amount:g} USD for ml.p5.48xlarge: use more than 0"
 
 
 def test_above_the_ceiling_there_is_no_template(synthesize: Callable[..., Any], entry: dict[str, Any]) -> None:

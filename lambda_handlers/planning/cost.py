@@ -1,0 +1,106 @@
+"""The most that jobs can cost: instances x count x hours x price, for a ceiling at synth and for the plan of a run.
+
+Every job is counted as long as its limits allow (`max_runtime_seconds` and `keep_alive_seconds`), and by the dearest of
+the instance choices that it may take for lack of capacity. A job that got no instances costs nothing. Storage, requests
+and the deployed model are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lambda_handlers.catalog.prices import HOURLY_USD
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobCost:
+    """One job at its longest and dearest; without a price for its instance type `usd_per_hour` and `usd` are None."""
+
+    stage: str
+    instance_type: str
+    instance_count: int
+    hours: float
+    usd_per_hour: float | None
+    usd: float | None
+
+    def figures(self) -> str:
+        """Return the sum in words, such as `training 4 x ml.p5.48xlarge x 24 h x 63.296 USD = 6,076.42 USD`."""
+        size = f"{self.stage} {self.instance_count} x {self.instance_type} x {self.hours:g} h"
+        if self.usd is None or self.usd_per_hour is None:
+            return f"{size}: no price"
+        return f"{size} x {self.usd_per_hour:.12g} USD = {self.usd:,.2f} USD"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """The bound of several jobs, and the instance types among their choices that have no price."""
+
+    jobs: tuple[JobCost, ...]
+    unpriced: tuple[str, ...]
+
+    @property
+    def usd(self) -> float | None:
+        """The sum, to the cent; None where a type without a price makes it unknown."""
+        return None if self.unpriced else round(sum(job.usd or 0 for job in self.jobs), 2)
+
+    def problems(self, ceiling_usd: float) -> Iterator[str]:
+        """Yield why the jobs may cost more than a ceiling, or which prices are needed to tell."""
+        for name in self.unpriced:
+            yield f"cost_ceiling knows no price for {name}: give it in prices, in US dollars per hour"
+        if self.usd is not None and self.usd > round(ceiling_usd, 2):
+            shown = ", ".join(job.figures() for job in self.jobs)
+            yield (
+                f"a run may cost {self.usd:,.2f} USD, and cost_ceiling is {ceiling_usd:,.2f} USD ({shown}): "
+                "lower max_runtime or the instances, or raise the ceiling"
+            )
+
+    def as_dict(self, ceiling_usd: float | None) -> dict[str, Any]:
+        """Return the cost as the plan has it."""
+        return {
+            "bound_usd": self.usd,
+            "ceiling_usd": ceiling_usd,
+            "jobs": [asdict(job) for job in self.jobs],
+            "unpriced": list(self.unpriced),
+        }
+
+
+def bound(jobs: Mapping[str, Mapping[str, Any]], prices: Mapping[str, float] | None = None) -> Cost:
+    """Return the most that jobs can cost: the settings of their platforms, by stage.
+
+    `prices` are US dollars per hour by instance type; they go before those of the catalog.
+    """
+    known = {**HOURLY_USD, **(prices or {})}
+    unpriced = dict.fromkeys(
+        choice["instance_type"]
+        for settings in jobs.values()
+        for choice in _choices(settings)
+        if choice["instance_type"] not in known
+    )
+    found = tuple(_dearest(stage, settings, known) for stage, settings in jobs.items())
+    return Cost(jobs=found, unpriced=tuple(unpriced))
+
+
+def _choices(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [settings, *settings.get("alternatives", ())]
+
+
+def _dearest(stage: str, settings: Mapping[str, Any], prices: Mapping[str, float]) -> JobCost:
+    """Return the job by its dearest choice; one without a price counts as dearer than all, since nobody knows."""
+    seconds = settings["max_runtime_seconds"] + (settings.get("keep_alive_seconds") or 0)
+    hours = seconds / 3600
+    choices = []
+    for choice in _choices(settings):
+        count, price = choice.get("instance_count") or 1, prices.get(choice["instance_type"])
+        choices.append(
+            JobCost(
+                stage=stage,
+                instance_type=choice["instance_type"],
+                instance_count=count,
+                hours=hours,
+                usd_per_hour=price,
+                usd=None if price is None else count * hours * price,
+            )
+        )
+    return max(choices, key=lambda job: float("inf") if job.usd is None else job.usd)
