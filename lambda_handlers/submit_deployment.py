@@ -11,4 +11,4 @@ from lambda_handlers.jobs.environment import submissions
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Submit the deployment; its outcome goes to the task token."""
     request = requests.deployment(model_arn=event["model_arn"])
-    return submissions().submit(event, stage="deployment", kind="CustomModelDeployment", request=request)
+    return submissions().submit(event, stage="deployment", kind="CustomModelDeployment", requests=[request])

@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         slug=os.environ["SLUG"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", request=request)
+    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", requests=[request])

@@ -12,4 +12,4 @@ from lambda_handlers.jobs.environment import submissions
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Submit the model import; its outcome goes to the task token."""
     request = requests.custom_model(checkpoint_uri=event["checkpoint_uri"], role_arn=os.environ["IMPORT_ROLE_ARN"])
-    return submissions().submit(event, stage="import", kind="CustomModel", request=request)
+    return submissions().submit(event, stage="import", kind="CustomModel", requests=[request])

@@ -45,6 +45,9 @@ class CustomModels:
             raise bedrock.refusal(name, error, lambda: self._arn(name) is not None) from error
         return str(answer["modelArn"])
 
+    def instances_of(self, request: Mapping[str, Any]) -> None:
+        """Return None: Amazon Bedrock names no instances of a model."""
+
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the model of that name is tagged with, or None."""
         arn = self._arn(name)

@@ -46,6 +46,9 @@ class CustomModelDeployments:
             raise bedrock.refusal(name, error, lambda: self._arn(name) is not None) from error
         return str(answer["customModelDeploymentArn"])
 
+    def instances_of(self, request: Mapping[str, Any]) -> None:
+        """Return None: Amazon Bedrock names no instances of a deployment."""
+
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the deployment of that name is tagged with, or None."""
         arn = self._arn(name)

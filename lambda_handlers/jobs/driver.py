@@ -45,6 +45,18 @@ class JobState:
     error: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instances:
+    """Name the instances that a request asks for."""
+
+    type: str
+    count: int
+
+    def __str__(self) -> str:
+        """Return them in the words that people use, `4 x ml.p5.48xlarge`."""
+        return f"{self.count} x {self.type}"
+
+
 class JobDriver(Protocol):
     """Create, find, describe and stop the jobs of one kind. Names identify jobs; a driver keeps no state."""
 
@@ -55,6 +67,10 @@ class JobDriver(Protocol):
 
     def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
         """Create the job and return its ARN; raise NameTaken if the name is in use."""
+        ...
+
+    def instances_of(self, request: Mapping[str, Any]) -> Instances | None:
+        """Return the instances that a request asks for, None for what runs on none of ours."""
         ...
 
     def digest_of(self, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,12 @@ class Submissions:
     slug: str
     customization: str
 
-    def submit(self, event: Mapping[str, Any], *, stage: str, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Submit the request for the task token in the payload; return the facts of the job.
+    def submit(
+        self, event: Mapping[str, Any], *, stage: str, kind: str, requests: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Submit one of the requests for the task token in the payload; return the facts of the job.
 
+        `requests` are choices, the first the one wanted; the others are for lack of capacity.
         The payload's `retry` is the waiting state's `$$.State.RetryCount`.
         """
         row = waiting.submit(
@@ -43,7 +46,7 @@ class Submissions:
             customization=self.customization,
             token=event["token"],
             deadline_seconds=int(event["config"]["deadline_seconds"]),
-            request=request,
+            requests=requests,
             retry=int(event.get("retry", 0)),
         )
         return {"job": row.facts()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lambda_handlers.jobs.driver import DIGEST_TAG, JobState, JobStatus, NameTaken
+from lambda_handlers.jobs.driver import DIGEST_TAG, Instances, JobState, JobStatus, NameTaken
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.errors import (
     CapacityUnavailable,
@@ -52,6 +52,11 @@ class TrainingJobs:
         except Exception as error:
             raise _refusal(name, error) from error
         return str(answer["TrainingJobArn"])
+
+    def instances_of(self, request: Mapping[str, Any]) -> Instances:
+        """Return the instances that a request asks for."""
+        wanted = request["ResourceConfig"]
+        return Instances(type=wanted["InstanceType"], count=wanted["InstanceCount"])
 
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the job of that name is tagged with, or None."""

@@ -141,4 +141,4 @@ def _present(desk: Desk, row: JobRow) -> JobRow:
 
 
 def _identity(row: JobRow) -> dict[str, Any]:
-    return {"stage": row.stage, "kind": row.kind, "name": row.job_name, "arn": row.arn, "attempt": row.attempt}
+    return {name: value for name, value in row.facts().items() if name not in ("status", "outcome")}

@@ -7,17 +7,20 @@ from typing import Any, Final
 
 from lambda_handlers.jobs.driver import JobState, JobStatus
 from lambda_handlers.protocol.errors import (
+    CapacityUnavailable,
     DeploymentFailed,
     EvaluationFailed,
     JobFailed,
     JobStopped,
     JobTimedOut,
     ModelImportFailed,
+    QuotaExceeded,
     WorkflowError,
 )
 from lambda_handlers.protocol.registry import JobRow, Outcome
 
 ENDED: Final = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)
+_MOVE_ON: Final = (CapacityUnavailable.__name__, QuotaExceeded.__name__)
 
 _FAILURE_OF_KIND: Final[dict[str, type[WorkflowError]]] = {
     "CustomModel": ModelImportFailed,
@@ -30,16 +33,34 @@ def outcome_of(row: JobRow, state: JobState) -> Outcome:
     if state.status is JobStatus.COMPLETED:
         return Outcome(output={"job": _job(row, state), **state.output})
     if state.status is JobStatus.STOPPED:
-        return Outcome(error=state.error or JobStopped.__name__, cause=_sentence(row, "was stopped", state.cause))
-    if state.status is JobStatus.GONE:
-        return Outcome(error=_failure(row), cause=_sentence(row, "does not exist", state.cause))
-    return Outcome(error=state.error or _failure(row), cause=_sentence(row, "failed", state.cause))
+        error, what = state.error or JobStopped.__name__, "was stopped"
+    elif state.status is JobStatus.GONE:
+        error, what = _failure(row), "does not exist"
+    else:
+        error, what = state.error or _failure(row), "failed"
+    tried = _tried(row) if moves_on(error) else ""
+    return Outcome(error=error, cause=_sentence(row, what, state.cause) + tried)
+
+
+def refused(row: JobRow, error: QuotaExceeded) -> Outcome:
+    """Return what the waiting state is told when the account may not have the instances of one choice of several."""
+    return Outcome(error=type(error).__name__, cause=_sentence(row, "was refused", error.message) + _tried(row))
 
 
 def timed_out(row: JobRow) -> Outcome:
     """Return what the waiting state is told once the deadline has passed."""
     deadline = datetime.fromtimestamp(row.deadline, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return Outcome(error=JobTimedOut.__name__, cause=_sentence(row, f"did not finish by {deadline}"))
+
+
+def moves_on(error: str) -> bool:
+    """Say whether an attempt that ended so is to be followed by one on the next choice of instances."""
+    return error in _MOVE_ON
+
+
+def lacking(row: JobRow) -> tuple[str, ...]:
+    """Return the instances that there were none of, the row's own among them."""
+    return tuple(dict.fromkeys((*row.lacking, str(row.instances)))) if row.instances else row.lacking
 
 
 def leaves_job(outcome: Outcome) -> bool:
@@ -55,6 +76,13 @@ def _failure(row: JobRow) -> str:
 
 def _job(row: JobRow, state: JobState) -> dict[str, Any]:
     return {"stage": row.stage, "kind": row.kind, "name": row.job_name, "arn": state.arn or row.arn}
+
+
+def _tried(row: JobRow) -> str:
+    if row.choices == 1:
+        return ""
+    tried = lacking(row)
+    return f"; tried in vain: {', '.join(tried)} ({len(tried)} of {row.choices} choices)"
 
 
 def _sentence(row: JobRow, what: str, cause: str = "") -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from lambda_handlers.jobs.driver import Instances
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.store import Item, ItemStore, Value
 
@@ -72,6 +73,14 @@ class JobRow:
     """Whether the waiting state took the outcome; None until it was offered."""
     closed_at: int = 0
     version: int = 0
+    choice: int = 0
+    """Which of the requests given for the stage the job is of, from 0."""
+    choices: int = 1
+    """How many requests were given."""
+    instances: Instances | None = None
+    """What the request asks for, where the kind of job names instances."""
+    lacking: tuple[str, ...] = ()
+    """The instances of earlier attempts that there were none of, each once, in the order of trying."""
 
     @property
     def key(self) -> Item:
@@ -93,6 +102,10 @@ class JobRow:
             "attempt": self.attempt,
             "status": str(self.status),
         }
+        if self.instances:
+            facts |= {"instance_type": self.instances.type, "instance_count": self.instances.count}
+        if self.choices > 1:
+            facts |= {"choice": self.choice + 1, "choices": self.choices}
         if self.outcome:
             facts["outcome"] = asdict(self.outcome)
         return facts
@@ -147,7 +160,13 @@ def _item(row: JobRow) -> Item:
         "status": str(row.status),
         "arn": row.arn,
         "token": row.token,
+        "choice": row.choice,
+        "choices": row.choices,
     }
+    if row.instances:
+        item |= {"instance_type": row.instances.type, "instance_count": row.instances.count}
+    if row.lacking:
+        item["lacking"] = canonical(row.lacking)
     if row.outcome:
         item["outcome"] = canonical(asdict(row.outcome))
     if row.delivered is not None:
@@ -183,4 +202,14 @@ def _row(item: Item) -> JobRow:
         delivered=None if delivered is None else bool(delivered),
         closed_at=int(item.get("closed_at", 0)),
         version=int(item["version"]),
+        choice=int(item.get("choice", 0)),
+        choices=int(item.get("choices", 1)),
+        instances=_instances(item),
+        lacking=tuple(json.loads(str(item.get("lacking", "[]")))),
     )
+
+
+def _instances(item: Item) -> Instances | None:
+    if "instance_type" not in item:
+        return None
+    return Instances(type=str(item["instance_type"]), count=int(item["instance_count"]))

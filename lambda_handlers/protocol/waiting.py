@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,11 +26,19 @@ from lambda_handlers.protocol.delivery import (
     look,
     settle,
 )
-from lambda_handlers.protocol.errors import JobFailed, JobStopped, TransientServiceError
+from lambda_handlers.protocol.errors import JobFailed, JobStopped, QuotaExceeded, TransientServiceError
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import job_name, request_digest
-from lambda_handlers.protocol.outcomes import ENDED, leaves_job, outcome_of, timed_out
+from lambda_handlers.protocol.outcomes import (
+    ENDED,
+    lacking,
+    leaves_job,
+    moves_on,
+    outcome_of,
+    refused,
+    timed_out,
+)
 from lambda_handlers.protocol.registry import JobRegistry, JobRow, RowStatus
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.stepfunctions import StepFunctions, TaskTokens
@@ -51,8 +59,8 @@ class _Submission:
     token: str
     order: int
     deadline_seconds: int
-    request: Mapping[str, Any]
-    digest: str
+    requests: Sequence[Mapping[str, Any]]
+    digests: Sequence[str]
 
     def name(self, attempt: int) -> str:
         return job_name(
@@ -65,12 +73,16 @@ class _Submission:
             limit=self.driver.name_limit,
         )
 
-    def tags(self) -> dict[str, str]:
+    def is_of(self, row: JobRow) -> bool:
+        """Say whether a row's job is of one of these requests."""
+        return row.choice < len(self.requests) and row.digest == self.digests[row.choice]
+
+    def tags(self, row: JobRow) -> dict[str, str]:
         return {
             CUSTOMIZATION_TAG: self.customization,
             RUN_TAG: self.run.id,
             STAGE_TAG: self.stage,
-            DIGEST_TAG: self.digest,
+            DIGEST_TAG: row.digest,
         }
 
 
@@ -87,14 +99,16 @@ def submit(
     customization: str,
     token: str,
     deadline_seconds: int,
-    request: Mapping[str, Any],
+    requests: Sequence[Mapping[str, Any]],
     retry: int = 0,
     tasks: TaskTokens = STEP_FUNCTIONS,
 ) -> JobRow:
     """Have the stage's job run once and its outcome sent to `token`, however often the call is repeated.
 
-    `retry` is the waiting state's `$$.State.RetryCount`: the token of its newest try is the one that is told. Raise
-    LockLost or JobStopped when the run is over, TransientServiceError when an earlier attempt has yet to end.
+    `requests` are choices, the first the one wanted. A try after an attempt that ended for lack of capacity or quota
+    takes the next one, wrapping round; any other keeps that of the attempt before it. `retry` is the waiting state's
+    `$$.State.RetryCount`: the token of its newest try is the one that is told. Raise LockLost or JobStopped when the
+    run is over, TransientServiceError when an earlier attempt has yet to end, QuotaExceeded where there is no choice.
     """
     desk = Desk(registry=registry, clock=clock, tasks=tasks, ledger=ledger, drivers=lambda _: driver)
     wanted = _Submission(
@@ -107,8 +121,8 @@ def submit(
         token=token,
         order=retry,
         deadline_seconds=deadline_seconds,
-        request=request,
-        digest=request_digest(request),
+        requests=requests,
+        digests=[request_digest(request) for request in requests],
     )
     row = _intend(desk, wanted)
     if row.token != token:
@@ -116,8 +130,12 @@ def submit(
     if row.status is RowStatus.CLAIMED:
         return deliver(desk, row)
     if row.status is RowStatus.PENDING:
-        row = _open(desk, wanted, _create_or_adopt(desk, wanted, row))
-    desk.record(row, "job_submitted", {**row.facts(), "request": dict(request), "request_digest": row.digest})
+        made = _create_or_adopt(desk, wanted, row)
+        if made is None:
+            return desk.registry.get(run.id, stage) or row
+        row = _open(desk, wanted, made)
+    request = dict(wanted.requests[row.choice])
+    desk.record(row, "job_submitted", {**row.facts(), "request": request, "request_digest": row.digest})
     return look(desk, row) if row.waits else row
 
 
@@ -178,20 +196,23 @@ def _intend(desk: Desk, wanted: _Submission) -> JobRow:
 
 def _intended(desk: Desk, wanted: _Submission, old: JobRow | None) -> JobRow:
     if old is None:
-        return _attempt(desk, wanted, 1)
+        return _attempt(desk, wanted)
     if old.status is RowStatus.CANCELLED or (old.status is RowStatus.CLOSED and old.outcome is None):
         raise JobStopped(f"Run {wanted.run.id} is over; stage {wanted.stage} starts nothing more.")
     newest = replace(old, token=wanted.token, submission=wanted.order, submitted_at=desk.epoch())
-    if old.digest == wanted.digest and old.outcome is None:
+    if wanted.is_of(old) and old.outcome is None:
         return newest
-    if old.digest == wanted.digest and old.outcome and old.outcome.succeeded:
+    if wanted.is_of(old) and old.outcome and old.outcome.succeeded:
         return replace(newest, status=RowStatus.CLAIMED, delivered=None, closed_at=0)
     _require_ended(wanted.driver, old)
-    return _attempt(desk, wanted, old.attempt + 1)
+    return _attempt(desk, wanted, after=old, error=old.outcome.error if old.outcome else "")
 
 
-def _attempt(desk: Desk, wanted: _Submission, attempt: int) -> JobRow:
-    now = desk.epoch()
+def _attempt(desk: Desk, wanted: _Submission, *, after: JobRow | None = None, error: str = "") -> JobRow:
+    """Return the row of a first attempt, or of the one after an attempt that ended with `error`."""
+    now, attempt, choice = desk.epoch(), 1, 0
+    if after:
+        attempt, choice = after.attempt + 1, (after.choice + moves_on(error)) % len(wanted.requests)
     return JobRow(
         run_id=wanted.run.id,
         stage=wanted.stage,
@@ -199,11 +220,15 @@ def _attempt(desk: Desk, wanted: _Submission, attempt: int) -> JobRow:
         job_name=wanted.name(attempt),
         attempt=attempt,
         execution_arn=wanted.run.execution_arn,
-        digest=wanted.digest,
+        digest=wanted.digests[choice],
         deadline=now + wanted.deadline_seconds,
         submission=wanted.order,
         submitted_at=now,
         token=wanted.token,
+        choice=choice,
+        choices=len(wanted.requests),
+        instances=wanted.driver.instances_of(wanted.requests[choice]),
+        lacking=() if after is None else lacking(after) if moves_on(error) else after.lacking,
     )
 
 
@@ -217,12 +242,18 @@ def _require_ended(driver: JobDriver, row: JobRow) -> None:
         raise TransientServiceError(f"{row.kind} {row.job_name}, an earlier attempt, is still stopping.")
 
 
-def _create_or_adopt(desk: Desk, wanted: _Submission, row: JobRow) -> JobRow:
+def _create_or_adopt(desk: Desk, wanted: _Submission, row: JobRow) -> JobRow | None:
+    """Return the row with its job's ARN, or None if its choice was refused and the state was told to try the next."""
     for _ in range(_NAMES_TRIED):
         wanted.lock.check(wanted.run.id, wanted.run.lock_generation)
         try:
-            arn = wanted.driver.create(row.job_name, wanted.request, wanted.digest, wanted.tags())
+            arn = wanted.driver.create(row.job_name, wanted.requests[row.choice], row.digest, wanted.tags(row))
             return replace(row, arn=arn)
+        except QuotaExceeded as error:
+            if row.choices == 1:
+                raise
+            finish(desk, row, refused(row, error))
+            return None
         except NameTaken:
             state = wanted.driver.describe(row)
             if _is_ours(wanted, row, state):
@@ -235,13 +266,13 @@ def _is_ours(wanted: _Submission, row: JobRow, state: JobState) -> bool:
     if state.status is JobStatus.GONE:
         raise TransientServiceError(f"{row.kind} {row.job_name} exists but cannot be described yet.")
     live = state.status in (JobStatus.RUNNING, JobStatus.COMPLETED)
-    return live and wanted.driver.digest_of(row.job_name) == wanted.digest
+    return live and wanted.driver.digest_of(row.job_name) == row.digest
 
 
 def _next_attempt(desk: Desk, wanted: _Submission, row: JobRow, state: JobState) -> JobRow:
     if state.status in (JobStatus.FAILED, JobStatus.STOPPED):
         desk.record(row, "job_ended", {**row.facts(), "error": str(state.status), "cause": state.cause})
-    following = _attempt(desk, wanted, row.attempt + 1)
+    following = _attempt(desk, wanted, after=row, error=state.error)
     try:
         return desk.registry.save(following, replacing=row)
     except ConditionFailed:

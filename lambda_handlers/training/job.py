@@ -15,25 +15,29 @@ DEFAULT_VOLUME_GB: Final = 30
 """What the SageMaker SDK asks for; instances with local storage ignore it."""
 
 
-def request(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str, key_arn: str) -> dict[str, Any]:
-    """Return the CreateTrainingJob request for the planned recipe and the prepared data.
+def requests(
+    event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str, key_arn: str
+) -> list[dict[str, Any]]:
+    """Return the CreateTrainingJob request of each planned choice of instances, in their order, on the prepared data.
 
-    Raises RecipeInvalid if the recipe is not the one that was planned.
+    Every choice has a recipe of its own. Raises RecipeInvalid if a recipe is not the one that was planned.
     """
-    recipe = _planned_recipe(s3, event["recipe"])
-    return request_with(event, recipe=recipe, role_arn=role_arn, artifacts_bucket=artifacts_bucket, key_arn=key_arn)
+    places = {"role_arn": role_arn, "artifacts_bucket": artifacts_bucket, "key_arn": key_arn}
+    planned = event["recipe"]
+    choices = [{**event, "recipe": choice} for choice in (planned, *planned["alternatives"])]
+    return [request_with(choice, recipe=_planned_recipe(s3, choice["recipe"]), **places) for choice in choices]
 
 
 def request_with(
     event: Mapping[str, Any], *, recipe: Mapping[str, Any], role_arn: str, artifacts_bucket: str, key_arn: str
 ) -> dict[str, Any]:
-    """Return the CreateTrainingJob request for a recipe's values."""
+    """Return the CreateTrainingJob request for a recipe's values, on the instances that it was planned for."""
     planned, settings = event["recipe"], event["config"]["training"]
     return training_request(
         image_uri=planned["image_uri"],
         role_arn=role_arn,
-        instance_type=settings["instance_type"],
-        instance_count=settings["instance_count"],
+        instance_type=planned["instance_type"],
+        instance_count=planned["instance_count"],
         volume_size_gb=settings.get("volume_size_gb") or DEFAULT_VOLUME_GB,
         max_runtime_seconds=settings["max_runtime_seconds"],
         max_pending_seconds=settings.get("max_pending_seconds"),

@@ -41,6 +41,9 @@ EVENT: dict[str, Any] = {
         "recipe_file": "recipe.yaml",
         "image_uri": "708977205387.dkr.ecr.us-east-1.amazonaws.com/nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
         "recipe_sha256": hashlib.sha256(RECIPE).hexdigest(),
+        "instance_type": "ml.p5.48xlarge",
+        "instance_count": 4,
+        "alternatives": [],
     },
     "config": {
         "model": "NOVA_LITE_2",

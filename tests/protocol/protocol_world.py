@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambda_handlers.jobs.driver import JobState, JobStatus, NameTaken
+from lambda_handlers.jobs.driver import Instances, JobState, JobStatus, NameTaken
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, Ending, ended
 from lambda_handlers.protocol.delivery import Desk
@@ -62,6 +62,9 @@ class FakeDriver:
 
     def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
         return self.world.step("create job", lambda: self._create(name, digest, tags))  # type: ignore[no-any-return]
+
+    def instances_of(self, request: Mapping[str, Any]) -> Instances | None:
+        return Instances(type=request["type"], count=1) if "type" in request else None
 
     def digest_of(self, name: str) -> str | None:
         return self.world.step("read job tags", lambda: self.world.jobs[name].digest)  # type: ignore[no-any-return]
@@ -301,7 +304,7 @@ class World(Scheduler):
                 customization="demo",
                 token=token,
                 deadline_seconds=DEADLINE,
-                request={"stage": stage},
+                requests=[{"stage": stage}],
                 retry=retry,
                 tasks=self,
             )

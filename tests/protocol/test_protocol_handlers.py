@@ -108,13 +108,15 @@ def _submit_training(token: str = "secret-token") -> str:
         customization="demo",
         token=token,
         deadline_seconds=3600,
-        request={
-            "RoleArn": "arn:aws:iam::123456789012:role/training",
-            "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-            "OutputDataConfig": {"S3OutputPath": "s3://artifacts/runs/r1/jobs"},
-            "ResourceConfig": {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 4, "VolumeSizeInGB": 30},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
-        },
+        requests=[
+            {
+                "RoleArn": "arn:aws:iam::123456789012:role/training",
+                "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+                "OutputDataConfig": {"S3OutputPath": "s3://artifacts/runs/r1/jobs"},
+                "ResourceConfig": {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 4, "VolumeSizeInGB": 30},
+                "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+            }
+        ],
     )
     return row.job_name
 

@@ -54,7 +54,7 @@ class Case:
             customization="demo",
             token=token,
             deadline_seconds=DEADLINE,
-            request={"request": request},
+            requests=[{"request": request}],
             retry=retry,
             tasks=self.world,
         )

@@ -21,6 +21,9 @@ EVENT: dict[str, Any] = {
         "recipe_file": "recipe.yaml",
         "image_uri": "708977205387.dkr.ecr.us-east-1.amazonaws.com/nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
         "recipe_sha256": hashlib.sha256(RECIPE).hexdigest(),
+        "instance_type": "ml.p5.48xlarge",
+        "instance_count": 4,
+        "alternatives": [],
     },
     "config": {
         "model": "NOVA_LITE_2",
@@ -41,7 +44,8 @@ EVENT: dict[str, Any] = {
 def request(objects: dict[str, bytes], **settings: Any) -> dict[str, Any]:
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
     config = {**EVENT["config"], "training": {**EVENT["config"]["training"], **settings}}
-    return job.request({**EVENT, "config": config}, s3=MemoryS3(objects), **places)
+    [made] = job.requests({**EVENT, "config": config}, s3=MemoryS3(objects), **places)
+    return made
 
 
 def test_the_request_follows_from_the_plan() -> None:
@@ -59,7 +63,7 @@ def test_the_request_follows_from_the_plan() -> None:
 
 def channels(**event: Any) -> dict[str, Any]:
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
-    made = job.request({**EVENT, **event}, s3=MemoryS3({RECIPE_URI: RECIPE}), **places)
+    [made] = job.requests({**EVENT, **event}, s3=MemoryS3({RECIPE_URI: RECIPE}), **places)
     return {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in made["InputDataConfig"]}
 
 
@@ -83,3 +87,28 @@ def test_a_recipe_that_was_changed_since_is_refused() -> None:
 def test_a_recipe_that_was_removed_since_is_refused() -> None:
     with pytest.raises(RecipeInvalid, match=r"recipe\.yaml was removed"):
         request({})
+
+
+def test_each_choice_of_instances_has_a_request_with_its_own_recipe() -> None:
+    other, folder = RECIPE + b"  replicas: 8\n", "s3://artifacts-bucket/runs/run-1/training-alternative-2/recipe/"
+    planned = EVENT["recipe"]
+    alternative = {
+        **{name: planned[name] for name in ("recipe_file", "image_uri")},
+        "recipe_prefix_uri": folder,
+        "recipe_sha256": hashlib.sha256(other).hexdigest(),
+        "instance_type": "ml.p5en.48xlarge",
+        "instance_count": 8,
+    }
+    event = {**EVENT, "recipe": {**planned, "alternatives": [alternative]}}
+    objects = {RECIPE_URI: RECIPE, f"{folder}recipe.yaml": other}
+    places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "key_arn": "arn:key"}
+    first, second = job.requests(event, s3=MemoryS3(objects), **places)
+    assert first == request({RECIPE_URI: RECIPE})
+    assert second["ResourceConfig"] == {
+        "InstanceType": "ml.p5en.48xlarge", "InstanceCount": 8, "VolumeSizeInGB": 30,
+    }  # fmt: skip
+    recipe = next(each for each in second["InputDataConfig"] if each["ChannelName"] == "recipe")
+    assert recipe["DataSource"]["S3DataSource"]["S3Uri"] == folder
+    changed = {**objects, f"{folder}recipe.yaml": RECIPE}
+    with pytest.raises(RecipeInvalid, match=r"training-alternative-2/recipe/recipe\.yaml was changed"):
+        job.requests(event, s3=MemoryS3(changed), **places)
