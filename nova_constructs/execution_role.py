@@ -5,17 +5,21 @@ Source: SageMaker guide, "SageMaker AI roles", CreateTrainingJob; registry accou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambda_handlers.catalog import images, regions
+from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
 from nova_constructs.handler_function import statement
 from nova_constructs.platforms import TrainingJobs
 
+_ROLE_ARN: Final = re.compile(r"arn:[\w-]+:iam::(?P<account>\d{12}):role/[\w+=,.@/-]+")
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 
 
@@ -30,8 +34,23 @@ def service_of_this_account(stack: Stack, service: str, source: str | None = Non
     return iam.ServicePrincipal(service, conditions=conditions)
 
 
+def role_problems(scope: Construct, given: iam.IRole | str | None) -> Iterable[str]:
+    """Yield why a role of the user's own cannot be the role of jobs: no ARN of a role, or one of another account."""
+    arn = given if given is None or isinstance(given, str) else given.role_arn
+    if arn is None or Token.is_unresolved(arn):
+        return
+    found, account = _ROLE_ARN.fullmatch(arn), Stack.of(scope).account
+    if found is None:
+        yield f"execution_role is {arn!r}: use a role or its ARN, such as arn:aws:iam::111122223333:role/nova-jobs"
+    elif not Token.is_unresolved(account) and found["account"] != account:
+        yield (
+            f"execution_role is of account {found['account']}, the stack of {account}: SageMaker takes no role of "
+            "another account"
+        )
+
+
 class ExecutionRole(Construct):
-    """The role of training and evaluation jobs. Attribute: `role`."""
+    """The role of training and evaluation jobs. Attributes: `role`; `statements`, what it has to be allowed."""
 
     def __init__(
         self,
@@ -40,25 +59,43 @@ class ExecutionRole(Construct):
         *,
         store: ArtifactStore,
         platforms: Sequence[TrainingJobs],
-        reward_function: str | None = None,
+        functions: Iterable[str] = (),
+        given: iam.IRole | str | None = None,
     ) -> None:
-        """Create the role; it may do what the jobs on `platforms` need, call the reward function, and no more."""
+        """Create the role; it may do what the jobs on `platforms` need, call the `functions` (ARNs), and no more.
+
+        A role that is `given`, or its ARN, is used as it is: nothing is attached to it and its trust stays. What its
+        owner has to allow it is in `statements`; each run checks that before anything is spent.
+        """
         super().__init__(scope, construct_id)
         self._stack = Stack.of(self)
-        self.role = iam.Role(self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com"))
+        self.statements: list[iam.PolicyStatement] = []
         self._read_inputs(store)
         self._write_output(store)
         self._pull_images()
         self._write_logs()
         self._join_vpcs(platforms)
         self._encrypt_volumes(platforms)
-        if reward_function:
-            self._allow("CallRewardFunction", ["lambda:InvokeFunction"], [reward_function])
+        self._track(platforms)
+        if called := _once(functions):
+            self._allow("CallRewardFunction", ["lambda:InvokeFunction"], called)
+        self.role = self._used(given) if given is not None else self._made()
+
+    def _made(self) -> iam.IRole:
+        role = iam.Role(self, "Role", assumed_by=service_of_this_account(self._stack, "sagemaker.amazonaws.com"))
+        for each in self.statements:
+            role.add_to_policy(each)
+        return role
+
+    def _used(self, given: iam.IRole | str) -> iam.IRole:
+        if isinstance(given, str):
+            return iam.Role.from_role_arn(self, "Role", given, mutable=False)
+        return given
 
     def _allow(
         self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None
     ) -> None:
-        self.role.add_to_policy(statement(sid, actions, resources, conditions))
+        self.statements.append(statement(sid, actions, resources, conditions))
 
     def _read_inputs(self, store: ArtifactStore) -> None:
         objects = [
@@ -123,6 +160,21 @@ class ExecutionRole(Construct):
             # EBS decrypts by the grant, so that nothing but making one for it is needed.
             only: dict[str, object] = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
             self._allow("EncryptVolumes", ["kms:CreateGrant"], keys, only)
+
+    def _track(self, platforms: Sequence[TrainingJobs]) -> None:
+        arns = [platform.mlflow.resource_arn for platform in platforms if platform.mlflow and not platform.mlflow.uri]
+        for kind in MlflowKind if arns else ():
+            known = _once(arn for arn in arns if arn and (Token.is_unresolved(arn) or _kind(arn) is kind))
+            # Which one is the default is known when a run is planned.
+            any_of_ours = self._stack.format_arn(service="sagemaker", resource=kind.value, resource_name="*")
+            places = [*known, *([any_of_ours] if None in arns else [])]
+            if places:
+                self._allow(f"TrackIn{kind.name.title()}", list(kind.actions), places)
+
+
+def _kind(arn: str) -> MlflowKind | None:
+    found = mlflow_resource(arn)
+    return found.kind if found else None
 
 
 def _once(names: Iterable[str]) -> list[str]:

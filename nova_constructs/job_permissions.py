@@ -13,10 +13,14 @@ from nova_constructs.identity import Identity
 
 @dataclass(frozen=True, slots=True)
 class JobPermissions:
-    """Statements for training jobs, custom models and deployments of one customization."""
+    """Statements for training jobs, custom models and deployments of one customization.
+
+    `deploys` says that it imports and deploys models; where it does not, no function may touch any.
+    """
 
     stack: Stack
     identity: Identity
+    deploys: bool = True
 
     @property
     def training_jobs(self) -> str:
@@ -101,16 +105,18 @@ class JobPermissions:
         function.allow("ReadTags", ["bedrock:ListTagsForResource"], [resources], self.identity.resource_tag)
 
     def see_jobs(self, function: HandlerFunction) -> None:
-        """Let a function see jobs of every kind."""
+        """Let a function see jobs of every kind that the customization has."""
         self.see_training_jobs(function)
-        self.see_custom_models(function)
-        self.see_deployments(function)
+        if self.deploys:
+            self.see_custom_models(function)
+            self.see_deployments(function)
 
     def stop_jobs(self, function: HandlerFunction) -> None:
-        """Let a function stop jobs of every kind."""
+        """Let a function stop jobs of every kind that the customization has."""
         self.stop_training_jobs(function)
-        self.delete_custom_models(function)
-        self.delete_deployments(function)
+        if self.deploys:
+            self.delete_custom_models(function)
+            self.delete_deployments(function)
 
 
 def pass_role(function: HandlerFunction, role: iam.IRole, service: str) -> None:

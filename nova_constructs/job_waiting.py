@@ -46,14 +46,18 @@ class JobWaiting(Construct):
         ledger: RunLedger,
         control: RunControl,
         undelivered: sqs.Queue,
+        deploys: bool = True,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
-        """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes."""
+        """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes.
+
+        `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for.
+        """
         super().__init__(scope, construct_id)
         self.reconcile_interval = reconcile_interval or Duration.minutes(5)
         self._control, self._ledger = control, ledger
-        self.permissions = JobPermissions(Stack.of(self), identity)
+        self.permissions = JobPermissions(Stack.of(self), identity, deploys)
         self.table = self._registry(store, removal_policy)
         self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
         closing = self.closing_environment(store)

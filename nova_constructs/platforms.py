@@ -10,6 +10,8 @@ from typing import Any, Final
 from aws_cdk import Duration, Size, Token
 
 from lambda_handlers.catalog import instances
+from nova_constructs.instance_choice import InstanceChoice, alternative_problems
+from nova_constructs.mlflow_tracking import MlflowTracking
 
 MAX_RUNTIME = Duration.days(28)
 MAX_KEEP_ALIVE = Duration.hours(6)
@@ -46,13 +48,16 @@ class JobVpc:
 class TrainingJobs:
     """SageMaker Training Jobs (SMTJ).
 
-    `max_runtime` (default 1 day, at most 28) bounds the job itself, `max_pending` (default 1 day, 30 minutes to 28
-    days) the wait for capacity; the deadline is their sum. `volume_size` defaults to 30 GiB, as the seed SDK sends.
+    `alternatives` are up to four other instances, tried in this order where there is no capacity for those before;
+    each gets `max_pending` and `max_runtime` anew. `max_runtime` (default 1 day, at most 28) bounds the job itself,
+    `max_pending` (default 1 day, 30 minutes to 28 days) the wait for capacity; the deadline is their sum.
+    `volume_size` defaults to 30 GiB, as the seed SDK sends.
 
     Off unless given: `vpc`; `volume_key_arn`, a KMS key for the volumes of instances without disks of their own;
     `encrypt_traffic` between the containers of a job; `environment` and `tags` of the job; `keep_alive` (1 second to 6
-    hours) keeps the instances, and their bill, for the next job. Job output is always encrypted with the key of the
-    artifact store. Source: CreateTrainingJob, StoppingCondition and ResourceConfig.
+    hours) keeps the instances, and their bill, for the next job; `mlflow` tracks training; `tensorboard` keeps what a
+    container writes to /opt/ml/output/tensorboard beside the output of its job. Job output is always encrypted with the
+    key of the artifact store. Source: CreateTrainingJob, StoppingCondition and ResourceConfig.
     """
 
     instance_type: str
@@ -66,12 +71,21 @@ class TrainingJobs:
     environment: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     keep_alive: Duration | None = None
+    mlflow: MlflowTracking | None = None
+    tensorboard: bool = False
+    alternatives: Sequence[InstanceChoice] = ()
 
     kind = "SMTJ"
 
     @property
+    def choices(self) -> Sequence[InstanceChoice]:
+        """The instances that a job may run on, those it asks for first before the alternatives."""
+        first = InstanceChoice(instance_type=self.instance_type, instance_count=self.instance_count)
+        return [first, *self.alternatives]
+
+    @property
     def deadline(self) -> Duration:
-        """How long a job may take from submission to its end."""
+        """How long a job may take from submission to its end; every attempt has it anew, on whichever instances."""
         return self.max_runtime.plus(self.max_pending)
 
     def protected_as(self, other: TrainingJobs) -> TrainingJobs:
@@ -90,18 +104,21 @@ class TrainingJobs:
         if self.keep_alive and not 1 <= self.keep_alive.to_seconds() <= MAX_KEEP_ALIVE.to_seconds():
             found.append(f"keep_alive is {self.keep_alive.to_human_string()}: use 1 second to 6 hours, or leave it out")
         vpc = self.vpc.problems() if self.vpc else ()
-        return [*found, *vpc, *self._key_problems(), *_environment(self.environment), *_tags(self.tags)]
+        found += alternative_problems(self.choices[0], self.alternatives)
+        tracking = self.mlflow.problems() if self.mlflow else ()
+        return [*found, *vpc, *tracking, *self._key_problems(), *_environment(self.environment), *_tags(self.tags)]
 
     def _key_problems(self) -> Iterable[str]:
         if self.volume_key_arn is None:
             return
         if not Token.is_unresolved(self.volume_key_arn) and not _KEY_ARN.fullmatch(self.volume_key_arn):
             yield f"volume_key_arn is {self.volume_key_arn!r}: use the ARN of a KMS key, not of an alias"
-        if instances.has_local_storage(self.instance_type):
-            yield (
-                f"volume_key_arn is given, but {self.instance_type} keeps data on disks of its own, which its hardware "
-                "encrypts, and SageMaker refuses a key for them: leave it out"
-            )
+        for name in dict.fromkeys(each.instance_type for each in self.choices):
+            if instances.has_local_storage(name):
+                yield (
+                    f"volume_key_arn is given, but {name} keeps data on disks of its own, which its hardware "
+                    "encrypts, and SageMaker refuses a key for them: leave it out"
+                )
 
     def config(self) -> dict[str, Any]:
         """Return the platform as the functions read it, times in seconds and sizes in GiB; what is off is left out."""
@@ -112,6 +129,9 @@ class TrainingJobs:
             "environment": dict(self.environment),
             "tags": dict(self.tags),
             "keep_alive_seconds": self.keep_alive.to_seconds() if self.keep_alive else None,
+            "mlflow": self.mlflow.config() if self.mlflow else None,
+            "tensorboard": self.tensorboard,
+            "alternatives": [each.config() for each in self.alternatives],
         }
         return {
             "platform": self.kind,

@@ -7,12 +7,14 @@ Errors: `InvalidRequest`, `RecipeInvalid`, `UnsupportedCombination`, `QuotaExcee
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Stack, Token
 from constructs import Construct
 
+from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
+from lambda_handlers.checks.function import functions_called
 from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
@@ -55,6 +57,7 @@ class RunPlan(Stage):
         )
         self._permissions(workshop)
         self._see_account(execution_role, [store.key.key_arn, *_volume_keys(config)])
+        self._see_what_jobs_use(config)
         self.run_in_order(
             lambda_task(
                 self,
@@ -75,7 +78,7 @@ class RunPlan(Stage):
         self.plan.allow(
             "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
         )
-        self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training/recipe/*")
+        self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training*/recipe/*")
         self.plan.write_objects("WriteDryRun", store.artifacts, "runs/*/dry-run/*")
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")
         workshop.ledger.grant_append(self.plan)
@@ -89,10 +92,54 @@ class RunPlan(Stage):
         # The action has no resource form (Service Authorization Reference, Service Quotas).
         self.plan.allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ["*"])
 
+    def _see_what_jobs_use(self, config: Mapping[str, Any]) -> None:
+        """Let the function see the functions, the network and the MLflow servers that the jobs use, where they do."""
+        if functions := functions_of(jobs_of(config)):
+            self.plan.allow("SeeFunctions", ["lambda:GetFunctionConfiguration"], functions)
+        if any(job.get("vpc") for job in jobs_of(config)):
+            # Neither action has a resource form (Service Authorization Reference, Amazon EC2).
+            self.plan.allow("SeeVpc", ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"], ["*"])
+        self._see_mlflow([job["mlflow"] for job in jobs_of(config) if job.get("mlflow")])
+
+    def _see_mlflow(self, tracked: Sequence[Mapping[str, Any]]) -> None:
+        named = list(dict.fromkeys(each["resource_arn"] for each in tracked if each["resource_arn"]))
+        for kind, action in _DESCRIBE_MLFLOW.items():
+            arns = [arn for arn in named if _may_be(arn, kind)]
+            if arns:
+                self.plan.allow(f"SeeMlflow{kind.name.title()}", [f"sagemaker:{action}"], arns)
+        if any(not each["resource_arn"] and not each["uri"] for each in tracked):
+            # Neither action has a resource form (Service Authorization Reference, Amazon SageMaker).
+            actions = ["sagemaker:ListMlflowApps", "sagemaker:ListMlflowTrackingServers"]
+            self.plan.allow("FindMlflow", actions, ["*"])
+
+
+_DESCRIBE_MLFLOW = {
+    MlflowKind.SERVER: "DescribeMlflowTrackingServer",
+    MlflowKind.APP: "DescribeMlflowApp",
+}
+
+
+def _may_be(arn: str, kind: MlflowKind) -> bool:
+    found = mlflow_resource(arn)
+    return Token.is_unresolved(arn) or bool(found and found.kind is kind)
+
+
+def jobs_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the settings of every job that runs of a customization may have."""
+    further = [stage["training"] for stage in config.get("further_training") or ()]
+    return [config["training"], *further, *config["evaluation"]]
+
+
+def functions_of(jobs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the ARNs of the functions that jobs call, each once."""
+    found = (
+        arn for job in jobs for arn in (job.get("reward_function"), (job.get("processor") or {}).get("function_arn"))
+    )
+    return list(dict.fromkeys(arn for arn in found if arn))
+
 
 def _volume_keys(config: Mapping[str, Any]) -> Sequence[str]:
-    jobs = (config["training"], *config["evaluation"])
-    return list(dict.fromkeys(job["volume_key_arn"] for job in jobs if job.get("volume_key_arn")))
+    return list(dict.fromkeys(job["volume_key_arn"] for job in jobs_of(config) if job.get("volume_key_arn")))
 
 
 def read_recipes(function: HandlerFunction) -> None:

@@ -22,26 +22,34 @@ def warm_pool_quota(instance_type: str) -> str:
     return f"{instance_type} for training warm pool usage"
 
 
-def check(findings: Findings, quotas: Any, wanted: Mapping[str, int]) -> None:
+def check(
+    findings: Findings, quotas: Any, wanted: Mapping[str, int], alternatives: Mapping[str, int] | None = None
+) -> None:
     """Note the quotas, by name, that are below the number of instances wanted at once.
 
-    Each gets a warning where the service does not answer or has no quota of that name. A quota is of the account and
-    Region: what other jobs use of it is not known here.
+    One that is below what `alternatives` need is a warning: they are tried only where there is no capacity for what is
+    wanted, and an alternative that is refused is passed over. Each gets a warning where the service does not answer or
+    has no quota of that name. A quota is of the account and Region: what other jobs use of it is not known here.
     """
+    others = alternatives or {}
     try:
         with service_errors():
-            found = _find(quotas, set(wanted))
+            found = _find(quotas, {*wanted, *others})
     except Exception as error:
         if not isinstance(error, TransientServiceError) and not error_code(error):
             raise
         # Never a reason to stop: the job's own create call says the same thing, only later.
-        findings.warn(f"Quotas were not checked ({', '.join(sorted(wanted))}): {error}")
+        findings.warn(f"Quotas were not checked ({', '.join(sorted({*wanted, *others}))}): {error}")
         return
-    for name, count in sorted(wanted.items()):
+    for name in sorted({*wanted, *others}):
         if name not in found:
             findings.warn(f'The quota "{name}" was not checked: Service Quotas lists none of that name.')
-        elif found[name]["Value"] < count:
+            continue
+        value, count, other = found[name]["Value"], wanted.get(name, 0), others.get(name, 0)
+        if value < count:
             findings.problem(_exceeded(found[name], count), QuotaExceeded)
+        elif value < other:
+            findings.warn(f"An alternative will be passed over. {_exceeded(found[name], other)}")
 
 
 def _find(quotas: Any, names: set[str]) -> dict[str, Mapping[str, Any]]:

@@ -1,0 +1,55 @@
+"""A Lambda function that scores answers: that it is there, can be called, and is where the jobs are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lambda_handlers.checks.findings import Findings
+from lambda_handlers.protocol.errors import error_code, service_errors
+
+# A function or a version or alias of it (Lambda API reference, FunctionName).
+FUNCTION_ARN: Final = re.compile(r"arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[\w-]{1,64}(:[\w$-]+)?")
+_EXAMPLE: Final = "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
+
+
+def functions_called(job: Mapping[str, Any]) -> list[str]:
+    """Return the ARNs of the functions that a job of these settings calls."""
+    found = (job.get("reward_function"), (job.get("processor") or {}).get("function_arn"))
+    return [arn for arn in found if arn]
+
+
+def check(findings: Findings, functions: Any, arn: str, region: str) -> None:
+    """Note why jobs of the Region cannot call a function; a warning where it may not be looked at.
+
+    Whether the jobs' role may call it is among the role's needs.
+    """
+    found = FUNCTION_ARN.fullmatch(arn)
+    if found is None:
+        findings.problem(f"The function {arn!r} has no ARN of a Lambda function: use one such as {_EXAMPLE}.")
+        return
+    if found["region"] != region:
+        findings.problem(f"The function {arn} is in another Region than the jobs: give one of {region}.")
+        return
+    try:
+        with service_errors():
+            function = functions.get_function_configuration(FunctionName=arn)
+    except Exception as error:
+        if error_code(error) == "ResourceNotFoundException":
+            findings.problem(f"The function {arn} does not exist.")
+        elif error_code(error) in ("AccessDenied", "AccessDeniedException"):
+            findings.warn(f"The function {arn} was not checked: lambda:GetFunctionConfiguration is denied.")
+        else:
+            raise
+        return
+    _judge(findings, arn, function.get("State", "Active"), function.get("StateReason"))
+
+
+def _judge(findings: Findings, arn: str, state: str, reason: str | None) -> None:
+    if state == "Inactive":
+        # Lambda sets an idle function up again when it is called, and that call fails.
+        findings.warn(f"The function {arn} is Inactive: call it once, so that the first call of a job does not fail.")
+    elif state != "Active":
+        advice = "wait until it is Active" if state == "Pending" else "put it right"
+        findings.problem(f"The function {arn} is {state}{f' ({reason})' if reason else ''}: {advice}.")
