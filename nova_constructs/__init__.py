@@ -18,25 +18,35 @@ if TYPE_CHECKING:
     from nova_constructs.data_format import DataFormat as DataFormat
     from nova_constructs.deployment import NoDeployment as NoDeployment
     from nova_constructs.deployment import OnDemand as OnDemand
-    from nova_constructs.evaluation import EvaluationTask as EvaluationTask
+    from nova_constructs.evaluation_task import HELD_OUT as HELD_OUT
+    from nova_constructs.evaluation_task import EvaluationTask as EvaluationTask
+    from nova_constructs.evaluation_task import Processor as Processor
+    from nova_constructs.instance_choice import InstanceChoice as InstanceChoice
+    from nova_constructs.mlflow_tracking import MlflowTracking as MlflowTracking
     from nova_constructs.platforms import JobVpc as JobVpc
     from nova_constructs.platforms import TrainingJobs as TrainingJobs
     from nova_constructs.quality_gate import GateCriteria as GateCriteria
     from nova_constructs.quality_gate import GateCriterion as GateCriterion
+    from nova_constructs.training_stage import TrainingStage as TrainingStage
 
 _HOMES = {
     "ConfigurationError": "checks",
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
-    "EvaluationTask": "evaluation",
+    "EvaluationTask": "evaluation_task",
     "GateCriteria": "quality_gate",
     "GateCriterion": "quality_gate",
+    "HELD_OUT": "evaluation_task",
+    "InstanceChoice": "instance_choice",
     "JobVpc": "platforms",
+    "MlflowTracking": "mlflow_tracking",
     "NoDeployment": "deployment",
     "NovaCustomization": "customization",
     "OnDemand": "deployment",
+    "Processor": "evaluation_task",
     "Split": "data_format",
     "TrainingJobs": "platforms",
+    "TrainingStage": "training_stage",
 }
 
 __all__ = sorted(_HOMES)

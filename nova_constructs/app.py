@@ -19,11 +19,14 @@ from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.customization import NovaCustomization
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
-from nova_constructs.evaluation import EvaluationTask
+from nova_constructs.evaluation_task import HELD_OUT, EvaluationTask, Processor
 from nova_constructs.handler_assets import AssetBuildError
+from nova_constructs.instance_choice import InstanceChoice
+from nova_constructs.mlflow_tracking import MlflowTracking
 from nova_constructs.platforms import JobVpc, TrainingJobs
 from nova_constructs.quality_gate import GateCriteria, GateCriterion
 from nova_constructs.settings import SettingsError, read_settings
+from nova_constructs.training_stage import TrainingStage
 
 # Set here and not in cdk.json, so that `cdk synth`, `python app.py` and the tests make the same template.
 FEATURE_FLAGS = {
@@ -58,10 +61,14 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     given["gate"] = GateCriteria(criteria=[GateCriterion(**item) for item in given["gate"]["criteria"]])
     if "data" in given:
         given["data"] = _data_format(given["data"])
+    if "further_training" in given:
+        given["further_training"] = [_training_stage(stage) for stage in given["further_training"]]
     if "cost_ceiling" in given:
         given["cost_ceiling"] = CostCeiling(**given["cost_ceiling"])
     if "deployment" in given:
         given["deployment"] = _deployment(given["deployment"])
+    if "execution_role_arn" in given:
+        given["execution_role"] = given.pop("execution_role_arn")
     if "reconcile_interval_minutes" in given:
         given["reconcile_interval"] = Duration.minutes(given.pop("reconcile_interval_minutes"))
     if "removal_policy" in given:
@@ -76,6 +83,15 @@ def _data_format(settings: Mapping[str, Any]) -> DataFormat:
     return DataFormat(**given)
 
 
+def _training_stage(settings: Mapping[str, Any]) -> TrainingStage:
+    given = dict(settings)
+    if "data" in given:
+        given["data"] = _data_format(given["data"])
+    if "platform" in given:
+        given["platform"] = _platform(given["platform"])
+    return TrainingStage(**given)
+
+
 def _platform(settings: Mapping[str, Any]) -> TrainingJobs:
     given = {name: settings[name] for name in ("instance_type", "instance_count")}
     for name in ("max_runtime", "max_pending"):
@@ -87,7 +103,11 @@ def _platform(settings: Mapping[str, Any]) -> TrainingJobs:
         given["keep_alive"] = Duration.seconds(round(settings["keep_alive_minutes"] * 60))
     if "vpc" in settings:
         given["vpc"] = JobVpc(**settings["vpc"])
-    for name in ("volume_key_arn", "encrypt_traffic", "environment", "tags"):
+    if "alternatives" in settings:
+        given["alternatives"] = [InstanceChoice(**choice) for choice in settings["alternatives"]]
+    if "mlflow" in settings:
+        given["mlflow"] = MlflowTracking(**settings["mlflow"])
+    for name in ("volume_key_arn", "encrypt_traffic", "environment", "tags", "tensorboard"):
         if name in settings:
             given[name] = settings[name]
     return TrainingJobs(**given)
@@ -97,6 +117,10 @@ def _task(settings: Mapping[str, Any]) -> EvaluationTask:
     given = dict(settings)
     if "platform" in given:
         given["platform"] = _platform(given["platform"])
+    if "processor" in given:
+        given["processor"] = Processor(**given["processor"])
+    if given.get("dataset") == HELD_OUT.value:
+        given["dataset"] = HELD_OUT
     return EvaluationTask(**given)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambda_handlers import catalog
@@ -14,12 +14,17 @@ from lambda_handlers.catalog import Technique, combinations, evaluation_task, in
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.training.stages import training_stage
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
-from nova_constructs.evaluation import EvaluationTask
+from nova_constructs.evaluation_checks import evaluation_problems
+from nova_constructs.evaluation_task import EvaluationTask
+from nova_constructs.execution_role import role_problems
+from nova_constructs.function_arn import function_problems
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.quality_gate import GateCriteria
+from nova_constructs.training_stage import TrainingStage
 
 
 class ConfigurationError(ValueError):
@@ -44,6 +49,8 @@ def check_customization(
     reward_function: str | None,
     cost_ceiling: CostCeiling | None,
     overrides: Mapping[str, Any],
+    further_training: Sequence[TrainingStage] = (),
+    execution_role: iam.IRole | str | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     problems = [
@@ -51,34 +58,44 @@ def check_customization(
         *_of_method(scope, method, data, reward_function),
         *platform.problems(),
         *data.problems(),
-        *_evaluation_problems(evaluation, platform),
+        *evaluation_problems(scope, evaluation, method=method, training=platform, data=data),
         *gate.problems([(task.task, task.subtask) for task in evaluation]),
         *_gate_metric_problems(gate),
-        *_cost_problems(cost_ceiling, platform, evaluation),
+        *role_problems(scope, execution_role),
+        *_tracking_problems(evaluation),
+        *_further_problems(scope, model, method, platform, further_training),
+        *_cost_problems(cost_ceiling, platform, further_training, evaluation),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
     if problems:
         raise ConfigurationError(scope.node.path, problems)
     _warn_of_instances(scope, "training", Work.TRAINING, model, method, platform)
+    for stage in further_training:
+        _warn_of_instances(scope, training_stage(stage.name), Work.TRAINING, model, stage.trains_by, stage.runs_on)
     for task in evaluation:
         _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
 
 
+def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
+    for task in evaluation:
+        if task.runs_on.mlflow:
+            yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
+
+
 def _cost_problems(
-    ceiling: CostCeiling | None, training: TrainingJobs, evaluation: Sequence[EvaluationTask]
+    ceiling: CostCeiling | None,
+    training: TrainingJobs,
+    further: Sequence[TrainingStage],
+    evaluation: Sequence[EvaluationTask],
 ) -> Iterable[str]:
     if ceiling:
+        more = {training_stage(stage.name): stage.runs_on for stage in further}
         jobs = {stage_name({"task": task.task, "subtask": task.subtask}): task.runs_on for task in evaluation}
-        yield from ceiling.problems({"training": training, **jobs})
+        yield from ceiling.problems({"training": training, **more, **jobs})
 
 
 BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")
-BUILT_TASKS = ("mmlu", "gen_qa")
-
-
-# A function or a version or alias of it (Lambda API reference, FunctionName).
-_FUNCTION_ARN: Final = re.compile(r"arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[\w-]{1,64}(:[\w$-]+)?")
 
 
 def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: str | None) -> Iterable[str]:
@@ -97,20 +114,47 @@ def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: s
         yield f"reward_function is given, which {method.name} does not use: leave it out"
 
 
+def _further_problems(
+    scope: Construct, model: str, method: str, platform: TrainingJobs, stages: Sequence[TrainingStage]
+) -> Iterable[str]:
+    names = [stage.name for stage in stages]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"further_training has {names.count(name)} stages named {name!r}: give each a name of its own"
+    told = {*combinations.check(model, method, platform.kind), *platform.problems()}
+    for stage in stages:
+        found = [
+            *stage.problems(),
+            *combinations.check(model, stage.trains_by, platform.kind),
+            *_goes_on(method, platform, stage),
+            *_of_method(scope, stage.trains_by, stage.data, stage.reward_arn),
+            *stage.runs_on.problems(),
+            *stage.data.problems(),
+            *_null_overrides("overrides", stage.overrides),
+        ]
+        yield from (f"further_training {stage.name!r}: {problem}" for problem in found if problem not in told)
+
+
+def _goes_on(method: str, platform: TrainingJobs, stage: TrainingStage) -> Iterable[str]:
+    """Yield why a checkpoint of the customization's method and platform is none that the stage can go on from."""
+    try:
+        before, after = catalog.method(method), catalog.method(stage.trains_by)
+    except UnknownNameError:
+        return  # told by the combination check, with the nearest name
+    if before.full_rank != after.full_rank:
+        ranks = {True: "at full rank", False: "by LoRA"}
+        yield (
+            f"method {after.name} trains {ranks[after.full_rank]}, and {before.name}, which the customization begins "
+            f"with, {ranks[before.full_rank]}: all stages need the same rank"
+        )
+    if stage.runs_on.kind != platform.kind:
+        yield f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need the same platform"
+
+
 def _reward_problems(scope: Construct, method: str, arn: str | None) -> Iterable[str]:
     if arn is None:
         yield f"{method} needs a reward_function: give the ARN of the Lambda function that scores answers"
         return
-    if Token.is_unresolved(arn):
-        return
-    found, region = _FUNCTION_ARN.fullmatch(arn), Stack.of(scope).region
-    if found is None:
-        yield (
-            f"reward_function is {arn!r}: use the ARN of a Lambda function, such as "
-            "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
-        )
-    elif not Token.is_unresolved(region) and found["region"] != region:
-        yield f"reward_function is in {found['region']}, the stack in {region}: use a function of the same Region"
+    yield from function_problems(scope, "reward_function", arn)
 
 
 def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:
@@ -129,41 +173,20 @@ def _gate_metric_problems(gate: GateCriteria) -> Iterable[str]:
             yield f"gate names task {criterion.task!r}, which has several metrics: name one, for instance metric: f1"
 
 
-def _evaluation_problems(evaluation: Sequence[EvaluationTask], training: TrainingJobs) -> Iterable[str]:
-    if not evaluation:
-        yield "evaluation has no tasks: give at least one, since nothing is deployed that was not measured"
-    seen = set()
-    for task in evaluation:
-        told = training.problems()  # those of the default platform, which stands in the same VPC
-        yield from (f"evaluation {task.task!r}: {found}" for found in task.runs_on.problems() if found not in told)
-        if (task.task, task.subtask) in seen:
-            yield f"evaluation names task {task.task!r} twice: once is enough"
-        seen.add((task.task, task.subtask))
-        try:
-            known = evaluation_task(task.task)
-        except UnknownNameError:
-            continue  # already told by the combination check, with the nearest name
-        if task.task not in BUILT_TASKS:
-            yield f"evaluation task {task.task!r} is not run by this version: use {' or '.join(BUILT_TASKS)}"
-        if task.subtask is not None and task.subtask not in known.subtasks:
-            allowed = ", ".join(known.subtasks) or "none"
-            yield f"evaluation task {task.task!r} has no subtask {task.subtask!r}: use {allowed}"
-        if known.takes_data and not task.dataset:
-            yield f"evaluation task {task.task!r} needs a dataset: name its key, for instance evaluation/gen_qa.jsonl"
-        if not known.takes_data and task.dataset:
-            yield f"evaluation task {task.task!r} takes no dataset, got {task.dataset!r}: leave it out"
-
-
 def _warn_of_instances(
     scope: Construct, subject: str, work: Work, model: str, method: str, platform: TrainingJobs
 ) -> None:
-    found = instances.check(
-        work,
-        model,
-        method,
-        platform.kind,
-        instance_type=platform.instance_type,
-        instance_count=platform.instance_count,
-    )
+    found = [
+        message
+        for choice in platform.choices
+        for message in instances.check(
+            work,
+            model,
+            method,
+            platform.kind,
+            instance_type=choice.instance_type,
+            instance_count=choice.instance_count,
+        )
+    ]
     for number, message in enumerate(found):
         Annotations.of(scope).add_warning_v2(f"nova-constructs:instances-{subject}-{number}", message)

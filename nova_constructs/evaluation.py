@@ -6,60 +6,17 @@ Errors: `EvaluationFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
+from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
-from nova_constructs.platforms import TrainingJobs
 from nova_constructs.run_plan import read_recipes
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import job_submitter, output_reader
-
-
-def _one_p5() -> TrainingJobs:
-    return TrainingJobs(instance_type="ml.p5.48xlarge", instance_count=1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluationTask:
-    """One evaluation: a public benchmark, or `gen_qa` on your own set.
-
-    `dataset` is a key under `evaluation/` of the incoming bucket whose file name is `gen_qa.jsonl`, as the container
-    expects. `overrides` change recipe values. `platform` defaults to one ml.p5.48xlarge in the VPC of training, with
-    its traffic encryption and tags.
-    """
-
-    task: str
-    subtask: str | None = None
-    dataset: str | None = None
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    platform: TrainingJobs | None = None
-
-    def beside(self, training: TrainingJobs) -> EvaluationTask:
-        """Return the task with a platform: its own, or the default one beside that of training."""
-        return self if self.platform else replace(self, platform=_one_p5().protected_as(training))
-
-    @property
-    def runs_on(self) -> TrainingJobs:
-        """The platform."""
-        return self.platform or _one_p5()
-
-    def config(self, store: ArtifactStore) -> dict[str, Any]:
-        """Return the task as the functions read it."""
-        key = self.dataset and EVALUATION_PREFIX + self.dataset.removeprefix(EVALUATION_PREFIX)
-        return {
-            "task": self.task,
-            "subtask": self.subtask,
-            "dataset_uri": store.incoming.s3_url_for_object(key) if key else None,
-            "overrides": dict(self.overrides),
-            **self.runs_on.config(),
-        }
 
 
 class Evaluation(Stage):
@@ -88,7 +45,7 @@ class Evaluation(Stage):
         self.run_in_order(side_by_side)
 
     def _branch(self, task: EvaluationTask) -> sfn.IChainable:
-        name = f"{task.task}-{task.subtask}" if task.subtask else task.task
+        name = task.name
         settings = task.config(self._workshop.store)
         submit = job_task(
             self,

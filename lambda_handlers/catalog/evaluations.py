@@ -26,8 +26,9 @@ class RecipeKind(StrEnum):
 class EvaluationTask:
     """Describe one task.
 
-    `versions` are the model versions it exists for. `takes_data` tells the tasks that need a dataset of your own from
-    the benchmarks, which bring theirs and refuse one.
+    `versions` are the model versions it exists for. `data_file` is the name under which the container looks for the
+    dataset of your own that the task needs (AWS; of rft_eval no source names it); benchmarks bring their data. A
+    function of your own may score answers where `takes_processor`, and a reward function has to where `takes_reward`.
     """
 
     name: str
@@ -35,12 +36,30 @@ class EvaluationTask:
     metric: str
     recipe_kind: RecipeKind
     subtasks: tuple[str, ...] = ()
-    takes_data: bool = False
+    data_file: str | None = None
+    takes_processor: bool = False
+    takes_reward: bool = False
     versions: tuple[int, ...] = (1, 2)
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether the task needs a dataset of your own."""
+        return self.data_file is not None
 
     def problems(self, *, subtask: str | None = None, has_dataset: bool = False) -> list[str]:
         """Return what is wrong with asking for this subtask and giving (or not giving) a dataset."""
         return [*self._subtask_problems(subtask), *self._dataset_problems(has_dataset)]
+
+    def function_problems(self, *, has_processor: bool, has_reward: bool) -> list[str]:
+        """Return what is wrong with giving (or not giving) a processor and a reward function."""
+        found = []
+        if has_processor and not self.takes_processor:
+            found.append(f"Evaluation task {self.name} takes no processor, only gen_qa does; leave it out.")
+        if has_reward and not self.takes_reward:
+            found.append(f"Evaluation task {self.name} takes no reward_function, only rft_eval does; leave it out.")
+        if self.takes_reward and not has_reward:
+            found.append(f"Evaluation task {self.name} needs a reward_function, which scores the answers.")
+        return found
 
     def _subtask_problems(self, subtask: str | None) -> list[str]:
         if not subtask or subtask in self.subtasks:
@@ -69,10 +88,28 @@ def _benchmark(
     return EvaluationTask(name=name, strategy=strategy, metric=metric, recipe_kind=kind, subtasks=subtasks)
 
 
-def _own_data(name: str, strategy: str, kind: RecipeKind, versions: tuple[int, ...] = (1, 2)) -> EvaluationTask:
+def _judge(name: str, kind: RecipeKind, version: int) -> EvaluationTask:
     return EvaluationTask(
-        name=name, strategy=strategy, metric="all", recipe_kind=kind, takes_data=True, versions=versions
+        name=name, strategy="judge", metric="all", recipe_kind=kind, data_file="llm_judge.jsonl", versions=(version,)
     )
+
+
+_GEN_QA = EvaluationTask(
+    name="gen_qa",
+    strategy="gen_qa",
+    metric="all",
+    recipe_kind=RecipeKind.OWN_DATASET,
+    data_file="gen_qa.jsonl",
+    takes_processor=True,
+)
+_RFT_EVAL = EvaluationTask(
+    name="rft_eval",
+    strategy="rft_eval",
+    metric="all",
+    recipe_kind=RecipeKind.REWARD,
+    data_file="rft_eval.jsonl",
+    takes_reward=True,
+)
 
 
 _TASKS = (
@@ -82,13 +119,18 @@ _TASKS = (
     _benchmark("gpqa", "zs_cot", "accuracy"),
     _benchmark("math", "zs_cot", "exact_match", subtasks.MATH),
     _benchmark("strong_reject", "zs", "deflection", subtasks.STRONG_REJECT),
-    _own_data("gen_qa", "gen_qa", RecipeKind.OWN_DATASET),
+    _GEN_QA,
     _benchmark("ifeval", "zs", "accuracy"),
     _benchmark("mmmu", "zs_cot", "accuracy", subtasks.MMMU, RecipeKind.MULTIMODAL_BENCHMARK),
-    _own_data("llm_judge", "judge", RecipeKind.JUDGE, versions=(1,)),
-    _own_data("rubric_llm_judge", "judge", RecipeKind.RUBRIC_JUDGE, versions=(2,)),
-    _own_data("rft_eval", "rft_eval", RecipeKind.REWARD),
+    _judge("llm_judge", RecipeKind.JUDGE, 1),
+    _judge("rubric_llm_judge", RecipeKind.RUBRIC_JUDGE, 2),
+    _RFT_EVAL,
 )
+
+AGGREGATIONS = ("average", "min", "max", "sum")
+"""How scores of a processor become one (Nova evaluation recipes, processor.aggregation)."""
+LAMBDA_TYPES = ("rft", "custom_metrics")
+"""What a processor is: a reward function as in training, or one with metrics of its own (processor.lambda_type)."""
 
 EVALUATION_TASKS: Mapping[str, EvaluationTask] = MappingProxyType({task.name: task for task in _TASKS})
 

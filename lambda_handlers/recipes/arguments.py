@@ -49,13 +49,16 @@ def evaluation_arguments(
     data_uri: str = "",
     output_uri: str = "",
     reward_lambda_arn: str | None = None,
-    lambda_arn: str | None = None,
+    processor: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Return the arguments of an evaluation recipe.
 
     `model_path` is the S3 URI of a checkpoint or the model's published path. On training jobs `data_uri` and
-    `output_uri` stay empty, never null: data comes through the job's channel (AWS documentation).
+    `output_uri` stay empty, never null: data comes through the job's channel (AWS documentation). `processor` is the
+    function that scores answers to questions of one's own: `function_arn`, `lambda_type`, `preprocessing`,
+    `postprocessing` and `aggregation`.
     """
+    scoring = processor or {}
     return {
         "name": name,
         "model_type": model.model_type,
@@ -68,7 +71,11 @@ def evaluation_arguments(
         "metric": task.metric,
         "subtask": subtask,
         "reward_lambda_arn": reward_lambda_arn,
-        "lambda_arn": lambda_arn,
+        "lambda_arn": scoring.get("function_arn"),
+        "lambda_type": scoring.get("lambda_type"),
+        "preprocessing.enabled": scoring.get("preprocessing"),
+        "postprocessing.enabled": scoring.get("postprocessing"),
+        "aggregation": scoring.get("aggregation"),
     }
 
 

@@ -9,7 +9,16 @@ from typing import Any, Final
 from lambda_handlers import catalog
 from lambda_handlers.catalog import EvaluationTask, NovaModel, TrainingMethod
 from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
-from lambda_handlers.recipes import OwnRecipe, Recipe, evaluation_arguments, hub, render, training_arguments
+from lambda_handlers.recipes import (
+    OwnRecipe,
+    Recipe,
+    evaluation_arguments,
+    hub,
+    render,
+    training_arguments,
+)
+from lambda_handlers.recipes.finding import FoundRecipe, find
+from lambda_handlers.recipes.hub_record import HubRecord
 
 RECIPE_FILE: Final = "recipe.yaml"
 
@@ -39,9 +48,13 @@ class Recipes:
     """Resolve recipes of one model against one version of its hub content."""
 
     def __init__(self, *, sagemaker: Any, s3: Any, model: NovaModel, content_version: str | None) -> None:
-        self._s3 = s3
+        self._record = HubRecord(sagemaker, s3)
         self.model = model
-        self.content = hub.fetch(sagemaker, model, content_version)
+        self.content = hub.fetch(self._record, model, content_version)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Return what the hub has given so far, by file name, so that a recipe can be made again and looked into."""
+        return self._record.files()
 
     def training(
         self,
@@ -52,14 +65,17 @@ class Recipes:
         overrides: Mapping[str, Any],
         locations: Locations,
         own: OwnRecipe | None = None,
+        model_path: str | None = None,
     ) -> ResolvedRecipe:
         """Return the recipe of a training job, by the user's own recipe where there is one.
+
+        `model_path` is the checkpoint to continue from, by default the model as Amazon publishes it.
 
         Raises:
             RecipeInvalid: With every problem of the values.
             UnsupportedCombination: The hub has no such recipe.
         """
-        found, template = self._template(method, settings)
+        found = self._found(method, settings)
 
         def rendered(data_uri: str, output_uri: str) -> Recipe:
             arguments = training_arguments(
@@ -68,12 +84,13 @@ class Recipes:
                 replicas=settings["instance_count"],
                 data_uri=data_uri,
                 output_uri=output_uri,
+                model_path=model_path,
                 reward_lambda_arn=settings.get("reward_function"),
             )
-            return render(template.template, template.spec, arguments, overrides, own)
+            return render(found.template.template, found.template.spec, arguments, overrides, own)
 
         return ResolvedRecipe(
-            image_uri=found.image_uri,
+            image_uri=found.entry.image_uri,
             recipe=rendered(locations.data_uri, locations.output_uri),
             identity=rendered("", "").sha256,
         )
@@ -81,29 +98,38 @@ class Recipes:
     def evaluation(self, *, settings: Mapping[str, Any], name: str, model_path: str) -> ResolvedRecipe:
         """Return the recipe of an evaluation job of the model at `model_path`."""
         task = checked_task(settings)
-        found, template = self._template(task, settings)
+        found = self._found(task, settings)
         arguments = evaluation_arguments(
             model=self.model,
             task=task,
             name=name,
             model_path=model_path,
             subtask=settings.get("subtask"),
+            reward_lambda_arn=settings.get("reward_function"),
+            processor=settings.get("processor"),
         )
-        recipe = render(template.template, template.spec, arguments, settings.get("overrides") or {})
-        return ResolvedRecipe(image_uri=found.image_uri, recipe=recipe, identity=recipe.sha256)
+        recipe = render(found.template.template, found.template.spec, arguments, settings.get("overrides") or {})
+        return ResolvedRecipe(image_uri=found.entry.image_uri, recipe=recipe, identity=recipe.sha256)
 
-    def _template(
-        self, work: TrainingMethod | EvaluationTask, settings: Mapping[str, Any]
-    ) -> tuple[hub.HubRecipe, hub.RecipeTemplate]:
+    def _found(self, work: TrainingMethod | EvaluationTask, settings: Mapping[str, Any]) -> FoundRecipe:
         platform = catalog.platform(settings.get("platform", catalog.Platform.SMTJ))
-        found = hub.select(self.content, work, platform, settings["instance_type"])
-        return found, hub.load_template(self._s3, found)
+        found = find(self._record, self.content, work, platform, settings["instance_type"])
+        if not found.entry.image_uri and platform is catalog.Platform.SMTJ:
+            region = self.content.arn.split(":")[3]
+            raise UnsupportedCombination(
+                f"The recipe for {work.name} for {self.model.name} has no container image in {region}."
+            )
+        return found
 
 
 def checked_task(settings: Mapping[str, Any]) -> EvaluationTask:
-    """Return the evaluation task of the settings; raise InvalidRequest if subtask or dataset do not go with it."""
+    """Return the evaluation task of the settings; raise InvalidRequest for what does not go with it."""
     task = catalog.evaluation_task(settings["task"])
-    found = task.problems(subtask=settings.get("subtask"), has_dataset=bool(settings.get("dataset_uri")))
+    has_dataset = bool(settings.get("dataset_uri") or settings.get("held_out"))
+    found = task.problems(subtask=settings.get("subtask"), has_dataset=has_dataset)
+    found += task.function_problems(
+        has_processor=bool(settings.get("processor")), has_reward=bool(settings.get("reward_function"))
+    )
     if found:
         raise InvalidRequest(f"The evaluation {task.name} is not valid.", problems=found)
     return task

@@ -5,39 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
-from lambda_handlers.evaluation import job
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import InvalidRequest
-from lambda_handlers.recipes import hub_snapshot as hub
-from tests.training.training_support import RUN, MemoryS3
-
-CHECKPOINT = "s3://customer-escrow-123456789012-smtj-abc/job-1"
-TASK: dict[str, Any] = {
-    "task": "mmlu",
-    "subtask": None,
-    "dataset_uri": None,
-    "overrides": {},
-    "instance_type": "ml.p5.48xlarge",
-    "instance_count": 1,
-    "max_runtime_seconds": 3600,
-    "max_pending_seconds": None,
-}
-
-
-class Hub:
-    def describe_hub_content(self, **request: Any) -> Any:
-        return hub.hub_content(request["HubContentName"], "us-east-1", request.get("HubContentVersion"))
-
-
-def request(**task: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    s3 = MemoryS3({f"s3://{hub.bucket('us-east-1')}/{key}": content for key, content in hub.objects().items()})
-    event = {"run": RUN, "task": {**TASK, **task}, "checkpoint_uri": CHECKPOINT, "config": {"model": "NOVA_LITE_2"}}
-    places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "slug": "demo", "key_arn": "arn:key"}
-    made = job.request(event, s3=s3, sagemaker=Hub(), **places)
-    stage = stage_name(event["task"])
-    return made, yaml.safe_load(s3.objects[f"s3://artifacts-bucket/runs/run-1/{stage}/recipe/recipe.yaml"])
+from tests.evaluation.evaluation_support import CHECKPOINT, request
 
 
 def test_a_benchmark_brings_its_own_data() -> None:
