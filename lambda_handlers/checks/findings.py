@@ -46,18 +46,24 @@ class Findings:
         """Note one problem."""
         self._problems.append((kind, text))
 
-    def warn(self, text: str) -> None:
-        """Note what somebody should know, once."""
-        if text not in self.warnings:
+    def warn(self, text: str, *, unless_told: str = "") -> None:
+        """Note what somebody should know, once, and not if the same is told in these other words."""
+        if text not in self.warnings and unless_told not in self.warnings:
             self.warnings.append(text)
 
     @contextmanager
-    def checking(self, subject: str = "") -> Iterator[None]:
-        """Note the problems of an error of `ORDER` that leaves the block, each under its subject; pass on any other."""
+    def checking(self, subject: str = "", *, unless_told_of: str = "") -> Iterator[None]:
+        """Note the problems of an error of `ORDER` that leaves the block, each under its subject; pass on any other.
+
+        A problem that is told of the subject `unless_told_of` already is left out.
+        """
         try:
             yield
         except ORDER as error:
+            told = self.problems
             for text in error.problems or (error.message,):
+                if unless_told_of and f"{unless_told_of}: {text}" in told:
+                    continue
                 self.problem(f"{subject}: {text}" if subject else text, type(error))
 
     def raise_all(self) -> None:

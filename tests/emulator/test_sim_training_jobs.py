@@ -206,6 +206,17 @@ def test_a_job_without_capacity_is_pending_until_its_limit_and_then_ends(world: 
     assert failed["FailureReason"].startswith("CapacityError: ")
 
 
+def test_capacity_can_be_lacking_of_one_instance_type(world: World) -> None:
+    sagemaker = world.client("sagemaker")
+    world.faults.no_capacity(instance_type="ml.p5.48xlarge")
+    limit = {"MaxRuntimeInSeconds": 7200, "MaxPendingTimeInSeconds": 3600}
+    for name, wanted in (("demo-a", "ml.p5.48xlarge"), ("demo-b", "ml.p5en.48xlarge")):
+        resources = {"InstanceType": wanted, "InstanceCount": 4, "VolumeSizeInGB": 30}
+        sagemaker.create_training_job(**training_request(name, StoppingCondition=limit, ResourceConfig=resources))
+    assert finish(sagemaker, "demo-a")["TrainingJobStatus"] == "Stopped"
+    assert finish(sagemaker, "demo-b")["TrainingJobStatus"] == "Completed"
+
+
 def test_output_can_be_left_out(world: World) -> None:
     world.faults.omit_output("training")
     sagemaker = world.client("sagemaker")

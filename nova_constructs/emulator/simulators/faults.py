@@ -47,12 +47,20 @@ class Faults:
         """Stop matching training jobs while they train, as somebody in the console would."""
         self._add("stop_job", _by_name(match), remaining=times)
 
-    def no_capacity(self, match: Match, reason: str | None = None, times: int | None = None) -> None:
+    def no_capacity(
+        self, match: Match = "", reason: str | None = None, times: int | None = None, instance_type: str | None = None
+    ) -> None:
         """Give matching training jobs no instances: they end Stopped after MaxPendingTimeInSeconds.
 
         With a `reason`, such as "CapacityError: Unable to provision requested ML compute capacity.", they fail by then.
+        With an `instance_type` only jobs on that type are meant; the default `match` is any job.
         """
-        self._add("no_capacity", _by_name(match), text=reason or "", remaining=times)
+        by_name = _by_name(match)
+
+        def lacks(name: str, tags: Mapping[str, str], on: str) -> bool:
+            return instance_type in (None, on) and by_name(name, tags)
+
+        self._add("no_capacity", lacks, text=reason or "", remaining=times)
 
     def never_finish(self, match: Match, times: int | None = None) -> None:
         """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
@@ -132,9 +140,12 @@ class Faults:
             return 0
         return 2 if self._take("duplicate_event", detail_type) else 1
 
-    def reason(self, kind: str, name: str, tags: Mapping[str, str]) -> str | None:
-        """Return the text of a fault of this kind for a resource, using it up, or None."""
-        rule = self._take(kind, name, tags)
+    def reason(self, kind: str, name: str, tags: Mapping[str, str], *more: str) -> str | None:
+        """Return the text of a fault of this kind for a resource, using it up, or None.
+
+        `more` is what else such a fault looks at: the instance type for `no_capacity`.
+        """
+        rule = self._take(kind, name, tags, *more)
         return rule.text if rule else None
 
     def applies(self, kind: str, name: str, tags: Mapping[str, str]) -> bool:

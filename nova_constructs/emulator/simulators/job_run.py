@@ -109,7 +109,8 @@ class JobRun:
         self._enter("Completed", status="Completed")
 
     def _await_capacity(self) -> None:
-        reason = self._state.faults.reason("no_capacity", self._job.name, self._job.tags)
+        wanted = str(self._job.request["ResourceConfig"]["InstanceType"])
+        reason = self._state.faults.reason("no_capacity", self._job.name, self._job.tags, wanted)
         if reason is None:
             return
         limit = (self._job.request.get("StoppingCondition") or {}).get("MaxPendingTimeInSeconds", _LONGEST_PENDING)
