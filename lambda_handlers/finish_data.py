@@ -17,8 +17,8 @@ from lambda_handlers.protocol.ledger import LedgerClient
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return where the training data is, once every shard has been assembled."""
     request = StageRequest.parse(event)
-    objects = ShardObjects.of_environment(client("s3"), request.run.id)
+    objects = ShardObjects.of_environment(client("s3"), request.place)
     with service_errors():
         prepared, manifest_uri = finish(request, objects, event["done"], event["reduced"])
         ledger = LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"])
-        return record(prepared, manifest_uri, run_id=request.run.id, planned=request.inputs, ledger=ledger)
+        return record(prepared, manifest_uri, request=request, ledger=ledger)

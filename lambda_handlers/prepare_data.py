@@ -15,5 +15,5 @@ from lambda_handlers.protocol.ledger import LedgerClient
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Prepare the dataset that the plan pinned, or return its shards."""
     request = StageRequest.parse(event)
-    objects = ShardObjects.of_environment(client("s3"), request.run.id)
+    objects = ShardObjects.of_environment(client("s3"), request.place)
     return prepare_or_cut(request, objects, LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]))

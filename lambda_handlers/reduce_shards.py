@@ -14,6 +14,6 @@ from lambda_handlers.protocol.errors import service_errors
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return how many rows go where, once every shard has been transformed."""
     request = StageRequest.parse(event)
-    objects = ShardObjects.of_environment(client("s3"), request.run.id)
+    objects = ShardObjects.of_environment(client("s3"), request.place)
     with service_errors():
         return reduce(request, objects, event["done"])

@@ -15,6 +15,6 @@ from lambda_handlers.protocol.errors import service_errors
 def handler(event: dict[str, Any], _context: object) -> None:
     """Make the rows, the index and the summary of the shard."""
     request = StageRequest.parse(event)
-    objects = ShardObjects.of_environment(client("s3"), request.run.id)
+    objects = ShardObjects.of_environment(client("s3"), request.place)
     with service_errors():
         transform(objects, Shard.parse(event["shard"]), request)

@@ -25,25 +25,33 @@ if TYPE_CHECKING:
     from nova_constructs.mlflow_tracking import MlflowTracking as MlflowTracking
     from nova_constructs.platforms import JobVpc as JobVpc
     from nova_constructs.platforms import TrainingJobs as TrainingJobs
-    from nova_constructs.quality_gate import GateCriteria as GateCriteria
-    from nova_constructs.quality_gate import GateCriterion as GateCriterion
+    from nova_constructs.quality_gate import BetterThanBase as BetterThanBase
+    from nova_constructs.quality_gate import Floor as Floor
+    from nova_constructs.quality_gate import GeneralAbilityFloor as GeneralAbilityFloor
+    from nova_constructs.quality_gate import MinimumSamples as MinimumSamples
+    from nova_constructs.quality_gate import NotWorseThanProduction as NotWorseThanProduction
+    from nova_constructs.quality_gate import QualityGate as QualityGate
     from nova_constructs.training_stage import TrainingStage as TrainingStage
 
 _HOMES = {
+    "BetterThanBase": "quality_gate",
     "ConfigurationError": "checks",
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
     "EvaluationTask": "evaluation_task",
-    "GateCriteria": "quality_gate",
-    "GateCriterion": "quality_gate",
+    "Floor": "quality_gate",
+    "GeneralAbilityFloor": "quality_gate",
     "HELD_OUT": "evaluation_task",
     "InstanceChoice": "instance_choice",
     "JobVpc": "platforms",
+    "MinimumSamples": "quality_gate",
     "MlflowTracking": "mlflow_tracking",
     "NoDeployment": "deployment",
+    "NotWorseThanProduction": "quality_gate",
     "NovaCustomization": "customization",
     "OnDemand": "deployment",
     "Processor": "evaluation_task",
+    "QualityGate": "quality_gate",
     "Split": "data_format",
     "TrainingJobs": "platforms",
     "TrainingStage": "training_stage",

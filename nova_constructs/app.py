@@ -14,6 +14,7 @@ from typing import Any
 from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
 
 from lambda_handlers.datasets.preparation import Split
+from lambda_handlers.protocol.errors import InvalidRequest
 from nova_constructs.checks import ConfigurationError
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.customization import NovaCustomization
@@ -24,7 +25,7 @@ from nova_constructs.handler_assets import AssetBuildError
 from nova_constructs.instance_choice import InstanceChoice
 from nova_constructs.mlflow_tracking import MlflowTracking
 from nova_constructs.platforms import JobVpc, TrainingJobs
-from nova_constructs.quality_gate import GateCriteria, GateCriterion
+from nova_constructs.quality_gate import QualityGate
 from nova_constructs.settings import SettingsError, read_settings
 from nova_constructs.training_stage import TrainingStage
 
@@ -58,7 +59,7 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(settings)
     given["platform"] = _platform(given["platform"])
     given["evaluation"] = [_task(task) for task in given["evaluation"]]
-    given["gate"] = GateCriteria(criteria=[GateCriterion(**item) for item in given["gate"]["criteria"]])
+    given["gate"] = _gate(given["gate"])
     if "data" in given:
         given["data"] = _data_format(given["data"])
     if "further_training" in given:
@@ -122,6 +123,13 @@ def _task(settings: Mapping[str, Any]) -> EvaluationTask:
     if given.get("dataset") == HELD_OUT.value:
         given["dataset"] = HELD_OUT
     return EvaluationTask(**given)
+
+
+def _gate(settings: Mapping[str, Any]) -> QualityGate:
+    try:
+        return QualityGate.from_settings(settings)
+    except InvalidRequest as error:
+        raise SettingsError(f"gate cannot be used: {error}") from None
 
 
 def _deployment(settings: Mapping[str, Any]) -> OnDemand | NoDeployment:

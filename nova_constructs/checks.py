@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambda_handlers import catalog
-from lambda_handlers.catalog import Technique, combinations, evaluation_task, instances
+from lambda_handlers.catalog import Technique, combinations, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.evaluation.stages import stage_name
@@ -22,8 +22,9 @@ from nova_constructs.evaluation_checks import evaluation_problems
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import role_problems
 from nova_constructs.function_arn import function_problems
+from nova_constructs.gate_checks import gate_problems
 from nova_constructs.platforms import TrainingJobs
-from nova_constructs.quality_gate import GateCriteria
+from nova_constructs.quality_gate import QualityGate
 from nova_constructs.training_stage import TrainingStage
 
 
@@ -44,7 +45,7 @@ def check_customization(
     platform: TrainingJobs,
     data: DataFormat,
     evaluation: Sequence[EvaluationTask],
-    gate: GateCriteria,
+    gate: QualityGate,
     deployment: OnDemand | NoDeployment,
     reward_function: str | None,
     cost_ceiling: CostCeiling | None,
@@ -59,8 +60,7 @@ def check_customization(
         *platform.problems(),
         *data.problems(),
         *evaluation_problems(scope, evaluation, method=method, training=platform, data=data),
-        *gate.problems([(task.task, task.subtask) for task in evaluation]),
-        *_gate_metric_problems(gate),
+        *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
@@ -161,16 +161,6 @@ def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:
     for name, value in overrides.items():
         if value is None:
             yield f"{where}: {name} is null, which would be dropped on the way: give a value, or leave it out"
-
-
-def _gate_metric_problems(gate: GateCriteria) -> Iterable[str]:
-    for criterion in gate.criteria:
-        try:
-            known = evaluation_task(criterion.task)
-        except UnknownNameError:
-            continue  # told as a task that is not evaluated
-        if known.metric == "all" and not criterion.metric:
-            yield f"gate names task {criterion.task!r}, which has several metrics: name one, for instance metric: f1"
 
 
 def _warn_of_instances(

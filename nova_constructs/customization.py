@@ -19,20 +19,22 @@ from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
 from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
-from nova_constructs.evaluation import Evaluation, EvaluationTask
+from nova_constructs.evaluation import Evaluation
+from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
 from nova_constructs.handler_assets import handler_code
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
 from nova_constructs.job_waiting import JobWaiting
 from nova_constructs.platforms import TrainingJobs
-from nova_constructs.quality_gate import GateCriteria, QualityGate
+from nova_constructs.quality_gate import GateStage, QualityGate
 from nova_constructs.run_closing import RunClosing
 from nova_constructs.run_control import RunControl
 from nova_constructs.run_ledger import RunLedger
 from nova_constructs.run_plan import RunPlan
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import Training
+from nova_constructs.training_stage import TrainingStage
 from nova_constructs.triggers import DatasetTrigger
 
 
@@ -52,11 +54,13 @@ class NovaCustomization(Construct):
         method: str,
         platform: TrainingJobs,
         evaluation: Sequence[EvaluationTask],
-        gate: GateCriteria,
+        gate: QualityGate,
         data: DataFormat | None = None,
+        further_training: Sequence[TrainingStage] = (),
         deployment: OnDemand | NoDeployment | None = None,
         reward_function: str | lambda_.IFunction | None = None,
         cost_ceiling: CostCeiling | None = None,
+        execution_role: iam.IRole | str | None = None,
         overrides: Mapping[str, Any] | None = None,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -64,34 +68,38 @@ class NovaCustomization(Construct):
         """Create the workflow.
 
         `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `deployment` defaults to OnDemand();
-        with NoDeployment() a run ends once its model was evaluated. `reward_function` scores answers in reinforcement
-        fine-tuning: the function or its ARN, which the jobs' role may call and no other. With a `cost_ceiling`, jobs
-        that may cost more are an error. `overrides` change recipe values and can be overridden again by an execution's
-        input. `reconcile_interval` defaults to 5 minutes. Stateful resources are kept when the stack goes, unless
+        with NoDeployment() a run ends once its model was evaluated. `further_training` stages train in order, each from
+        the checkpoint of the one before it; the last one's is evaluated and deployed. `reward_function` scores answers
+        in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
+        further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
+        values of the first training and can be overridden again by an execution's input. `reconcile_interval` defaults to 5 minutes. Stateful resources are kept when the stack goes, unless
         `removal_policy` says otherwise. Raises ConfigurationError with every problem at once, each under the path of
         this construct.
         """
         super().__init__(scope, construct_id)
         data, deployment = data or DataFormat(), deployment or OnDemand()
         evaluation = [task.beside(platform) for task in evaluation]
+        further = [stage.after(method, platform) for stage in further_training]
         given = reward_function
         reward = given if given is None or isinstance(given, str) else given.function_arn
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
-            overrides=overrides or {},
+            overrides=overrides or {}, further_training=further, execution_role=execution_role,
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
-        self.workshop = self._shared(reconcile_interval, removal_policy)
-        platforms = [platform, *(task.runs_on for task in evaluation)]
+        self.workshop = self._shared(deployment.kind is not None, reconcile_interval, removal_policy)
+        platforms = [platform, *(stage.runs_on for stage in further), *(task.runs_on for task in evaluation)]
+        rewards = [arn for arn in (reward, *(stage.reward_arn for stage in further)) if arn]
+        functions = [*rewards, *(function for task in evaluation for function in task.functions)]
         self.execution_role = ExecutionRole(
-            self, "ExecutionRole", store=self.store, platforms=platforms, reward_function=reward
+            self, "ExecutionRole", store=self.store, platforms=platforms, functions=functions, given=execution_role
         )
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
-        config = self._config(platform, data, evaluation, gate, deployment, reward, overrides or {})
-        self._create_stages(config, platform, data, evaluation, gate, deployment)
+        config = self._config(platform, data, further, evaluation, gate, deployment, reward, overrides or {})
+        self._create_stages(config, platform, data, further, evaluation, gate, deployment)
         self.state_machine = self._state_machine()
         self._connect()
         self._outputs()
@@ -115,7 +123,9 @@ class NovaCustomization(Construct):
             retention_period=Duration.days(14),
         )
 
-    def _shared(self, reconcile_interval: Duration | None, removal_policy: RemovalPolicy) -> Workshop:
+    def _shared(
+        self, deploys: bool, reconcile_interval: Duration | None, removal_policy: RemovalPolicy
+    ) -> Workshop:
         store = ArtifactStore(self, "Store", removal_policy=removal_policy)
         ledger = RunLedger(self, "Ledger", store=store, removal_policy=removal_policy)
         control = RunControl(self, "Control", identity=self.identity, store=store, removal_policy=removal_policy)
@@ -127,6 +137,7 @@ class NovaCustomization(Construct):
             ledger=ledger,
             control=control,
             undelivered=self.undelivered,
+            deploys=deploys,
             reconcile_interval=reconcile_interval,
             removal_policy=removal_policy,
         )
@@ -136,8 +147,9 @@ class NovaCustomization(Construct):
         self,
         platform: TrainingJobs,
         data: DataFormat,
+        further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
-        gate: GateCriteria,
+        gate: QualityGate,
         deployment: OnDemand | NoDeployment,
         reward_function: str | None,
         overrides: Mapping[str, Any],
@@ -150,8 +162,9 @@ class NovaCustomization(Construct):
             "training": platform.config() | ({"reward_function": reward_function} if reward_function else {}),
             "overrides": dict(overrides),
             **data.config(self.store),
+            "further_training": [stage.config(self.store) for stage in further],
             "evaluation": [task.config(self.store) for task in evaluation],
-            "gate": {"criteria": [criterion.config() for criterion in gate.criteria]},
+            "gate": gate.config(),
             "deployment": {"target": deployment.kind} if deployment.kind else None,
             "code_version": handler_code().sha256,
         }
@@ -161,21 +174,26 @@ class NovaCustomization(Construct):
         config: Mapping[str, Any],
         platform: TrainingJobs,
         data: DataFormat,
+        further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
-        gate: GateCriteria,
+        gate: QualityGate,
         deployment: OnDemand | NoDeployment,
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
         self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
-        self.data = DataPreparation(self, "Data", workshop=workshop, model=model, method=method, data=data)
+        self.data = DataPreparation(
+            self, "Data", workshop=workshop, model=model, method=method, data=data, further=further
+        )
         self.training = Training(
             self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform,
-            validates=data.validates,
+            validates=data.validates, further=further,
         )  # fmt: skip
         self.evaluation = Evaluation(
             self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation
         )
-        self.gate = QualityGate(self, "Gate", workshop=workshop, gate=gate)
+        self.gate = GateStage(
+            self, "Gate", workshop=workshop, gate=gate, evaluated=[(task.task, task.subtask) for task in evaluation]
+        )
         self.deployment = (
             Deployment(self, "Deployment", workshop=workshop, target=deployment)
             if isinstance(deployment, OnDemand)

@@ -1,7 +1,8 @@
 """The data stage: a dataset becomes validated training data, nothing lost.
 
 Input: `$.plan.dataset`. Output: `$.data` with the location of each prepared file, the six counts and the manifest.
-Errors: `DatasetRejected`, `DataPreparationFailed`.
+For each further training stage: `$.plan.further_training.NAME.dataset`, and `$.further_data.NAME`. All datasets are
+prepared before anything is trained on the first. Errors: `DatasetRejected`, `DataPreparationFailed`.
 
 A dataset of one shard is prepared by one function. A larger one is cut by byte ranges and goes through two Distributed
 Maps: rows are transformed shard by shard, one function decides about all rows together, and each shard puts its rows
@@ -11,6 +12,8 @@ where they belong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import jsii
@@ -24,6 +27,7 @@ from nova_constructs.data_format import DataFormat
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.lambda_task import RUN, lambda_task, shard_map
 from nova_constructs.stage import Stage, Workshop
+from nova_constructs.training_stage import TrainingStage
 
 _DATASETS = (f"{DATASETS_PREFIX}*", f"{UPLOADS_PREFIX}*")
 _MEDIA = "runs/*/media/*"
@@ -33,21 +37,39 @@ _MEMORY_MIB = 1769
 _LONGEST = Duration.minutes(15)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Dataset:
+    """The states that prepare one dataset: `tasks`, of which the first begins, and the one when it is `ready`."""
+
+    tasks: list[sfn.CustomState]
+    ready: sfn.Pass
+
+
 class DataPreparation(Stage):
-    """Transforms and validates the dataset.
+    """Transforms and validates the datasets.
 
     Attributes: `prepare`, `transform_shard`, `reduce_shards`, `assemble_shard`, `finish`.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, workshop: Workshop, model: str, method: str, data: DataFormat
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        workshop: Workshop,
+        model: str,
+        method: str,
+        data: DataFormat,
+        further: Sequence[TrainingStage] = (),
     ) -> None:
+        """Create the functions, which all datasets share, and the states of each: the first, then the `further`."""
         super().__init__(scope, construct_id)
         self._workshop = workshop
-        config = {"model": model, "method": method, **data.config(workshop.store)}
         self._create_functions()
-        self._read_and_write(data)
-        self._connect(config)
+        self._read_and_write([data, *(stage.data for stage in further)])
+        config = {"model": model, "method": method, **data.config(workshop.store)}
+        first = self._dataset(config, planned="$.plan.dataset", place="$.data")
+        self._connect([first, *(self._further_dataset(model, stage) for stage in further)])
 
     def _create_functions(self) -> None:
         store = self._workshop.store
@@ -75,26 +97,27 @@ class DataPreparation(Stage):
             scratch=scratch,
         )
 
-    def _read_and_write(self, data: DataFormat) -> None:
+    def _read_and_write(self, formats: Sequence[DataFormat]) -> None:
         store, work = self._workshop.store, f"{WORK_PREFIX}*"
         for function in (self.prepare, self.transform_shard):
             function.read_objects("ReadDataset", store.incoming, *_DATASETS, action=_VERSION)
         self.prepare.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.prepare.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
         self.prepare.allow("WriteShardList", ["s3:PutObject"], [store.prepared.arn_for_objects(work)])
-        if data.no_leak_with:
+        if any(data.no_leak_with for data in formats):
             for function in (self.prepare, self.reduce_shards):
                 function.read_objects("FindEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*")
                 function.read_objects("ReadEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*", action=_VERSION)
-        if data.media_buckets:
-            self._read_media(data.media_buckets)
+        media_buckets = list(dict.fromkeys(name for data in formats for name in data.media_buckets))
+        if media_buckets:
+            self._read_media(media_buckets)
         self.transform_shard.write_objects("WriteRows", store.prepared, work, multipart=True)
         self.transform_shard.write_objects("WriteRejectedRows", store.quarantine, work, multipart=True)
         self.reduce_shards.read_objects("ReadShards", store.prepared, work)
         self.reduce_shards.write_objects("WriteAssignments", store.prepared, work)
         self.assemble_shard.read_objects("ReadRows", store.prepared, work)
         self.assemble_shard.read_objects("ReadRejectedRows", store.quarantine, work)
-        if data.compares_rows:
+        if any(data.compares_rows for data in formats):
             self.assemble_shard.write_objects("WriteParts", store.prepared, work, multipart=True)
         self.assemble_shard.write_objects("WriteRejectedParts", store.quarantine, work, multipart=True)
         self.finish.read_objects("ReadParts", store.prepared, work, "runs/*")
@@ -112,36 +135,46 @@ class DataPreparation(Stage):
             function.allow("MissCopies", ["s3:ListBucket"], [prepared.bucket_arn])
         self.transform_shard.write_objects("WriteCopies", prepared, _MEDIA)
 
-    def _connect(self, config: Mapping[str, Any]) -> None:
-        payload = {**RUN, "dataset.$": "$.plan.dataset", "config": dict(config)}
-        shard = {**RUN, "config": dict(config)}
+    def _further_dataset(self, model: str, stage: TrainingStage) -> _Dataset:
+        config = {"model": model, "method": stage.trains_by, **stage.data.config(self._workshop.store)}
+        planned = f"$.plan.further_training.{stage.name}.dataset"
+        return self._dataset(config, planned=planned, place=f"$.further_data.{stage.name}", name=stage.name)
+
+    def _dataset(self, config: Mapping[str, Any], *, planned: str, place: str, name: str | None = None) -> _Dataset:
+        """Return the states of one dataset, which leave what came of it at `place`."""
+        suffix = f"-{name}" if name else ""
+        shard = {**RUN, **({"stage": name} if name else {}), "config": dict(config)}
+        payload = {**shard, "dataset.$": planned}
         bucket = self._workshop.store.prepared.bucket_name
-        prepare = lambda_task(self, "PrepareData", function=self.prepare, payload=payload, result_path="$.data")
+        prepare = lambda_task(self, f"PrepareData{suffix}", function=self.prepare, payload=payload, result_path=place)
         transform = shard_map(
-            self, "TransformShards", function=self.transform_shard, payload=shard, bucket=bucket,
-            result_path="$.data.transformed",
+            self, f"TransformShards{suffix}", function=self.transform_shard, payload=shard, bucket=bucket,
+            key_path=f"{place}.shards.key", result_path=f"{place}.transformed", suffix=suffix,
         )  # fmt: skip
         reduce = lambda_task(
-            self, "ReduceShards", function=self.reduce_shards, payload={**payload, "done.$": "$.data.transformed"},
-            result_path="$.data.reduced",
+            self, f"ReduceShards{suffix}", function=self.reduce_shards,
+            payload={**payload, "done.$": f"{place}.transformed"}, result_path=f"{place}.reduced",
         )  # fmt: skip
         assemble = shard_map(
-            self, "AssembleShards", function=self.assemble_shard, payload=shard, bucket=bucket,
-            result_path="$.data.assembled",
+            self, f"AssembleShards{suffix}", function=self.assemble_shard, payload=shard, bucket=bucket,
+            key_path=f"{place}.shards.key", result_path=f"{place}.assembled", suffix=suffix,
         )  # fmt: skip
         finish = lambda_task(
-            self,
-            "FinishData",
-            function=self.finish,
-            payload={**payload, "done.$": "$.data.assembled", "reduced.$": "$.data.reduced"},
-            result_path="$.data",
-        )
-        self._ready = sfn.Pass(self, "DataReady")
-        self._shards = sfn.Choice(self, "DataIsCut")
-        sharded = transform.next(reduce).next(assemble).next(finish).next(self._ready)
-        self._shards.when(sfn.Condition.is_present("$.data.shards"), sharded).otherwise(self._ready)
-        prepare.next(self._shards)
-        self.tasks = [prepare, transform, reduce, assemble, finish]
+            self, f"FinishData{suffix}", function=self.finish,
+            payload={**payload, "done.$": f"{place}.assembled", "reduced.$": f"{place}.reduced"}, result_path=place,
+        )  # fmt: skip
+        ready = sfn.Pass(self, f"DataReady{suffix}")
+        sharded = transform.next(reduce).next(assemble).next(finish).next(ready)
+        is_cut = sfn.Condition.is_present(f"{place}.shards")
+        prepare.next(sfn.Choice(self, f"DataIsCut{suffix}").when(is_cut, sharded).otherwise(ready))
+        return _Dataset(tasks=[prepare, transform, reduce, assemble, finish], ready=ready)
+
+    def _connect(self, datasets: Sequence[_Dataset]) -> None:
+        """Prepare one dataset after the other, all before anything is trained on the first."""
+        for before, after in pairwise(datasets):
+            before.ready.next(after.tasks[0])
+        self._ready = datasets[-1].ready
+        self.tasks = [task for dataset in datasets for task in dataset.tasks]
 
     def allow_shards(self, role: iam.IRole, state_machine: sfn.StateMachine) -> None:
         """Let the state machine read the list of shards and run them, which it does as executions of itself.

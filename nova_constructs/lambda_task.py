@@ -36,6 +36,8 @@ RETRY = {
     "JitterStrategy": "FULL",
 }
 CAPACITY_RETRY = {"ErrorEquals": ["CapacityUnavailable"], "IntervalSeconds": 300, "BackoffRate": 2, "MaxAttempts": 3}
+TRIES_OF_A_CHOICE = 4
+"""How often instances are asked for, whether there are alternatives to them or not: once, and CAPACITY_RETRY."""
 MOST_SHARDS_AT_ONCE = 64
 
 RUN = {"run.$": "$.run"}
@@ -71,6 +73,23 @@ def lambda_task(
     )
 
 
+def capacity_retry(choices: int) -> dict[str, Any]:
+    """Return the retry of a job that may run on one of several choices of instances.
+
+    The next choice is tried after half a minute: nothing is gained by waiting for what is not asked for again. The
+    pause grows to five minutes, in case every choice is refused at once. A quota refuses one choice, not the job.
+    """
+    if choices == 1:
+        return CAPACITY_RETRY
+    return {
+        "ErrorEquals": ["CapacityUnavailable", "QuotaExceeded"],
+        "IntervalSeconds": 30,
+        "BackoffRate": 1.5,
+        "MaxDelaySeconds": 300,
+        "MaxAttempts": TRIES_OF_A_CHOICE * choices - 1,
+    }
+
+
 def job_task(
     scope: Construct,
     construct_id: str,
@@ -80,10 +99,12 @@ def job_task(
     result_path: str,
     deadline: Duration,
     grace: Duration,
+    choices: int = 1,
 ) -> sfn.CustomState:
     """Return a state that submits a job and waits, without polling, for the token to come back.
 
-    The reconciler ends a job at its deadline; the state's own timeout, `grace` later, is there in case it does not.
+    `choices` is how many instances there are to choose from; `deadline` is that of one attempt. The reconciler ends a
+    job at its deadline; the state's own timeout, `grace` later, is there in case it does not.
     """
     return sfn.CustomState(
         scope,
@@ -97,7 +118,7 @@ def job_task(
             },
             "ResultPath": result_path,
             "TimeoutSeconds": deadline.plus(grace).to_seconds(),
-            "Retry": [RETRY, EXHAUSTED_RETRY, CAPACITY_RETRY],
+            "Retry": [RETRY, EXHAUSTED_RETRY, capacity_retry(choices)],
         },
     )
 
@@ -109,14 +130,17 @@ def shard_map(
     function: HandlerFunction,
     payload: Mapping[str, Any],
     bucket: str,
+    key_path: str,
     result_path: str,
+    suffix: str = "",
 ) -> sfn.CustomState:
-    """Return a Distributed Map that calls a function for each shard of the list in `bucket` at `$.data.shards.key`.
+    """Return a Distributed Map that calls a function for each shard of the list in `bucket` at `key_path`.
 
+    `suffix` sets the states inside apart from those of another Map over the same function.
     The result has one small item for each shard: its number, or what went wrong with it, for the next state to judge.
     The rest is left in S3, since what a Map returns has to fit 256 KiB.
     """
-    name, lost = function.node.id, f"{function.node.id}Failed"
+    name, lost = f"{function.node.id}{suffix}", f"{function.node.id}Failed{suffix}"
     again = {**EXHAUSTED_RETRY, "ErrorEquals": [*EXHAUSTED, "Runtime.ExitError"]}
     call = {
         "Type": "Task",
@@ -138,7 +162,7 @@ def shard_map(
             "ItemReader": {
                 "Resource": f"arn:{Stack.of(scope).partition}:states:::s3:getObject",
                 "ReaderConfig": {"InputType": "JSON"},
-                "Parameters": {"Bucket": bucket, "Key.$": "$.data.shards.key"},
+                "Parameters": {"Bucket": bucket, "Key.$": key_path},
             },
             "ItemSelector": {**payload, "shard.$": "$$.Map.Item.Value"},
             "MaxConcurrency": MOST_SHARDS_AT_ONCE,

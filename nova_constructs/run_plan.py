@@ -132,10 +132,7 @@ def jobs_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def functions_of(jobs: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the ARNs of the functions that jobs call, each once."""
-    found = (
-        arn for job in jobs for arn in (job.get("reward_function"), (job.get("processor") or {}).get("function_arn"))
-    )
-    return list(dict.fromkeys(arn for arn in found if arn))
+    return list(dict.fromkeys(arn for job in jobs for arn in functions_called(job)))
 
 
 def _volume_keys(config: Mapping[str, Any]) -> Sequence[str]:

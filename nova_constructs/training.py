@@ -1,11 +1,15 @@
-"""The training stage: one job on the chosen platform, and the checkpoint it leaves.
+"""The training stage: one job on the chosen platform, and the checkpoint it leaves, from which further ones go on.
 
-Input: `$.data.train.uri`, with a validation share `$.data.validation`, `$.plan.training`.
-Output: `$.training` (job, output location), `$.checkpoint` (URI).
+Input: `$.data.train.uri`, with a validation share `$.data.validation`, `$.plan.training`; for each further stage the
+same at `$.further_data.NAME` and `$.plan.further_training.NAME`.
+Output: `$.training` (job, output location), `$.further_training.NAME`, `$.checkpoint` (URI), which is the last one's.
 Errors: `JobFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, `QuotaExceeded`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -15,6 +19,7 @@ from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.stage import Stage, Workshop
+from nova_constructs.training_stage import TrainingStage
 
 
 class Training(Stage):
@@ -31,46 +36,81 @@ class Training(Stage):
         method: str,
         platform: TrainingJobs,
         validates: bool,
+        further: Sequence[TrainingStage] = (),
     ) -> None:
-        """Create the stage; `validates` tells that the data stage leaves rows for validation."""
+        """Create the stage; `validates` tells that the data stage leaves rows for validation.
+
+        `further` stages train in order, each from the checkpoint of the one before it.
+        """
         super().__init__(scope, construct_id)
         self._workshop = workshop
         self.submit = job_submitter(self, "Submit", "submit_training", workshop, execution_role)
-        self.submit.read_objects("ReadRecipe", workshop.store.artifacts, "runs/*/training/recipe/*")
+        self.submit.read_objects("ReadRecipe", workshop.store.artifacts, "runs/*/training*/recipe/*")
+        if further:
+            # Which checkpoint they go on from is known once there is one.
+            self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/training-*/recipe/*")
         self.resolve_checkpoint = output_reader(self, "ResolveCheckpoint", "resolve_checkpoint", workshop)
-        self.run_in_order(self._train(model, method, platform, validates), self._find_checkpoint())
+        self.run_in_order(
+            *self._first(model, method, platform, validates),
+            *(state for stage in further for state in self._further(model, stage)),
+        )
 
-    def _train(self, model: str, method: str, platform: TrainingJobs, validates: bool) -> sfn.CustomState:
-        config = {
-            "model": model,
-            "method": method,
-            "training": platform.config(),
-            "deadline_seconds": platform.deadline.to_seconds(),
+    def _first(self, model: str, method: str, platform: TrainingJobs, validates: bool) -> list[sfn.CustomState]:
+        payload = {
+            **RUN,
+            "recipe.$": "$.plan.training",
+            "train_uri.$": "$.data.train.uri",
+            **({"validation.$": "$.data.validation"} if validates else {}),
+            "config": _config(model, method, platform),
         }
+        return [
+            self._train("Train", payload, platform, result_path="$.training"),
+            self._find_checkpoint("FindCheckpoint", {**RUN, "training.$": "$.training"}),
+        ]
+
+    def _further(self, model: str, stage: TrainingStage) -> list[sfn.CustomState]:
+        name, data, result_path = stage.name, f"$.further_data.{stage.name}", f"$.further_training.{stage.name}"
+        payload = {
+            **RUN,
+            "stage": name,
+            "recipe.$": f"$.plan.further_training.{name}",
+            "train_uri.$": f"{data}.train.uri",
+            **({"validation.$": f"{data}.validation"} if stage.data.validates else {}),
+            "checkpoint.$": "$.checkpoint",
+            "config": _config(model, stage.trains_by, stage.runs_on),
+        }
+        return [
+            self._train(f"Train-{name}", payload, stage.runs_on, result_path=result_path),
+            self._find_checkpoint(f"FindCheckpoint-{name}", {**RUN, "stage": name, "training.$": result_path}),
+        ]
+
+    def _train(
+        self, construct_id: str, payload: Mapping[str, Any], platform: TrainingJobs, *, result_path: str
+    ) -> sfn.CustomState:
         return job_task(
             self,
-            "Train",
+            construct_id,
             function=self.submit,
-            payload={
-                **RUN,
-                "recipe.$": "$.plan.training",
-                "train_uri.$": "$.data.train.uri",
-                **({"validation.$": "$.data.validation"} if validates else {}),
-                "config": config,
-            },
-            result_path="$.training",
+            payload=payload,
+            result_path=result_path,
             deadline=platform.deadline,
             grace=self._workshop.grace,
+            choices=len(platform.choices),
         )
 
-    def _find_checkpoint(self) -> sfn.CustomState:
+    def _find_checkpoint(self, construct_id: str, payload: Mapping[str, Any]) -> sfn.CustomState:
         return lambda_task(
-            self,
-            "FindCheckpoint",
-            function=self.resolve_checkpoint,
-            payload={**RUN, "training.$": "$.training"},
-            result_path="$.checkpoint",
+            self, construct_id, function=self.resolve_checkpoint, payload=payload, result_path="$.checkpoint"
         )
+
+
+def _config(model: str, method: str, platform: TrainingJobs) -> dict[str, Any]:
+    return {
+        "model": model,
+        "method": method,
+        "training": platform.config(),
+        "deadline_seconds": platform.deadline.to_seconds(),
+    }
 
 
 def output_reader(scope: Construct, construct_id: str, handler: str, workshop: Workshop) -> HandlerFunction:

@@ -24,6 +24,8 @@ _TRIES: Final = 3
 _CHANGED: Final = ("412", "PreconditionFailed")
 _URI: Final = re.compile(MEDIA_URI, re.ASCII)
 _LONGEST_KEY: Final = 1024
+MEDIA_FOLDER: Final = "media"
+"""Beside the other outputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +129,7 @@ class S3Media:
         version = head.get("VersionId")
         source = "\n".join((bucket, key, version if version and version != "null" else head["ETag"]))
         name = f"{hashlib.sha256(source.encode()).hexdigest()}.{item.file_format}"
-        target = {"Bucket": self._settings.bucket, "Key": f"{self._settings.prefix}media/{name}"}
+        target = {"Bucket": self._settings.bucket, "Key": f"{self._settings.prefix}{MEDIA_FOLDER}/{name}"}
         uri = f"s3://{target['Bucket']}/{target['Key']}"
         if not _URI.fullmatch(uri):
             raise InvalidRequest(

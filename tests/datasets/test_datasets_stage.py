@@ -79,7 +79,7 @@ def event(s3: Any, data: bytes, **config: Any) -> dict[str, Any]:
 
 def prepare(planned: dict[str, Any], s3: Any, ledger: Any = None) -> dict[str, Any]:
     request = StageRequest.parse(planned)
-    objects = ShardObjects(s3=s3, buckets=BUCKETS, run_id=request.run.id)
+    objects = ShardObjects(s3=s3, buckets=BUCKETS, place=request.place)
     return prepare_or_cut(request, objects, ledger or Recorder())
 
 

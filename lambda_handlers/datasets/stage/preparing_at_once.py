@@ -67,7 +67,7 @@ def _prepare(
             max_reject_ratio=request.max_reject_ratio,
             with_minimum=True,
         )
-    return record(prepared, manifest_uri, run_id=request.run.id, planned=request.inputs, ledger=ledger)
+    return record(prepared, manifest_uri, request=request, ledger=ledger)
 
 
 class _RunOutputs:

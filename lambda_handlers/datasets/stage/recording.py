@@ -9,30 +9,32 @@ from typing import Any
 from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
 from lambda_handlers.datasets.passes.splitting import PARTS
+from lambda_handlers.datasets.stage.request import StageRequest
 from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected
 from lambda_handlers.protocol.ledger import Ledger
 
 
-def record(
-    prepared: Prepared, manifest_uri: str, *, run_id: str, planned: Sequence[ReadObject], ledger: Ledger
-) -> dict[str, Any]:
+def record(prepared: Prepared, manifest_uri: str, *, request: StageRequest, ledger: Ledger) -> dict[str, Any]:
     """Tell the ledger what came of the dataset and return what the next stage needs.
 
+    Each dataset of a run has an event of its own, which names the further training stage that it is for.
     Raises DatasetRejected when the data does not allow training, DataPreparationFailed when it is not what was planned.
     """
-    _check_planned(prepared.manifest.inputs, planned)
+    _check_planned(prepared.manifest.inputs, request.inputs)
     result = _result(prepared, manifest_uri)
+    run_id, suffix = request.run.id, f"-{request.stage}" if request.stage else ""
+    detail = {**result, "stage": request.stage} if request.stage else result
     try:
         outcome.check(prepared, manifest_uri=manifest_uri)
     except DatasetRejected as rejection:
         ledger.append(
             run_id=run_id,
-            event_id="dataset-rejected",
+            event_id=f"dataset-rejected{suffix}",
             type="dataset_rejected",
-            detail={**result, "reason": rejection.message},
+            detail={**detail, "reason": rejection.message},
         )
         raise
-    ledger.append(run_id=run_id, event_id="data-prepared", type="data_prepared", detail=result)
+    ledger.append(run_id=run_id, event_id=f"data-prepared{suffix}", type="data_prepared", detail=detail)
     return result
 
 

@@ -16,11 +16,13 @@ from lambda_handlers.protocol.run import Run
 class StageRequest:
     """The run, the objects that it was planned with, and what to make of them.
 
-    `max_reject_ratio` is a share from 0 to 1; `no_leak_with` are the addresses of evaluation sets. `media_buckets` are
-    the buckets that media may be read from, and `account` owns the bucket that takes copies of them.
+    `stage` names the further training stage that the data is for; None is the first. `max_reject_ratio` is a share from
+    0 to 1; `no_leak_with` are the addresses of evaluation sets. `media_buckets` are the buckets that media may be read
+    from, and `account` owns the bucket that takes copies of them.
     """
 
     run: Run
+    stage: str | None
     uri: str
     inputs: tuple[ReadObject, ...]
     preparation: Preparation
@@ -35,6 +37,7 @@ class StageRequest:
         config, dataset = event["config"], event.get("dataset") or {"uri": "", "objects": ()}
         return cls(
             run=Run.parse(event["run"]),
+            stage=event.get("stage"),
             uri=dataset["uri"],
             inputs=tuple(ReadObject(**each) for each in dataset["objects"]),
             preparation=_preparation(config),
@@ -43,6 +46,11 @@ class StageRequest:
             media_buckets=tuple(config.get("media_buckets", ())),
             account=config.get("account", ""),
         )
+
+    @property
+    def place(self) -> str:
+        """Where in the buckets the data of this stage is, below `runs/` and `work/`."""
+        return f"{self.run.id}/{self.stage}" if self.stage else self.run.id
 
 
 def _preparation(config: Mapping[str, Any]) -> Preparation:

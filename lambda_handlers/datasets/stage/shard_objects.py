@@ -33,37 +33,40 @@ class Buckets:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardObjects:
-    """The objects of one run: `work/<run>/` holds what is between the calls, in both buckets."""
+    """The objects of one dataset of a run: `work/<place>/` holds what is between the calls, in both buckets.
+
+    `place` is the run's id, followed by the name of the training stage where the data is for a further one.
+    """
 
     s3: Any
     buckets: Buckets
-    run_id: str
+    place: str
 
     @classmethod
-    def of_environment(cls, s3: Any, run_id: str) -> Self:
+    def of_environment(cls, s3: Any, place: str) -> Self:
         """Read the names of the buckets from the function's environment."""
         return cls(
             s3=s3,
             buckets=Buckets(prepared=os.environ["PREPARED_BUCKET"], quarantine=os.environ["QUARANTINE_BUCKET"]),
-            run_id=run_id,
+            place=place,
         )
 
     @property
     def list_key(self) -> str:
         """Return the key of the list of shards, in the bucket of prepared data."""
-        return f"work/{self.run_id}/shards.json"
+        return f"work/{self.place}/shards.json"
 
     def key(self, shard: int, name: str) -> str:
         """Return the key of one object of a shard."""
-        return f"work/{self.run_id}/{shard:04}/{name}"
+        return f"work/{self.place}/{shard:04}/{name}"
 
     def sink(self, shard: int, name: str, *, rejected: bool = False) -> S3Sink:
         """Return what takes one object of a shard; rejected rows stay in the bucket of quarantine."""
         return S3Sink(self.s3, bucket=self._bucket(rejected), key=self.key(shard, name))
 
     def output(self, name: str, *, rejected: bool = False) -> tuple[str, str]:
-        """Return bucket and key of an output of the run."""
-        return self._bucket(rejected), f"runs/{self.run_id}/{name}"
+        """Return bucket and key of an output."""
+        return self._bucket(rejected), f"runs/{self.place}/{name}"
 
     def blocks(self, shard: int, name: str, *, rejected: bool = False) -> Iterator[bytes]:
         """Yield the bytes of one object of a shard.
