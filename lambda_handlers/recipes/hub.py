@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import yaml
-
 from lambda_handlers.catalog.evaluations import EvaluationTask, RecipeKind
 from lambda_handlers.catalog.methods import TrainingMethod
 from lambda_handlers.catalog.models import NovaModel
 from lambda_handlers.catalog.platforms import Platform
 from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
-from lambda_handlers.recipes import documents
+from lambda_handlers.recipes import own_document
+from lambda_handlers.recipes.hub_shapes import entry_problems, spec_problems
 from lambda_handlers.recipes.places import object_place
 
 HUB_NAME = "SageMakerPublicHub"
@@ -80,7 +79,7 @@ def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = Non
     """Return the hub's entry of a model: the given version, by default the latest.
 
     Raises:
-        RecipeInvalid: The hub has no such version, or its document has no recipes.
+        RecipeInvalid: The hub has no such version, or its document has no recipes or malformed ones.
         TransientServiceError: The service could not answer now.
     """
     request = {"HubName": HUB_NAME, "HubContentType": "Model", "HubContentName": model.hub_content_name}
@@ -109,12 +108,15 @@ def _describe(sagemaker: HubApi, request: dict[str, str]) -> Mapping[str, Any]:
 def _recipes(document: object, model: NovaModel) -> tuple[Entry, ...]:
     try:
         parsed = json.loads(document) if isinstance(document, str) else document
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeInvalid(f"The hub document of {model.hub_content_name} is not JSON: {error}.") from error
     collection = parsed.get("RecipeCollection") if isinstance(parsed, Mapping) else None
     if not isinstance(collection, list):
         raise RecipeInvalid(f"The hub document of {model.hub_content_name} has no RecipeCollection.")
-    return tuple(entry for entry in collection if isinstance(entry, Mapping))
+    entries = tuple(entry for entry in collection if isinstance(entry, Mapping))
+    if problems := [problem for entry in entries for problem in entry_problems(entry)]:
+        raise RecipeInvalid(f"The hub document of {model.hub_content_name} is malformed.", problems=problems)
+    return entries
 
 
 def select(
@@ -195,14 +197,24 @@ def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
         RecipeInvalid: An object is missing, cannot be read, or is not what the hub says it is.
         TransientServiceError: The service could not answer now.
     """
+    template = own_document.read(
+        _recipe_text(_read(s3, recipe.template_uri)).encode(), recipe.template_uri, unique_keys=False
+    )
+    spec = _spec(_read(s3, recipe.spec_uri), recipe.spec_uri)
+    problems = [*own_document.value_problems(template), *own_document.value_problems(spec), *spec_problems(spec)]
+    if problems:
+        raise RecipeInvalid(f"The hub's files of recipe {recipe.name} are malformed.", problems=problems)
+    return RecipeTemplate(template, spec)
+
+
+def _spec(text: str, uri: str) -> Mapping[str, Mapping[str, Any]]:
     try:
-        template = documents.load(_recipe_text(_read(s3, recipe.template_uri)))
-        spec = json.loads(_read(s3, recipe.spec_uri))
-    except (ValueError, yaml.YAMLError) as error:
-        raise RecipeInvalid(f"The hub's files of recipe {recipe.name} cannot be read: {error}") from error
-    if not isinstance(template, dict) or not isinstance(spec, dict):
-        raise RecipeInvalid(f"The hub's files of recipe {recipe.name} are not mappings.")
-    return RecipeTemplate(template, {name: entry for name, entry in spec.items() if isinstance(entry, dict)})
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeInvalid(f"{uri} is not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise RecipeInvalid(f"{uri} is not a mapping of parameters.")
+    return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
 
 
 def _recipe_text(template: str) -> str:
@@ -217,7 +229,10 @@ def _read(s3: ObjectApi, uri: str) -> str:
         raise RecipeInvalid(f"The hub names {uri!r}, which is not the location of an object.")
     try:
         with service_errors():
-            return str(s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read().decode("utf-8"))
+            body: bytes = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+            return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeInvalid(f"{uri} is not text in UTF-8: {error}.") from error
     except Exception as error:
         if error_code(error) in ("NoSuchKey", "NoSuchBucket", "404"):
             raise RecipeInvalid(f"The hub names {uri}, which does not exist.") from error

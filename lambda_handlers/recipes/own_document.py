@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import yaml
@@ -19,19 +20,21 @@ MAX_DEPTH: Final = 40
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
-def read(content: bytes, source: str) -> dict[str, Any]:
+def read(content: bytes, source: str, *, unique_keys: bool = True) -> dict[str, Any]:
     """Return the mapping that a YAML document is; `source` is its name in messages.
 
     Raises:
-        RecipeInvalid: It is too large, not UTF-8, not one YAML document, not a mapping, has duplicate keys, or anchors
-            that would not end or grow beyond all bounds.
+        RecipeInvalid: It is too large, not UTF-8, not one YAML document, not a mapping, has anchors that would not end
+            or grow beyond all bounds, or (with `unique_keys`) a key twice in one section.
     """
     if len(content) > MAX_BYTES:
         raise too_large(source)
     try:
         node = yaml.compose(content.decode("utf-8-sig"), Loader=documents.Loader)
         if isinstance(node, yaml.MappingNode):
-            _check(node, source)
+            _check_extent(node, source)
+            if unique_keys:
+                _check_duplicates(node, source)
             return dict(documents.construct(node))
     except UnicodeDecodeError as error:
         raise RecipeInvalid(f"{source} is not text in UTF-8: {error}.") from error
@@ -43,6 +46,24 @@ def read(content: bytes, source: str) -> dict[str, Any]:
     raise RecipeInvalid(f"{source} is {_kind(node)}; a recipe is a mapping with sections such as run: and others.")
 
 
+def value_problems(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield what a tree has that no recipe can: keys that are not text, numbers that are not finite, other types."""
+    where = ".".join(path)
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str) and key:
+                yield from value_problems(inner, (*path, key))
+            else:
+                yield f"the key {key!r} {f'in {where} ' if where else ''}is not text; put it in quotes."
+    elif isinstance(value, list):
+        for inner in value:
+            yield from value_problems(inner, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {value}; a recipe has finite numbers."
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        yield f"{where} is a {type(value).__name__}; a recipe has text, numbers, true, false, null, lists and mappings."
+
+
 def too_large(source: str) -> RecipeInvalid:
     """Return the error for a recipe beyond `MAX_BYTES`."""
     return RecipeInvalid(f"{source} is too large for a recipe: more than {MAX_BYTES} bytes.")
@@ -52,7 +73,7 @@ def _kind(node: yaml.Node | None) -> str:
     return "empty" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
 
 
-def _check(root: yaml.MappingNode, source: str) -> None:
+def _check_extent(root: yaml.MappingNode, source: str) -> None:
     values, depth = _extent(root, source, {}, set())
     if values > MAX_VALUES:
         raise RecipeInvalid(
@@ -61,6 +82,9 @@ def _check(root: yaml.MappingNode, source: str) -> None:
         )
     if depth > MAX_DEPTH:
         raise _too_deep(source)
+
+
+def _check_duplicates(root: yaml.MappingNode, source: str) -> None:
     problems = list(dict.fromkeys(_duplicates(root, set())))
     if problems:
         raise RecipeInvalid(f"{source} cannot be used.", problems=problems)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -80,27 +79,20 @@ def _download(uri: str, s3: ObjectApi) -> bytes:
 
 
 def _checked(values: Mapping[str, Any], source: str) -> OwnRecipe:
-    problems = list(_problems(values, ()))
+    problems = [*own_document.value_problems(values), *_placeholders(values, ())]
     if problems:
         raise RecipeInvalid(f"{source} cannot be used as a recipe.", problems=problems)
     return OwnRecipe(values=values, source=source)
 
 
-def _problems(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    where = ".".join(path)
+def _placeholders(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if isinstance(key, str) and key:
-                yield from _problems(inner, (*path, key))
-            else:
-                yield f"the key {key!r} {f'in {where} ' if where else ''}is not text; put it in quotes."
+            if found := unfilled(key):
+                yield f"the key {'.'.join((*path, key))} has the placeholder {found}, which nothing fills."
+            yield from _placeholders(inner, (*path, str(key)))
     elif isinstance(value, list):
         for inner in value:
-            yield from _problems(inner, path)
-    elif isinstance(value, str):
-        if not reference(value) and (found := unfilled(value)):
-            yield f"{where} has the placeholder {found}, which nothing fills; write the value."
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{where} is {value}; a recipe has finite numbers."
-    elif value is not None and not isinstance(value, bool | int | float):
-        yield f"{where} is a {type(value).__name__}; a recipe has text, numbers, true, false, null, lists and mappings."
+            yield from _placeholders(inner, path)
+    elif isinstance(value, str) and not reference(value) and (found := unfilled(value)):
+        yield f"{'.'.join(path)} has the placeholder {found}, which nothing fills; write the value."

@@ -72,7 +72,18 @@ def test_throttling_is_transient_and_a_denial_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "message"), [("{", "is not JSON"), ("[]", "no RecipeCollection"), ("{}", "no RecipeCollection")]
+    ("document", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "no RecipeCollection"),
+        ("{}", "no RecipeCollection"),
+        ('{"RecipeCollection": [{"Name": 5}]}', "recipe 5 has Name 5, which is not text."),
+        (
+            '{"RecipeCollection": [{"Name": "x", "SupportedInstanceTypes": ["a", 1]}]}',
+            "recipe 'x' has SupportedInstanceTypes .*, which is not a list of names.",
+        ),
+    ],
 )
 def test_a_document_that_is_not_the_hub_s_is_refused(document: str, message: str) -> None:
     with pytest.raises(RecipeInvalid, match=message):
@@ -204,15 +215,37 @@ def test_an_access_point_is_read_by_its_arn() -> None:
     [
         ("s3://b/absent.yaml", None, "names s3://b/absent.yaml, which does not exist"),
         ("https://b/t.yaml", None, "is not the location of an object"),
-        ("s3://b/t.yaml", b"a: [", "cannot be read"),
-        ("s3://b/t.yaml", b"\xff\xfe\xfd", "cannot be read"),
-        ("s3://b/t.yaml", b"- 1\n", "are not mappings"),
+        ("s3://b/t.yaml", b"a: [", "s3://b/t.yaml is not one YAML document"),
+        ("s3://b/t.yaml", b"\xff\xfe\xfd", "s3://b/t.yaml is not text in UTF-8"),
+        ("s3://b/t.yaml", b"- 1\n", "s3://b/t.yaml is a list; a recipe is a mapping"),
+        ("s3://b/t.yaml", b"[" * 30_000, "s3://b/t.yaml is nested too deeply"),
+        ("s3://b/t.yaml", b"a: &a [1, *a]\n", "has an anchor that contains itself"),
+        ("s3://b/t.yaml", b"run: {1: a}\n", "the key 1 in run is not text"),
     ],
 )
 def test_hub_files_that_are_missing_or_broken_are_reported(template_uri: str, body: bytes | None, message: str) -> None:
     recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), template_uri=template_uri)
     with pytest.raises(RecipeInvalid, match=message):
         hub.load_template(FakeS3({("b", "t.yaml"): body} if body else {}), recipe)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("{", "s3://b/s.json is not JSON"),
+        ("[" * 100_000, "s3://b/s.json is not JSON"),
+        ("[]", "s3://b/s.json is not a mapping of parameters"),
+        ('{"a": {"type": 5}}', "a has the type 5, which is not a name."),
+        ('{"a": {"enum": "b"}}', "a has the enum 'b', which is not a list."),
+        ('{"a": {"min": "1"}}', "a has the min '1', which is not a number."),
+        ('{"a": {"max": true}}', "a has the max True, which is not a number."),
+        ('{"a": {"default": 1e999}}', "a.default is inf; a recipe has finite numbers."),
+    ],
+)
+def test_an_override_spec_that_nothing_can_be_checked_against_is_refused(spec: str, message: str) -> None:
+    recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), spec_uri="s3://b/s.json")
+    with pytest.raises(RecipeInvalid, match=message):
+        hub.load_template(FakeS3({("b", "s.json"): spec.encode()}), recipe)
 
 
 PAYLOAD = """---

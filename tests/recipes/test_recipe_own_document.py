@@ -78,6 +78,7 @@ def test_modest_anchors_are_written_out() -> None:
         ("a: {b: '{{learning_rate}}'}\n", "a.b has the placeholder {{learning_rate}}, which nothing fills"),
         ("a: s3://${env:BUCKET}/x\n", "a has the placeholder ${env:BUCKET}, which nothing fills"),
         ("a: [x, '{{ y }}']\n", "a has the placeholder {{ y }}"),
+        ("a: {'{{x}}': 1}\n", "the key a.{{x}} has the placeholder {{x}}, which nothing fills"),
         ("a: .inf\n", "a is inf; a recipe has finite numbers."),
         ("a: !!binary aGk=\n", "a is a bytes; a recipe has text, numbers"),
         ("a: !!set {x}\n", "a is a set; a recipe has text, numbers"),
