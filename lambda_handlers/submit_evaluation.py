@@ -13,7 +13,7 @@ from lambda_handlers.protocol.aws import client
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Submit the evaluation job of one task; its outcome goes to the task token."""
-    request = job.request(
+    requests = job.requests(
         event,
         s3=client("s3"),
         sagemaker=client("sagemaker"),
@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         slug=os.environ["SLUG"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", requests=[request])
+    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", requests=requests)

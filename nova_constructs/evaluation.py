@@ -61,6 +61,7 @@ class Evaluation(Stage):
             result_path="$.submitted",
             deadline=task.runs_on.deadline,
             grace=self._workshop.grace,
+            choices=len(task.runs_on.choices),
         )
         return submit.next(
             lambda_task(

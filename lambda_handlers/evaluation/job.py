@@ -7,16 +7,17 @@ from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.training.job import DEFAULT_VOLUME_GB, output_uri
 from lambda_handlers.training.recipe import RECIPE_FILE, Recipes, ResolvedRecipe
 
 
-def request(
+def requests(
     event: Mapping[str, Any], *, s3: Any, sagemaker: Any, role_arn: str, artifacts_bucket: str, slug: str, key_arn: str
-) -> dict[str, Any]:
-    """Write the recipe of an evaluation and return the CreateTrainingJob request that uses it.
+) -> list[dict[str, Any]]:
+    """Write the recipe of an evaluation for each choice of instances and return the CreateTrainingJob requests.
 
     The payload's optional `hub_content_version` pins the hub content that the run was planned with.
     """
@@ -27,17 +28,21 @@ def request(
         model=catalog.model(event["config"]["model"]),
         content_version=event.get("hub_content_version"),
     )
-    resolved = recipes.evaluation(settings=settings, name=slug, model_path=event["checkpoint_uri"])
-    folder = f"runs/{run_id}/{stage_name(settings)}/recipe"
-    with service_errors():
-        s3.put_object(Bucket=artifacts_bucket, Key=f"{folder}/{RECIPE_FILE}", Body=resolved.recipe.yaml_text.encode())
-    places = {
-        "recipe_prefix_uri": f"s3://{artifacts_bucket}/{folder}/",
-        "output_uri": output_uri(artifacts_bucket, run_id),
-        "role_arn": role_arn,
-        "kms_key_id": key_arn,
-    }
-    return _request(settings, resolved, places)
+    made = []
+    for index, choice in enumerate(choices_of(settings)):
+        resolved = recipes.evaluation(settings=choice, name=slug, model_path=event["checkpoint_uri"])
+        folder = f"runs/{run_id}/{choice_folder(stage_name(settings), index)}/recipe"
+        text = resolved.recipe.yaml_text.encode()
+        with service_errors():
+            s3.put_object(Bucket=artifacts_bucket, Key=f"{folder}/{RECIPE_FILE}", Body=text)
+        places = {
+            "recipe_prefix_uri": f"s3://{artifacts_bucket}/{folder}/",
+            "output_uri": output_uri(artifacts_bucket, run_id),
+            "role_arn": role_arn,
+            "kms_key_id": key_arn,
+        }
+        made.append(_request(choice, resolved, places))
+    return made
 
 
 def _request(settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapping[str, str]) -> dict[str, Any]:

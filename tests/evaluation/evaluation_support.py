@@ -34,6 +34,6 @@ def request(*, model: str = "NOVA_LITE_2", **task: Any) -> tuple[dict[str, Any],
     s3 = MemoryS3({f"s3://{hub.bucket('us-east-1')}/{key}": content for key, content in hub.objects().items()})
     event = {"run": RUN, "task": {**TASK, **task}, "checkpoint_uri": CHECKPOINT, "config": {"model": model}}
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "slug": "demo", "key_arn": "arn:key"}
-    made = job.request(event, s3=s3, sagemaker=Hub(), **places)
+    [made] = job.requests(event, s3=s3, sagemaker=Hub(), **places)
     stage = stage_name(event["task"])
     return made, yaml.safe_load(s3.objects[f"s3://artifacts-bucket/runs/run-1/{stage}/recipe/recipe.yaml"])
