@@ -48,6 +48,9 @@ def _check_trust(findings: Findings, role_arn: str, document: Mapping[str, Any])
     elif not any(each["Effect"] == "Allow" for each in fitting):
         what = f"The execution role {role_arn} cannot be taken by {SERVICE}"
         findings.problem(f"{what}: let its trust policy allow that service sts:AssumeRole for account {account}.")
+    elif not all(_is_limited(each) for each in fitting if each["Effect"] == "Allow"):
+        what = f"The execution role {role_arn} can be taken by {SERVICE} for jobs of any account"
+        findings.warn(f"{what}: let its trust policy require that aws:SourceAccount is {account}.")
 
 
 def _is_about_taking(statement: Mapping[str, Any]) -> bool:
@@ -77,6 +80,25 @@ def _holds(statement: Mapping[str, Any], account: str) -> bool:
             elif statement["Effect"] == "Deny":
                 return False
     return True
+
+
+def _is_limited(statement: Mapping[str, Any]) -> bool:
+    """Say whether a statement that holds for this account has a condition that keeps other accounts out."""
+    conditions = (statement.get("Condition") or {}).items()
+    named = ((operator, key.lower(), values) for operator, keys in conditions for key, values in keys.items())
+    return any(
+        "Not" not in operator and not operator.endswith("IfExists") and not any("*" in _account(key, v) for v in values)
+        for operator, key, values in ((operator, key, _listed(given)) for operator, key, given in named)
+        if key in ("aws:sourceaccount", "aws:sourcearn")
+    )
+
+
+def _account(key: str, value: Any) -> str:
+    """Return the account that a value of the condition key names, or its pattern."""
+    if key == "aws:sourceaccount":
+        return str(value)
+    parts = str(value).split(":", 5)
+    return parts[4] if len(parts) > 4 else "*"
 
 
 def _may_name(account: str, pattern: str) -> bool:

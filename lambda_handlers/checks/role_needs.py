@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lambda_handlers.catalog.mlflow import mlflow_resource
+
 _IMAGE: Final = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
 _LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
 
@@ -36,14 +38,16 @@ def training_job_needs(
     output_uri: str,
     images: Iterable[str],
     key_arn: str,
-    reward_function: str | None = None,
+    functions: Iterable[str] = (),
     vpcs: Iterable[Mapping[str, Any]] = (),
     volume_key_arns: Iterable[str] = (),
+    mlflow_arns: Iterable[str] = (),
 ) -> list[Need]:
     """Return what training jobs need of their role.
 
     `inputs` are the s3:// addresses of the objects that the jobs read, `output_uri` the prefix they write to, `images`
-    the containers, `key_arn` the key of both; `vpcs` have the ids of `subnets` and `security_groups`.
+    the containers, `key_arn` the key of both; `functions` are the ARNs of those that score, `vpcs` have the ids of
+    `subnets` and `security_groups`, and `mlflow_arns` are tracking servers and apps.
     """
     partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
     return [
@@ -56,9 +60,10 @@ def training_job_needs(
         ),
         *_pulls(partition, images),
         *_logs(partition, region, account),
-        *_calls(reward_function),
+        *_calls(functions),
         *(need for vpc in vpcs for need in _joins(f"arn:{partition}:ec2:{region}:{account}", vpc)),
         *(need for arn in dict.fromkeys(volume_key_arns) for need in _encrypts_volumes(arn)),
+        *_tracks(mlflow_arns),
     ]
 
 
@@ -111,9 +116,9 @@ def _logs(partition: str, region: str, account: str) -> Iterator[Need]:
     )
 
 
-def _calls(reward_function: str | None) -> Iterator[Need]:
-    if reward_function:
-        yield Need(purpose="call the reward function", actions=("lambda:InvokeFunction",), resource=reward_function)
+def _calls(functions: Iterable[str]) -> Iterator[Need]:
+    for arn in dict.fromkeys(functions):
+        yield Need(purpose="call the function that scores", actions=("lambda:InvokeFunction",), resource=arn)
 
 
 def _joins(ec2: str, vpc: Mapping[str, Any]) -> Iterator[Need]:
@@ -141,3 +146,10 @@ def _encrypts_volumes(key_arn: str) -> Iterator[Need]:
         resource=key_arn,
         context={"kms:GrantIsForAWSResource": "true"},
     )
+
+
+def _tracks(arns: Iterable[str]) -> Iterator[Need]:
+    for arn in dict.fromkeys(arns):
+        found = mlflow_resource(arn)
+        if found:
+            yield Need(purpose="track in MLflow", actions=found.kind.actions, resource=arn)

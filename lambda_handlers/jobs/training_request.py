@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from lambda_handlers.jobs.job_options import job_options, resource_options
+from lambda_handlers.jobs.job_options import job_options, mlflow_config, resource_options
 
 RECIPE_CHANNEL_PATH = "/opt/ml/input/data/recipe"
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -33,6 +33,7 @@ def training_request(
     validation_uri: str | None = None,
     kms_key_id: str | None = None,
     options: Mapping[str, Any] = _NO_OPTIONS,
+    mlflow: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the body of CreateTrainingJob without the job's name and the tags that every job of ours has.
 
@@ -40,6 +41,7 @@ def training_request(
     `max_pending_seconds` is how long to wait for capacity: 1,800 to 2,419,200, and only for accelerated instance types.
     `data_type` is the S3DataType of the data channels: Converse for supervised fine-tuning, S3Prefix otherwise; a
     benchmark evaluation has no `data_uri`. `options` are a platform's settings, of which those of `job_options` count.
+    `mlflow` is where the job tracks, as its plan found it: `resource_arn` or `uri`, `experiment` and `run`.
     """
     return {
         "AlgorithmSpecification": {"TrainingImage": image_uri, "TrainingInputMode": "File"},
@@ -59,7 +61,8 @@ def training_request(
         "HyperParameters": _hyperparameters(recipe, recipe_file),
         "ProfilerConfig": {"DisableProfiler": True},
         "RemoteDebugConfig": {"EnableRemoteDebug": False},
-        **job_options(options),
+        **job_options(options, output_uri),
+        **mlflow_config(mlflow),
     }
 
 

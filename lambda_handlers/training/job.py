@@ -50,6 +50,7 @@ def request_with(
         data_type=catalog.method(event["config"]["method"]).data_type,
         kms_key_id=key_arn,
         options=settings,
+        mlflow=planned.get("mlflow"),
     )
 
 

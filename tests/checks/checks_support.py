@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/demo-jobs"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:score"
 TRUST: dict[str, Any] = {
     "Effect": "Allow",
     "Principal": {"Service": "sagemaker.amazonaws.com"},
@@ -100,3 +101,87 @@ class Quotas:
         start = int(request.get("NextToken", 0))
         more = {"NextToken": str(start + 2)} if start + 2 < len(quotas) else {}
         return {"Quotas": quotas[start : start + 2], **more}
+
+
+class Functions:
+    """Lambda with one function, whose configuration a test changes."""
+
+    def __init__(self) -> None:
+        self.configuration: dict[str, Any] = {"FunctionArn": FUNCTION, "State": "Active"}
+        self.error: Exception | None = None
+        self.asked: list[str] = []
+
+    def get_function_configuration(self, **request: Any) -> Any:
+        self.asked.append(request["FunctionName"])
+        if self.error:
+            raise self.error
+        if request["FunctionName"] != FUNCTION:
+            raise refusal("ResourceNotFoundException", "GetFunctionConfiguration", 404)
+        return self.configuration
+
+
+class Ec2:
+    """EC2 with two subnets and two security groups of one VPC, in pages of one."""
+
+    def __init__(self) -> None:
+        self.subnets = {f"subnet-{name}": {"VpcId": "vpc-1", "AvailableIpAddressCount": 20} for name in "ab"}
+        self.groups = {f"sg-{name}": {"VpcId": "vpc-1"} for name in "ab"}
+        self.error: Exception | None = None
+
+    def describe_subnets(self, **request: Any) -> Any:
+        return self._page("Subnets", "SubnetId", self.subnets, "subnet-id", request)
+
+    def describe_security_groups(self, **request: Any) -> Any:
+        return self._page("SecurityGroups", "GroupId", self.groups, "group-id", request)
+
+    def _page(self, member: str, name: str, held: Mapping[str, Any], key: str, request: Any) -> Any:
+        if self.error:
+            raise self.error
+        [wanted] = request["Filters"]
+        assert wanted["Name"] == key
+        found = [{name: each, **value} for each, value in held.items() if each in wanted["Values"]]
+        start = int(request.get("NextToken", 0))
+        more = {"NextToken": str(start + 1)} if start + 1 < len(found) else {}
+        return {member: found[start : start + 1], **more}
+
+
+class Mlflow:
+    """SageMaker with tracking servers and apps by ARN, name and status, in pages of one."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, str] = {}
+        self.apps: dict[str, tuple[str, str]] = {}
+        self.error: Exception | None = None
+        self.asked: list[str] = []
+
+    def list_mlflow_apps(self, **request: Any) -> Any:
+        apps = [{"Arn": arn, "Name": name, "Status": status} for arn, (name, status) in self.apps.items()]
+        return self._page("ListMlflowApps", "Summaries", apps, request)
+
+    def list_mlflow_tracking_servers(self, **request: Any) -> Any:
+        servers = [{"TrackingServerArn": arn, "TrackingServerStatus": status} for arn, status in self.servers.items()]
+        return self._page("ListMlflowTrackingServers", "TrackingServerSummaries", servers, request)
+
+    def describe_mlflow_app(self, **request: Any) -> Any:
+        self._note("DescribeMlflowApp")
+        if request["Arn"] not in self.apps:
+            raise refusal("ResourceNotFound", "DescribeMlflowApp")
+        return {"Arn": request["Arn"], "Status": self.apps[request["Arn"]][1]}
+
+    def describe_mlflow_tracking_server(self, **request: Any) -> Any:
+        self._note("DescribeMlflowTrackingServer")
+        for arn, status in self.servers.items():
+            if arn.endswith(f"/{request['TrackingServerName']}"):
+                return {"TrackingServerArn": arn, "TrackingServerStatus": status}
+        raise refusal("ResourceNotFound", "DescribeMlflowTrackingServer")
+
+    def _page(self, operation: str, member: str, held: list[Any], request: Any) -> Any:
+        self._note(operation)
+        start = int(request.get("NextToken", 0))
+        more = {"NextToken": str(start + 1)} if start + 1 < len(held) else {}
+        return {member: held[start : start + 1], **more}
+
+    def _note(self, operation: str) -> None:
+        self.asked.append(operation)
+        if self.error:
+            raise self.error

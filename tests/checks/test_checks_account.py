@@ -59,6 +59,30 @@ def test_a_trust_that_lets_sagemaker_in_is_found(findings: Findings, iam: Iam, s
 
 
 @pytest.mark.parametrize(
+    ("condition", "limited"),
+    [
+        ({"StringEquals": {"aws:SourceAccount": ACCOUNT}}, True),
+        ({"StringLike": {"AWS:sourceaccount": [ACCOUNT, "111122223333"]}}, True),
+        ({"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:*:{ACCOUNT}:*"}}, True),
+        (None, False),
+        ({"StringLike": {"aws:SourceAccount": "*"}}, False),
+        ({"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}, False),
+        ({"StringNotEquals": {"aws:SourceAccount": "999999999999"}}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:*:*:training-job/*"}}, False),
+        ({"StringEquals": {"aws:PrincipalTag/team": "x"}}, False),
+    ],
+)
+def test_a_trust_that_other_accounts_could_use_is_a_warning(
+    findings: Findings, iam: Iam, condition: dict[str, Any] | None, limited: bool
+) -> None:
+    iam.trust = [trust(Condition=condition)]
+    check_role(findings, iam)
+    assert findings.problems == ()
+    said = f"The execution role {ROLE} can be taken by sagemaker.amazonaws.com for jobs of any account: "
+    assert [warning.startswith(said) for warning in findings.warnings] == ([] if limited else [True])
+
+
+@pytest.mark.parametrize(
     ("statements", "words"),
     [
         ([], "cannot be taken"),
@@ -176,7 +200,7 @@ def test_the_needs_follow_method_and_platform() -> None:
     ]
     assert plain[2].context == {"s3:prefix": "a/"}
     vpc, volumes = {"subnets": ["subnet-1"], "security_groups": ["sg-1"]}, f"{KEY}-volumes"
-    more = training_job_needs(**given, reward_function=reward, vpcs=[vpc], volume_key_arns=[volumes])
+    more = training_job_needs(**given, functions=[reward], vpcs=[vpc], volume_key_arns=[volumes])
     ec2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
     assert [(need.actions[0], need.resource, dict(need.context)) for need in more[len(plain) :]] == [
         ("lambda:InvokeFunction", reward, {}),

@@ -22,10 +22,12 @@ SETTINGS: dict[str, Any] = {
     "environment": {"NCCL_DEBUG": "INFO"},
     "tags": {"team": "support"},
     "keep_alive_seconds": 1800,
+    "tensorboard": True,
 }
+ARN = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-app/app-ABC123"
 
 
-def request(options: dict[str, Any]) -> dict[str, Any]:
+def request(options: dict[str, Any], mlflow: dict[str, str] | None = None) -> dict[str, Any]:
     return training_request(
         image_uri="i",
         role_arn="arn:aws:iam::111122223333:role/Exec",
@@ -41,6 +43,7 @@ def request(options: dict[str, Any]) -> dict[str, Any]:
         data_uri=None,
         data_type=None,
         options=options,
+        mlflow=mlflow,
     )
 
 
@@ -55,7 +58,10 @@ def test_each_option_is_the_member_that_the_service_documents() -> None:
     assert made["EnableInterContainerTrafficEncryption"] is True
     assert made["Environment"] == {"NCCL_DEBUG": "INFO"}
     assert made["Tags"] == [{"Key": "team", "Value": "support"}]
-    added = {"VpcConfig", "EnableInterContainerTrafficEncryption", "Environment", "Tags"}
+    assert made["TensorBoardOutputConfig"] == {"LocalPath": "/opt/ml/output/tensorboard", "S3OutputPath": "s3://b/o"}
+    added = {
+        "VpcConfig", "EnableInterContainerTrafficEncryption", "Environment", "Tags", "TensorBoardOutputConfig"
+    }  # fmt: skip
     assert set(made) - set(plain) == added
     shape = botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateTrainingJob")
     validate_parameters({**made, "TrainingJobName": "n"}, shape.input_shape)
@@ -72,9 +78,20 @@ def test_what_is_not_asked_for_is_not_sent(option: str) -> None:
         "environment": "Environment",
         "tags": "Tags",
         "keep_alive_seconds": "KeepAlivePeriodInSeconds",
+        "tensorboard": "TensorBoardOutputConfig",
     }
     assert marks[option] not in text
     assert all(mark in text for name, mark in marks.items() if name != option)
+
+
+def test_a_job_is_told_where_to_track_only_by_sagemaker() -> None:
+    made = request({}, {"resource_arn": ARN, "experiment": "support", "run": "run-1"})
+    assert made.pop("MlflowConfig") == {
+        "MlflowResourceArn": ARN,
+        "MlflowExperimentName": "support",
+        "MlflowRunName": "run-1",
+    }
+    assert made == request({}) == request({}, {"uri": "https://mlflow.example.com", "experiment": "e", "run": "r"})
 
 
 def test_tags_of_the_user_stand_beside_ours() -> None:

@@ -16,6 +16,7 @@ def install(state: SimulatorState) -> Undo:
         cloudwatch_logs,
         hub,
         image_registry,
+        mlflow,
         s3_behaviour,
         sagemaker,
         service_quotas,
@@ -26,7 +27,9 @@ def install(state: SimulatorState) -> Undo:
     store = store_of(state)
     state.on_halt(store.halt)
     state.on_reset(store.clear)
-    services = (s3_behaviour, cloudwatch_logs, image_registry, sagemaker, service_quotas, hub, bedrock, bedrock_runtime)
+    services = (
+        s3_behaviour, cloudwatch_logs, image_registry, sagemaker, mlflow, service_quotas, hub, bedrock, bedrock_runtime
+    )  # fmt: skip
     return undo_all([store.clear, *(service.install(state) for service in services)])
 
 

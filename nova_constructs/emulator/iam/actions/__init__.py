@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from nova_constructs.emulator.iam.actions import dynamodb, management, messaging, models, workflow
+from nova_constructs.emulator.iam.actions import dynamodb, management, messaging, models, network, workflow
 from nova_constructs.emulator.iam.actions.call import ApiCall, Encryption, Facts, Need, Row
 from nova_constructs.emulator.iam.actions.s3 import s3_needs
 from nova_constructs.emulator.iam.actions.s3_request import S3Request
@@ -20,6 +20,7 @@ TABLE: Final[Mapping[str, Mapping[str, Row]]] = {
     "bedrock": models.BEDROCK,
     "cloudwatch": management.CLOUDWATCH,
     "dynamodb": dynamodb.ROWS,
+    "ec2": network.EC2,
     "ecr": management.ECR,
     "events": workflow.EVENTS,
     "iam": management.IAM,

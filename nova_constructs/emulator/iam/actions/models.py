@@ -120,6 +120,12 @@ SAGEMAKER: Final[Mapping[str, Row]] = {
     "DescribeHub": _hub,
     "ListHubContents": _hub,
     "DescribeHubContent": _hub_content,
+    "DescribeMlflowApp": on(lambda call: call.text("Arn")),
+    "DescribeMlflowTrackingServer": on(
+        lambda call: call.arn(f"mlflow-tracking-server/{call.text('TrackingServerName')}")
+    ),
+    "ListMlflowApps": anywhere,
+    "ListMlflowTrackingServers": anywhere,
 }
 
 

@@ -1,0 +1,34 @@
+"""Where the training jobs of a run track by MLflow: the place that is named or found, and the names there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_handlers.checks import mlflow
+from lambda_handlers.planning.context import RunContext
+
+
+def tracking_of(context: RunContext, settings: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return `resource_arn` or `uri`, `experiment` and `run` for a job with these settings; None where it tracks not.
+
+    The experiment is the customization unless it is named, the run the run's id. Notes what is wrong with the place,
+    which is looked at once.
+    """
+    named = settings.get("mlflow")
+    if named is None:
+        return None
+    key = (named.get("resource_arn"), named.get("uri"), bool(settings.get("vpc")))
+    if key not in context.tracked:
+        context.tracked[key] = mlflow.resolve(
+            context.findings,
+            context.account.sagemaker,
+            settings,
+            role_arn=context.places.role_arn,
+            region=context.places.region,
+        )
+    found = context.tracked[key]
+    if found is None:
+        return None
+    experiment, run = named.get("experiment") or context.places.slug, named.get("run") or context.run_id
+    return {**found, "experiment": experiment, "run": run}
