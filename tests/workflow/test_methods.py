@@ -13,10 +13,10 @@ from aws_cdk import aws_lambda as lambda_
 
 from nova_constructs import (
     EvaluationTask,
-    GateCriteria,
-    GateCriterion,
+    Floor,
     NoDeployment,
     NovaCustomization,
+    QualityGate,
     TrainingJobs,
 )
 from nova_constructs.app import FEATURE_FLAGS
@@ -106,7 +106,7 @@ def reinforcement(folder: Path, method: str) -> Path:
         method=method,
         platform=TrainingJobs(instance_type="ml.p5.48xlarge", instance_count=4),
         evaluation=[EvaluationTask(task="mmlu")],
-        gate=GateCriteria(criteria=[GateCriterion(task="mmlu", floor=0.2)]),
+        gate=QualityGate(criteria=[Floor(task="mmlu", floor=0.2)]),
         deployment=NoDeployment() if method == "RFT_FULL" else None,
         reward_function=score,
     )
