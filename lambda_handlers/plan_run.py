@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lambda_handlers.planning.context import Account, History
 from lambda_handlers.planning.places import Places
 from lambda_handlers.planning.plan import Planner
-from lambda_handlers.planning.run_checks import Account
 from lambda_handlers.protocol import clock
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.ledger import LedgerClient
-from lambda_handlers.protocol.store import run_control_store
+from lambda_handlers.protocol.store import run_control_store, run_ledger_store
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -23,8 +23,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             iam=client("iam"),
             kms=client("kms"),
             service_quotas=client("service-quotas"),
+            ec2=client("ec2"),
+            functions=client("lambda"),
         ),
-        control=run_control_store(os.environ["RUN_CONTROL_TABLE"]),
+        history=History(
+            events=run_ledger_store(os.environ["RUN_LEDGER_TABLE"]),
+            control=run_control_store(os.environ["RUN_CONTROL_TABLE"]),
+        ),
         ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
         clock=clock.current(),
         places=Places(

@@ -6,12 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.places import Places
+from lambda_handlers.planning.training_checks import TRAINING
 from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.training.job import request_with
+from lambda_handlers.training.recipe import ResolvedRecipe
+from lambda_handlers.training.stages import training_stage
 
 REPORT_FILE: Final = "report.json"
 REQUEST_FILE: Final = "training-request.json"
+
+
+def request_file(further: str) -> str:
+    """Return the name of the file with the request of a further training stage."""
+    return f"{training_stage(further)}-request.json"
 
 
 class DryRun:
@@ -29,31 +38,52 @@ class DryRun:
         """Report a run that could not start."""
         self._put(REPORT_FILE, {"run_id": self._run_id, "problems": list(problems), "warnings": list(warnings)})
 
-    def passed(self, plan: Mapping[str, Any], config: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    def passed(self, plan: Mapping[str, Any], config: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe]) -> None:
         """Report a run that could start, with the CreateTrainingJob request that it would send.
 
-        Name, tags of the workflow and everything after training are not in it: they are made when their time comes.
+        `recipes` are those of the run's jobs by stage. Name, tags of the workflow and everything after training are not
+        in the request: they are made when their time comes.
         """
-        validation = self._places.validation_uri(self._run_id, config)
+        found = {
+            name: plan[name] for name in ("warnings", "mode", "start", "model", "dataset", "overrides", "training")
+        }
+        report = {"run_id": self._run_id, "problems": [], **found}
+        if TRAINING in recipes:
+            self._put(REQUEST_FILE, self._training_request(plan["training"], config, recipes[TRAINING]))
+            report["request_uri"] = self._uri(REQUEST_FILE)
+        further = [stage for stage in further_stages(config) if training_stage(stage["name"]) in recipes]
+        for stage in further:
+            planned, recipe = plan["further_training"][stage["name"]], recipes[training_stage(stage["name"])]
+            self._put(request_file(stage["name"]), self._training_request(planned, stage, recipe, stage["name"]))
+        if further:
+            report["further_request_uris"] = {
+                stage["name"]: self._uri(request_file(stage["name"])) for stage in further
+            }
+        self._put(REPORT_FILE, report)
+
+    def _training_request(
+        self,
+        planned: Mapping[str, Any],
+        config: Mapping[str, Any],
+        resolved: ResolvedRecipe,
+        further: str | None = None,
+    ) -> dict[str, Any]:
+        validation = self._places.validation_uri(self._run_id, config, further)
         event = {
-            "recipe": plan["training"],
+            "recipe": planned,
             "config": config,
             "run": {"id": self._run_id},
-            "train_uri": self._places.train_uri(self._run_id),
+            "train_uri": self._places.train_uri(self._run_id, further),
             # Whether a split by content leaves any row is known once the data is prepared.
             "validation": {"uri": validation, "rows": 1} if validation else None,
         }
-        request = request_with(
+        return request_with(
             event,
-            recipe=recipe,
+            recipe=resolved.recipe.values,
             role_arn=self._places.role_arn,
             artifacts_bucket=self._places.artifacts_bucket,
             key_arn=self._places.key_arn,
         )
-        self._put(REQUEST_FILE, request)
-        found = {name: plan[name] for name in ("warnings", "dataset", "overrides", "training")}
-        report = {"run_id": self._run_id, "problems": [], **found, "request_uri": self._uri(REQUEST_FILE)}
-        self._put(REPORT_FILE, report)
 
     def _uri(self, name: str) -> str:
         return f"s3://{self._places.artifacts_bucket}/{self._key(name)}"

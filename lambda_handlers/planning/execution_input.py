@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_handlers.planning import schema
+from lambda_handlers.planning.modes import FULL, MODES, Mode
 from lambda_handlers.protocol.errors import InvalidRequest
 
 SCHEMA_FILE: Final = Path(__file__).with_name("execution_input.v1.schema.json")
+_REFERENCES: Final = ("model_path", "base_run", "model")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionInput:
     """What one run was asked to do.
 
-    `recipe` is one of the user's own, or its address. `dataset_uri` is empty only in an input that is not valid.
-    `requested_by` is what the caller claims; nothing attests it.
+    `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode that
+    reads no dataset, and in an input that is not valid. `model_path`, `base_run` and `model` (base or production) name
+    the model that the run is about. `requested_by` is what the caller claims; nothing attests it.
     """
 
-    dataset_uri: str
+    dataset_uri: str = ""
     dataset_version_id: str | None = None
-    mode: str = "full"
+    mode: str = FULL.name
+    model_path: str | None = None
+    base_run: str | None = None
+    model: str | None = None
     recipe: str | Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     hub_content_version: str | None = None
@@ -45,22 +51,23 @@ class ExecutionInput:
     @classmethod
     def understand(cls, raw: Any) -> tuple[ExecutionInput, list[str]]:
         """Return what can be understood of a raw input, with defaults for the rest, and everything wrong with it."""
-        found = [*schema.problems(raw, published_schema()), *_not_run_here(raw)]
         fit = {key: value for key, value in raw.items() if _fits(key, value)} if isinstance(raw, dict) else {}
+        found = list(schema.problems(raw, published_schema()))
+        if isinstance(raw, dict):
+            found += _mode_problems(raw)
         given = fit.get("dataset")
         dataset = given if isinstance(given, dict) else {"uri": given or ""}
+        optional = {key: fit[key] for key in cls.__slots__ if key in fit and key not in ("mode", *_FOUND_APART)}
         return cls(
             dataset_uri=dataset["uri"],
             # A rule's input transformer writes an empty text for an object without a version.
             dataset_version_id=dataset.get("version_id") or None,
-            recipe=fit.get("recipe"),
-            overrides=fit.get("overrides", {}),
-            hub_content_version=fit.get("hub_content_version"),
-            dry_run=fit.get("dry_run", False),
-            force=fit.get("force", False),
-            requested_by=fit.get("requested_by"),
-            reason=fit.get("reason"),
+            mode=fit["mode"] if fit.get("mode") in MODES else FULL.name,
+            **optional,
         ), found
+
+
+_FOUND_APART: Final = ("dataset_uri", "dataset_version_id")
 
 
 def _fits(key: str, value: Any) -> bool:
@@ -74,15 +81,50 @@ def published_schema() -> Mapping[str, Any]:
     return document
 
 
-def _not_run_here(raw: Any) -> Iterator[str]:
-    if not isinstance(raw, dict):
+def _mode_problems(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what does not go with the mode."""
+    name = raw.get("mode", FULL.name)
+    if not _fits("mode", name):
+        return  # told by the schema; what a mode takes depends on which it is
+    mode = MODES.get(name)
+    if mode is None:
+        yield f'mode: received "{name}"; this version runs {", ".join(MODES)}'
         return
-    mode = raw.get("mode", "full")
-    if mode != "full" and _fits("mode", mode):
-        yield f'mode: received "{mode}"; this version runs only full'
-    for key in ("model_path", "base_run"):
-        if key in raw and _fits(key, raw[key]):
-            yield f'{key}: received "{raw[key]}"; this version does not take it, remove the key'
-    # Whoever misspelled the key is told so already, with the nearest name.
-    if "dataset" not in raw and mode == "full" and set(raw) <= set(published_schema()["properties"]):
-        yield "dataset: missing; give the s3:// address of the data to train on"
+    # Whoever misspelled a key is told so already, with the nearest name.
+    complete = set(raw) <= set(published_schema()["properties"])
+    if mode.prepares and "dataset" not in raw and complete:
+        yield f"dataset: missing; give the s3:// address of the data to {'train on' if mode.trains else 'prepare'}"
+    yield from _not_of_the_mode(raw, mode)
+    yield from _reference_problems(raw, mode, complete=complete)
+
+
+def _taken(mode: Mode) -> Mapping[str, bool]:
+    """Return which keys that depend on the mode it uses."""
+    return {
+        "dataset": mode.prepares,
+        "recipe": mode.trains,
+        "overrides": mode.trains,
+        "hub_content_version": mode.trains or mode.evaluates,
+        "model_path": mode.trains or mode.needs_model,
+        "base_run": mode.trains or mode.needs_model,
+        "model": mode.needs_model,
+    }
+
+
+def _not_of_the_mode(raw: Mapping[str, Any], mode: Mode) -> Iterator[str]:
+    for key, taken in _taken(mode).items():
+        # An empty mapping of overrides says nothing.
+        if raw.get(key) and not taken:
+            modes = ", ".join(each.name for each in MODES.values() if _taken(each)[key])
+            yield f'{key}: mode "{mode.name}" does not use it; remove the key, or use mode {modes}'
+
+
+def _reference_problems(raw: Mapping[str, Any], mode: Mode, *, complete: bool) -> Iterator[str]:
+    given = [key for key in _REFERENCES if key in raw]
+    if len(given) > 1:
+        yield f"{' and '.join(given)}: received {len(given)} models; give one of them"
+    elif mode.needs_model and not given and complete:
+        yield (
+            f'model: missing; mode "{mode.name}" needs a model: give model_path (a checkpoint), base_run (an earlier '
+            'run), or model ("base" or "production")'
+        )

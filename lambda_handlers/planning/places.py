@@ -18,18 +18,29 @@ class Places:
     role_arn: str
     key_arn: str
 
-    def train_uri(self, run_id: str) -> str:
-        """Return where the prepared training data of a run will be."""
-        return f"s3://{self.prepared_bucket}/runs/{run_id}/train.jsonl"
+    def train_uri(self, run_id: str, further: str | None = None) -> str:
+        """Return where the prepared training data of a run will be, or that of its further stage of this name."""
+        return f"{self._prepared(run_id, further)}train.jsonl"
 
-    def validation_uri(self, run_id: str, config: Mapping[str, Any]) -> str | None:
-        """Return where the rows for validation will be, if the customization puts any aside."""
+    def validation_uri(self, run_id: str, config: Mapping[str, Any], further: str | None = None) -> str | None:
+        """Return where the rows for validation will be, if the settings of the customization or stage put any aside."""
         shares = config.get("split") or {}
-        return f"s3://{self.prepared_bucket}/runs/{run_id}/validation.jsonl" if shares.get("validation") else None
+        return f"{self._prepared(run_id, further)}validation.jsonl" if shares.get("validation") else None
+
+    def _prepared(self, run_id: str, further: str | None) -> str:
+        return f"s3://{self.prepared_bucket}/runs/{run_id}/{f'{further}/' if further else ''}"
 
     def output_uri(self, run_id: str) -> str:
         """Return where the jobs of a run write."""
         return f"s3://{self.artifacts_bucket}/runs/{run_id}/jobs"
+
+    def hub_prefix(self, run_id: str) -> str:
+        """Return the prefix of the keys, in the artifacts bucket, of what the hub gave a run."""
+        return f"runs/{run_id}/hub/"
+
+    def hub_uri(self, run_id: str) -> str:
+        """Return the folder of what the hub gave a run."""
+        return f"s3://{self.artifacts_bucket}/{self.hub_prefix(run_id)}"
 
     def recipe_prefix_uri(self, run_id: str, stage: str) -> str:
         """Return the folder of a stage's recipe."""

@@ -19,6 +19,9 @@ PROTECTED: Mapping[str, str] = {
     "metric": "it is the evaluation task's own",
     "data_s3_path": "it is the run's prepared dataset",
     "output_s3_path": "it is the run's own",
+    "reward_lambda_arn": "it is the customization's reward_function, the only one that the jobs' role may call",
+    "lambda_arn": "it is the customization's function, the only one that the jobs' role may call",
+    "mlflow_tracking_uri": "it is the platform's mlflow",
     "replicas": "change the platform's instance count instead",
 }
 """Recipe keys that no override may set, with what to do instead."""

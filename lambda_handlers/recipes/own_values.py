@@ -10,8 +10,9 @@ from lambda_handlers.recipes.filling import PROTECTED, Filling
 from lambda_handlers.recipes.own_recipe import OwnRecipe
 from lambda_handlers.recipes.template import Leaf, Path, leaves, reference
 
-# The run says where its data, its output and its instances are, whatever file its recipe was copied from.
-_WHERE: Final = frozenset({"data_s3_path", "output_s3_path", "replicas"})
+# The run says where its data and its output are, its instances and the functions it calls, whatever file its recipe was
+# copied from.
+_WHERE: Final = frozenset({"data_s3_path", "output_s3_path", "replicas", "reward_lambda_arn", "lambda_arn"})
 _OF_A_RUN: Final = _WHERE | {"model_name_or_path"}
 _NOTHING: Final = (None, "", "null")
 
@@ -55,7 +56,7 @@ def apply(filling: Filling, template: Mapping[str, Any], own: OwnRecipe) -> tupl
             warnings.append(f"{own.source}: {_unknown(filling, each)}")
             _put(filling, own, each, [leaf])
         elif leaf.key in PROTECTED:
-            warnings += _protected(filling, own, each, leaf)
+            warnings += _protected(filling, own, each, _fed(filling, leaf, given))
         else:
             _put(filling, own, each, _fed(filling, leaf, given))
     return tuple(warnings)
@@ -100,8 +101,9 @@ def _unknown(filling: Filling, given: _Given) -> str:
     return f"{given.dotted} is not a value of the hub's recipe; it is kept as written.{hint}"
 
 
-def _protected(filling: Filling, own: OwnRecipe, given: _Given, leaf: Leaf) -> list[str]:
+def _protected(filling: Filling, own: OwnRecipe, given: _Given, targets: list[Leaf]) -> list[str]:
     """Refuse a recipe that is for something else; let the run say where things are. What says nothing new is passed."""
+    [leaf] = [each for each in targets if each.path == given.path]
     default = filling.default(leaf)
     current = filling.values.get(leaf.path, default)
     if any(_same(given.value, each) for each in (current, default, None)):
@@ -109,7 +111,7 @@ def _protected(filling: Filling, own: OwnRecipe, given: _Given, leaf: Leaf) -> l
     if leaf.key in _WHERE and leaf.path in filling.values:
         return [f"{own.source}: {given.dotted} is {given.value!r}; the run's own value, {current!r}, is used."]
     if leaf.key in _OF_A_RUN and leaf.path not in filling.values:
-        _put(filling, own, given, [leaf])
+        _put(filling, own, given, targets)
         return []
     filling.problems.append(
         f"{own.source}: {given.dotted} is {given.value!r} and has to be {current!r}: {PROTECTED[leaf.key]}."

@@ -10,6 +10,8 @@ from lambda_handlers import catalog
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
 from lambda_handlers.recipes import documents
+from lambda_handlers.training import continuing
+from lambda_handlers.training.stages import training_stage
 
 DEFAULT_VOLUME_GB: Final = 30
 """What the SageMaker SDK asks for; instances with local storage ignore it."""
@@ -20,12 +22,15 @@ def requests(
 ) -> list[dict[str, Any]]:
     """Return the CreateTrainingJob request of each planned choice of instances, in their order, on the prepared data.
 
-    Every choice has a recipe of its own. Raises RecipeInvalid if a recipe is not the one that was planned.
+    Every choice has a recipe of its own. That of a further stage, which the payload's `stage` names, is written here:
+    as it was planned, with the payload's `checkpoint` to go on from.
+
+    Raises RecipeInvalid if a recipe is not the one that was planned, JobFailed if there is no such checkpoint.
     """
     places = {"role_arn": role_arn, "artifacts_bucket": artifacts_bucket, "key_arn": key_arn}
     planned = event["recipe"]
     choices = [{**event, "recipe": choice} for choice in (planned, *planned["alternatives"])]
-    return [request_with(choice, recipe=_planned_recipe(s3, choice["recipe"]), **places) for choice in choices]
+    return [request_with(choice, recipe=_recipe(s3, choice), **places) for choice in choices]
 
 
 def request_with(
@@ -64,8 +69,18 @@ def output_uri(artifacts_bucket: str, run_id: str) -> str:
     return f"s3://{artifacts_bucket}/runs/{run_id}/jobs"
 
 
-def _planned_recipe(s3: Any, planned: Mapping[str, Any]) -> Mapping[str, Any]:
+def _recipe(s3: Any, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    planned = event["recipe"]
     uri = f"{planned['recipe_prefix_uri']}{planned['recipe_file']}"
+    if not event.get("stage"):
+        return _planned_recipe(s3, planned, uri)
+    recipe = _planned_recipe(s3, planned, planned["planned_recipe_uri"])
+    recipe = continuing.finished(recipe, event.get("checkpoint"), stage=training_stage(event["stage"]))
+    continuing.store(s3, recipe, uri)
+    return recipe
+
+
+def _planned_recipe(s3: Any, planned: Mapping[str, Any], uri: str) -> Mapping[str, Any]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         with service_errors():

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog import EvaluationTask, NovaModel, TrainingMethod
-from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
+from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid, UnsupportedCombination
 from lambda_handlers.recipes import (
     OwnRecipe,
     Recipe,
     evaluation_arguments,
     hub,
+    mlflow_arguments,
     render,
     training_arguments,
 )
@@ -36,12 +37,13 @@ class ResolvedRecipe:
     """A recipe ready to be written: the container it is for, its text, and what it is whatever the locations.
 
     `identity` is the SHA-256 of the recipe without the run's own locations: the same for every run with the same
-    settings.
+    settings. `mlflow` is where its job tracks: `resource_arn` or `uri`, `experiment` and `run`.
     """
 
     image_uri: str
     recipe: Recipe
     identity: str
+    mlflow: Mapping[str, str] | None = None
 
 
 class Recipes:
@@ -66,10 +68,12 @@ class Recipes:
         locations: Locations,
         own: OwnRecipe | None = None,
         model_path: str | None = None,
+        mlflow: Mapping[str, str] | None = None,
     ) -> ResolvedRecipe:
         """Return the recipe of a training job, by the user's own recipe where there is one.
 
-        `model_path` is the checkpoint to continue from, by default the model as Amazon publishes it.
+        `model_path` is the checkpoint to continue from, by default the model as Amazon publishes it. `mlflow` is where
+        the job tracks; like the locations, it does not make another recipe.
 
         Raises:
             RecipeInvalid: With every problem of the values.
@@ -77,7 +81,7 @@ class Recipes:
         """
         found = self._found(method, settings)
 
-        def rendered(data_uri: str, output_uri: str) -> Recipe:
+        def rendered(data_uri: str, output_uri: str, tracking: Mapping[str, str] | None = None) -> Recipe:
             arguments = training_arguments(
                 model=self.model,
                 name=name,
@@ -87,12 +91,13 @@ class Recipes:
                 model_path=model_path,
                 reward_lambda_arn=settings.get("reward_function"),
             )
-            return render(found.template.template, found.template.spec, arguments, overrides, own)
+            everything = {**arguments, **mlflow_arguments(tracking)}
+            return render(found.template.template, found.template.spec, everything, overrides, own)
 
+        recipe = rendered(locations.data_uri, locations.output_uri, mlflow)
+        _check_tracked(recipe, mlflow)
         return ResolvedRecipe(
-            image_uri=found.entry.image_uri,
-            recipe=rendered(locations.data_uri, locations.output_uri),
-            identity=rendered("", "").sha256,
+            image_uri=found.entry.image_uri, recipe=recipe, identity=rendered("", "").sha256, mlflow=mlflow
         )
 
     def evaluation(self, *, settings: Mapping[str, Any], name: str, model_path: str) -> ResolvedRecipe:
@@ -120,6 +125,13 @@ class Recipes:
                 f"The recipe for {work.name} for {self.model.name} has no container image in {region}."
             )
         return found
+
+
+def _check_tracked(recipe: Recipe, tracking: Mapping[str, str] | None) -> None:
+    """Raise RecipeInvalid where a job would not be told of a server that only its recipe can name."""
+    if tracking and tracking.get("uri") and "mlflow_tracking_uri" not in recipe.values["run"]:
+        problem = "this recipe has no mlflow_tracking_uri, by which alone a server that is not SageMaker's is named"
+        raise RecipeInvalid("The job cannot track.", problems=[f"mlflow.uri: {problem}; name a resource_arn instead."])
 
 
 def checked_task(settings: Mapping[str, Any]) -> EvaluationTask:

@@ -84,13 +84,57 @@ def test_a_dataset_that_is_no_object_is_refused(dataset: Any, words: str) -> Non
     assert words in problem
 
 
-def test_what_this_version_does_not_run_is_refused_rather_than_ignored() -> None:
-    found = problems({"mode": "train", "dataset": URI, "recipe": URI, "model_path": URI, "base_run": "r"})
-    assert found == (
-        'mode: received "train"; this version runs only full',
-        f'model_path: received "{URI}"; this version does not take it, remove the key',
-        'base_run: received "r"; this version does not take it, remove the key',
+@pytest.mark.parametrize("mode", ["deploy", "batch_inference"])
+def test_a_mode_that_this_version_does_not_run_is_refused_rather_than_taken_for_another(mode: str) -> None:
+    found = problems({"mode": mode, "dataset": URI, "model": "base"})
+    assert found == (f'mode: received "{mode}"; this version runs full, prepare, train, evaluate',)
+
+
+@pytest.mark.parametrize("mode", ["full", "train", "prepare"])
+def test_every_mode_that_prepares_data_needs_a_dataset_and_takes_no_model_by_its_role(mode: str) -> None:
+    verb = "prepare" if mode == "prepare" else "train on"
+    assert problems({"mode": mode, "model": "base"}) == (
+        f"dataset: missing; give the s3:// address of the data to {verb}",
+        f'model: mode "{mode}" does not use it; remove the key, or use mode evaluate',
     )
+
+
+def test_preparing_takes_nothing_that_is_about_training() -> None:
+    asked = {"dataset": URI, "recipe": URI, "overrides": {"lr": 1}, "base_run": "r", "hub_content_version": "1.0.0"}
+    assert problems({"mode": "prepare", **asked}) == tuple(
+        f'{key}: mode "prepare" does not use it; remove the key, or use mode {modes}'
+        for key, modes in (
+            ("recipe", "full, train"),
+            ("overrides", "full, train"),
+            ("hub_content_version", "full, train, evaluate"),
+            ("base_run", "full, train, evaluate"),
+        )
+    )
+
+
+@pytest.mark.parametrize("mode", ["full", "train", "evaluate"])
+def test_a_run_is_about_one_model(mode: str) -> None:
+    asked = {"mode": mode, "model_path": URI, "base_run": "r"} | ({"dataset": URI} if mode != "evaluate" else {})
+    assert problems(asked) == ("model_path and base_run: received 2 models; give one of them",)
+
+
+def test_an_evaluation_needs_a_model_and_reads_no_dataset() -> None:
+    dataset, model = problems({"mode": "evaluate", "dataset": URI})
+    assert dataset == 'dataset: mode "evaluate" does not use it; remove the key, or use mode full, prepare, train'
+    assert model.startswith('model: missing; mode "evaluate" needs a model: give model_path')
+    assert problems({"mode": "evaluate", "modl": "base"}) == (
+        'modl: unknown key with value "base"; did you mean mode?',
+    )
+
+
+@pytest.mark.parametrize("given", [{"model_path": URI}, {"base_run": "run-1"}, {"model": "base"}])
+def test_a_model_may_be_named_in_three_ways(given: dict[str, str]) -> None:
+    asked = ExecutionInput.parse({"mode": "evaluate", **given})
+    assert {key: getattr(asked, key) for key in ("model_path", "base_run", "model")} == {
+        **dict.fromkeys(("model_path", "base_run", "model")),
+        **given,
+    }
+    assert (asked.mode, asked.dataset_uri) == ("evaluate", "")
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 5])

@@ -152,9 +152,13 @@ def test_one_of_two_keys_of_a_parameter_is_set_alone_its_own_key_sets_both() -> 
     assert (each["max_steps"], each["save_steps"]) == (50, 5)
 
 
-def test_the_reward_function_of_the_own_recipe_reaches_the_rollout() -> None:
+def test_the_reward_function_is_the_run_s_own_in_both_places_and_before_a_run_the_recipe_s() -> None:
     rendered = _render("run: {reward_lambda_arn: mine}\n", arguments={"reward_lambda_arn": "theirs"})
-    assert rendered.values["training_config"]["rewards"]["lambda_arn"] == "mine"
+    assert rendered.values["run"]["reward_lambda_arn"] == "theirs"
+    assert rendered.values["training_config"]["rewards"]["lambda_arn"] == "theirs"
+    assert "run.reward_lambda_arn is 'mine'; the run's own value, 'theirs', is used." in rendered.warnings[0]
+    before = _render("run: {reward_lambda_arn: mine}\n").values
+    assert (before["run"]["reward_lambda_arn"], before["training_config"]["rewards"]["lambda_arn"]) == ("mine", "mine")
 
 
 def test_references_of_the_public_recipes_are_followed() -> None:

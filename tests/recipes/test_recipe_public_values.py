@@ -14,48 +14,27 @@ from typing import Any
 import pytest
 import yaml
 
-from lambda_handlers.catalog import MODELS, Platform, combinations, evaluation_task, method
-from lambda_handlers.recipes import arguments_before_a_run, documents, hub, render
-from lambda_handlers.recipes.finding import FoundRecipe, find
+from lambda_handlers.catalog import MODELS, combinations
+from lambda_handlers.recipes import arguments_before_a_run, documents, render
 from lambda_handlers.recipes.template import leaves
-from tests.recipes.hub_support import FakeS3, FakeSageMaker
+from tests.recipes import public_recipes
+from tests.recipes.public_recipes import NAMES, PUBLIC
 
 HERE = Path(__file__).resolve()
 SHARED = HERE.parents[3] / "shared" / "reference"
-PUBLIC = documents.load((HERE.parent / "public_recipes.yaml").read_text(encoding="utf-8"))
-NAMES = list(PUBLIC["recipes"])
-
-
-def _expected(name: str) -> dict[str, Any]:
-    row = PUBLIC["recipes"][name]
-    values = {**PUBLIC["families"][row["family"]], **row.get("set", {})}
-    for key in row.get("without", ()):
-        del values[key]
-    if row["family"] == "reward":
-        # The public file says "an escrow bucket or nova-lite/prod", and an ARN to be filled in: here, the model as
-        # published, and no function until one is given.
-        values["run.model_name_or_path"] = values["run.model_name_or_path"].rpartition(" or ")[2]
-        values["rl_env.reward_lambda_arn"] = ""
-    return values
-
-
-def _found(name: str) -> FoundRecipe:
-    row = PUBLIC["recipes"][name]
-    work: Any = method(row["work"]) if row["work"].isupper() else evaluation_task(row["work"])
-    platform = Platform.SMHP if row["work"] == "CPT" else Platform.SMTJ
-    return find(FakeS3(), hub.fetch(FakeSageMaker(), MODELS[row["model"]]), work, platform, row["instance_type"])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_leaf_is_the_public_default(name: str) -> None:
-    row, found = PUBLIC["recipes"][name], _found(name)
+    row, found = PUBLIC["recipes"][name], public_recipes.found(name)
     assert found.entry.name == name
-    work: Any = method(row["work"]) if row["work"].isupper() else evaluation_task(row["work"])
-    arguments = arguments_before_a_run(model=MODELS[row["model"]], work=work, spec=found.template.spec)
+    arguments = arguments_before_a_run(
+        model=MODELS[row["model"]], work=public_recipes.work(name), spec=found.template.spec
+    )
     rendered = render(*found.template, arguments, {})
     ours = {leaf.dotted: leaf.literal for leaf in leaves(rendered.values)}
     assert {key: (type(value), value) for key, value in ours.items()} == {
-        key: (type(value), value) for key, value in _expected(name).items()
+        key: (type(value), value) for key, value in public_recipes.values(name).items()
     }
     assert yaml.safe_load(rendered.yaml_text) == rendered.values
 
@@ -69,7 +48,7 @@ def test_the_container_is_that_of_the_public_list(name: str) -> None:
         ("rft", 2): "nova-fine-tune-repo:SM-TJ-RFT-V2-latest",
     }
     kind, version = row["family"].partition("_")[0], MODELS[row["model"]].version
-    image = _found(name).entry.image_uri
+    image = public_recipes.found(name).entry.image_uri
     if kind == "cpt":
         assert image == ""  # a HyperPod payload names its own
     else:
@@ -80,8 +59,8 @@ def test_the_container_is_that_of_the_public_list(name: str) -> None:
 def test_the_reward_evaluation_is_the_one_that_the_sdk_uploads() -> None:
     theirs = json.loads((HERE.parent / "oracle" / "eval-rft.json").read_text(encoding="utf-8"))["recipe"]
     function = documents.load(theirs)["rl_env"]["reward_lambda_arn"]
-    found = _found("nova_lite_2_0_p5_48xl_gpu_rft_eval")
-    assert render(*found.template, {}, {"reward_lambda_arn": function}).yaml_text == theirs
+    found = public_recipes.found("nova_lite_2_0_p5_48xl_gpu_rft_eval")
+    assert render(*found.template, {"reward_lambda_arn": function}, {}).yaml_text == theirs
 
 
 def test_continued_pre_training_is_refused_on_training_jobs() -> None:

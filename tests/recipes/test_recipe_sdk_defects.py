@@ -148,7 +148,7 @@ def test_an_evaluation_never_is_the_recipe_of_a_training() -> None:
 def test_a_scoring_function_for_a_task_without_one_is_not_dropped() -> None:
     for task, name in (("mmlu", "lambda_arn"), ("mmlu", "reward_lambda_arn"), ("gen_qa", "reward_lambda_arn")):
         (problem,) = _problems("NOVA_LITE_2", task, {name: "arn"})
-        assert problem.startswith(f"{name} is not a value of this recipe.")
+        assert problem.startswith(f"{name} cannot be overridden: it is the customization's")
 
 
 def test_validation_data_that_a_pre_training_of_nova_1_cannot_take_is_not_dropped() -> None:

@@ -1,0 +1,116 @@
+"""Check the account: the role of the jobs, keys, quotas, and what CreateTrainingJob takes of the jobs' settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from lambda_handlers.checks import job_settings, key, quota, role
+from lambda_handlers.checks.role_needs import training_job_needs
+from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.jobs.choices import choices_of
+from lambda_handlers.planning.context import RunContext
+from lambda_handlers.planning.further_training import further_stages, job_inputs
+from lambda_handlers.planning.modes import Mode
+from lambda_handlers.planning.resource_checks import check_resources, functions_of, mlflow_arns, vpcs_of
+from lambda_handlers.planning.training_checks import TRAINING
+from lambda_handlers.protocol.names import job_name
+from lambda_handlers.training.stages import training_stage
+
+Job = tuple[str, Mapping[str, Any]]
+
+
+def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> None:
+    """Note what of the account does not fit the jobs of a run; `images` are their containers."""
+    jobs = list(jobs_of(context.config, mode))
+    for stage, settings in jobs:
+        for number, choice in enumerate(choices_of(settings), start=1):
+            job_settings.check(context.findings, choice, stage if number == 1 else f"{stage}, choice {number}")
+        job_settings.check_name(context.findings, _name(context, stage))
+    volume_keys = list(dict.fromkeys(str(job["volume_key_arn"]) for _, job in jobs if job.get("volume_key_arn")))
+    if jobs:
+        check_resources(context, jobs)
+        _check_role(context, mode, jobs, list(images), volume_keys)
+    for arn in dict.fromkeys((context.places.key_arn, *volume_keys)):
+        key.check(context.findings, context.account.kms, arn, context.places.region)
+    if jobs:
+        choices = [(stage, choices_of(settings)) for stage, settings in jobs]
+        first = _quotas((stage, settings) for stage, (settings, *_) in choices)
+        others: Counter[str] = Counter()
+        for stage, (_, *alternatives) in choices:
+            for settings in alternatives:
+                # Each alone: how many jobs lack capacity at once, nobody knows.
+                others |= Counter(_quotas([(stage, settings)]))
+        quota.check(context.findings, context.account.service_quotas, first, others)
+
+
+def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
+    """Yield the jobs of a run in this mode: stage and settings, those that train first."""
+    if mode.trains:
+        yield TRAINING, config["training"]
+        for stage in further_stages(config):
+            yield training_stage(stage["name"]), stage["training"]
+    if mode.evaluates:
+        for settings in config.get("evaluation", ()):
+            yield stage_name(settings), settings
+
+
+def _name(context: RunContext, stage: str) -> str:
+    execution = context.execution
+    return job_name(
+        slug=context.places.slug,
+        state_machine_arn=execution["state_machine"],
+        run_id=execution["name"],
+        started_at=execution["start_time"],
+        stage=stage,
+        attempt=1,
+    )
+
+
+def _check_role(
+    context: RunContext, mode: Mode, jobs: list[Job], images: list[str], volume_keys: Iterable[str]
+) -> None:
+    places = context.places
+    needs = training_job_needs(
+        role_arn=places.role_arn,
+        region=places.region,
+        inputs=_inputs(context, mode, jobs),
+        output_uri=places.output_uri(context.run_id),
+        images=images,
+        key_arn=places.key_arn,
+        functions=functions_of(jobs),
+        vpcs=vpcs_of(jobs),
+        volume_key_arns=volume_keys,
+        mlflow_arns=mlflow_arns(context, jobs),
+    )
+    role.check(context.findings, context.account.iam, role_arn=places.role_arn, needs=needs)
+
+
+def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[str]:
+    """Yield the addresses of the objects that the jobs of the run read."""
+    places, run_id = context.places, context.run_id
+    if mode.trains:
+        yield places.train_uri(run_id)
+        if validation := places.validation_uri(run_id, context.config):
+            yield validation
+        yield from job_inputs(context)
+    for stage, settings in jobs:
+        yield f"{places.recipe_prefix_uri(run_id, stage)}recipe.yaml"
+        if settings.get("dataset_uri"):
+            yield str(settings["dataset_uri"])
+
+
+def _quotas(jobs: Iterable[Job]) -> dict[str, int]:
+    """Return how many instances of a quota the run has at once: each training alone, then all evaluations together."""
+    at_once: Counter[str] = Counter()
+    together: Counter[str] = Counter()
+    for stage, settings in jobs:
+        wanted = Counter({quota.training_quota(settings["instance_type"]): settings.get("instance_count") or 1})
+        if stage.startswith(TRAINING):
+            at_once |= wanted
+            if settings.get("keep_alive_seconds"):
+                at_once |= Counter({quota.warm_pool_quota(settings["instance_type"]): settings["instance_count"]})
+        else:
+            together += wanted
+    return dict(at_once | together)

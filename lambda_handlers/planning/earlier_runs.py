@@ -1,0 +1,56 @@
+"""What an earlier run of the customization trained, from its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_handlers.protocol.errors import InvalidRequest
+from lambda_handlers.protocol.ledger import RUN_CLOSED, LedgerEvent, read
+from lambda_handlers.protocol.store import ItemStore
+from lambda_handlers.training.checkpoint import CHECKPOINT_RESOLVED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierRun:
+    """Name the checkpoint that a run ended up with, the platform it can be used on, and the settings it was made by."""
+
+    run_id: str
+    checkpoint: str
+    platform: str
+    config: Mapping[str, Any]
+
+
+def find_run(events: ItemStore, run_id: str, *, key: str) -> EarlierRun:
+    """Return what a run trained; of several training stages, what the last one left.
+
+    Raises InvalidRequest, under the input's `key`, if there is no such run, or it has no checkpoint.
+    """
+    recorded = read(events, run_id)
+    if not recorded:
+        raise InvalidRequest(
+            f"{key}: there is no run {run_id} of this customization; `nova run list` shows those there are."
+        )
+    resolved = [event.detail for event in recorded if event.type == CHECKPOINT_RESOLVED]
+    started = [event.detail for event in recorded if event.type == "run_started"]
+    if not resolved or not started:
+        raise InvalidRequest(f"{key}: run {run_id} has no checkpoint: {_why(recorded)}.")
+    return EarlierRun(
+        run_id=run_id,
+        checkpoint=str(resolved[-1]["uri"]),
+        platform=str(resolved[-1]["platform"]),
+        config=started[-1]["config"],
+    )
+
+
+def _why(recorded: Sequence[LedgerEvent]) -> str:
+    """Say why a run left no checkpoint."""
+    mode = next((event.detail["plan"].get("mode", "full") for event in recorded if "plan" in event.detail), "full")
+    ending = next((event.detail for event in recorded if event.type == RUN_CLOSED), None)
+    if ending is None:
+        return "its training has not ended yet"
+    if ending["status"] == "SUCCEEDED":
+        return f"it ran in mode {mode}, which trains nothing"
+    error = f" with {ending['error']}" if ending.get("error") else ""
+    return f"it ended {ending['status']}{error} before its training had succeeded"

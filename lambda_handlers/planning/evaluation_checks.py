@@ -1,0 +1,59 @@
+"""Check the evaluations of a run: settings, evaluation sets and recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lambda_handlers import catalog
+from lambda_handlers.catalog.lookup import UnknownNameError
+from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
+from lambda_handlers.planning import dataset as datasets
+from lambda_handlers.planning.context import RunContext
+from lambda_handlers.training.recipe import Recipes, ResolvedRecipe, checked_task
+
+# Stands for a dataset that is missing, so that the rest of an evaluation can be checked.
+_SOME_DATASET: Final = "s3://some-bucket/some-dataset.jsonl"
+
+
+def check_evaluations(context: RunContext, recipes: Recipes | None, *, model_path: str) -> dict[str, ResolvedRecipe]:
+    """Return the recipe of each evaluation by its stage; one with problems, which are noted, is left out.
+
+    `model_path` is the checkpoint that is evaluated, or the path of a model as Amazon publishes it.
+    """
+    found = {
+        choice_folder(stage_name(settings), index): _evaluation(context, recipes, choice, model_path, index)
+        for settings in context.config.get("evaluation", ())
+        for index, choice in enumerate(choices_of(settings))
+    }
+    return {stage: recipe for stage, recipe in found.items() if recipe}
+
+
+def _evaluation(
+    context: RunContext, recipes: Recipes | None, settings: Mapping[str, Any], model_path: str, index: int
+) -> ResolvedRecipe | None:
+    stage = stage_name(settings)
+    subject = f"{stage} on {instances_of(settings)}" if index else stage
+    try:
+        task = catalog.evaluation_task(settings["task"])
+    except UnknownNameError:
+        return None  # told by the check of the combination
+    with context.findings.checking(stage):
+        checked_task(settings)
+    if settings.get("dataset_uri"):
+        with context.findings.checking():
+            what = f"dataset of evaluation {settings['task']}"
+            datasets.find(context.account.s3, settings["dataset_uri"], what=what)
+    if recipes is None or context.impossible(task.name) - context.impossible():
+        return None
+    # What is wrong with these two is told; the recipe's own values can be checked without them.
+    subtask = settings.get("subtask") if settings.get("subtask") in task.subtasks else None
+    dataset = settings.get("dataset_uri") or _SOME_DATASET if task.takes_data else None
+    usable = {**settings, "subtask": subtask, "dataset_uri": dataset}
+    with context.findings.checking(subject, unless_told_of=stage):
+        found = recipes.evaluation(settings=usable, name=context.places.slug, model_path=model_path)
+        for warning in found.recipe.warnings:
+            context.findings.warn(f"{subject}: {warning}", unless_told=f"{stage}: {warning}")
+        return found
+    return None

@@ -1,0 +1,32 @@
+"""What a run does in each mode of the execution input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """Say which parts of the workflow a mode has, and which model it is about.
+
+    `needs_model` tells that the input has to name a model, since the run makes none.
+    """
+
+    name: str
+    prepares: bool = False
+    trains: bool = False
+    evaluates: bool = False
+    deploys: bool = False
+    needs_model: bool = False
+
+
+FULL: Final = Mode(name="full", prepares=True, trains=True, evaluates=True, deploys=True)
+PREPARE: Final = Mode(name="prepare", prepares=True)
+TRAIN: Final = Mode(name="train", prepares=True, trains=True)
+EVALUATE: Final = Mode(name="evaluate", evaluates=True, needs_model=True)
+
+MODES: Final[Mapping[str, Mode]] = MappingProxyType({mode.name: mode for mode in (FULL, PREPARE, TRAIN, EVALUATE)})
+"""The modes that run. The schema knows others, which are refused in words until they are built."""

@@ -1,0 +1,101 @@
+"""Check the training of a run: the recipe of each of its jobs, filled with the run's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_handlers import catalog
+from lambda_handlers.catalog import TrainingMethod
+from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
+from lambda_handlers.planning.context import RunContext
+from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.planning.tracking import tracking_of
+from lambda_handlers.recipes import OwnRecipe, own_recipe
+from lambda_handlers.training.recipe import Locations, Recipes, ResolvedRecipe
+from lambda_handlers.training.stages import TRAINING as TRAINING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one training job does: by which method, settings of its platform and overrides, on what data.
+
+    `own` is a recipe of the user's own; `model_path` the checkpoint to go on from, by default the published model.
+    """
+
+    stage: str
+    method: TrainingMethod
+    settings: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    data_uri: str
+    own: OwnRecipe | None = None
+    model_path: str | None = None
+
+
+def check_training(
+    context: RunContext, recipes: Recipes | None, asked: ExecutionInput, *, model_path: str | None
+) -> dict[str, ResolvedRecipe]:
+    """Return the recipe of each training job by its stage; a stage with problems, which are noted, is left out.
+
+    A recipe depends on the instances: an alternative has its own, by the name of its folder, `STAGE-alternative-2`.
+    `model_path` is the checkpoint that training continues from, by default the model as Amazon publishes it.
+    """
+    own = _own_recipe(context, asked)
+    readable = own is not None or asked.recipe is None
+    if recipes is None or not readable or context.impossible():
+        return {}
+    work = Work(
+        stage=TRAINING,
+        method=catalog.method(context.config["method"]),
+        settings=context.config["training"],
+        overrides=overrides_of(context.config, asked),
+        data_uri=context.places.train_uri(context.run_id),
+        own=own,
+        model_path=model_path,
+    )
+    return check_work(context, recipes, work)
+
+
+def check_work(context: RunContext, recipes: Recipes, work: Work) -> dict[str, ResolvedRecipe]:
+    """Return the recipe of one training job for each choice of instances, by the name of its folder."""
+    found = {
+        choice_folder(work.stage, index): _choice(context, recipes, work, settings, index)
+        for index, settings in enumerate(choices_of(work.settings))
+    }
+    return {folder: recipe for folder, recipe in found.items() if recipe}
+
+
+def overrides_of(config: Mapping[str, Any], asked: ExecutionInput) -> dict[str, Any]:
+    """Return the overrides of a run: those of its input before those of the customization."""
+    return {**config.get("overrides", {}), **asked.overrides}
+
+
+def _own_recipe(context: RunContext, asked: ExecutionInput) -> OwnRecipe | None:
+    if asked.recipe is None:
+        return None
+    with context.findings.checking():
+        return own_recipe.resolve(asked.recipe, context.account.s3)
+    return None
+
+
+def _choice(
+    context: RunContext, recipes: Recipes, work: Work, settings: Mapping[str, Any], index: int
+) -> ResolvedRecipe | None:
+    subject = f"{work.stage} on {instances_of(settings)}" if index else work.stage
+    output_uri = context.places.output_uri(context.run_id)
+    with context.findings.checking(subject, unless_told_of=work.stage):
+        found = recipes.training(
+            method=work.method,
+            settings=settings,
+            name=context.places.slug,
+            overrides=work.overrides,
+            locations=Locations(data_uri=work.data_uri, output_uri=output_uri),
+            own=work.own,
+            model_path=work.model_path,
+            mlflow=tracking_of(context, work.settings),
+        )
+        for warning in found.recipe.warnings:
+            context.findings.warn(f"{subject}: {warning}", unless_told=f"{work.stage}: {warning}")
+        return found
+    return None
