@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+ORACLE := .venv-oracle
+ORACLE_STAMP := $(ORACLE)/.installed
 
-.PHONY: help install demo test test-slow test-long lint typecheck bench iam-evidence clean
+.PHONY: help install demo test test-slow test-long oracle lint typecheck bench iam-evidence clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -28,8 +30,17 @@ test: install ## Fast tests
 test-slow: install ## Faults at every state, whole workflows
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow --timeout 600
 
-test-long: install ## What takes longer than CI allows
+test-long: install $(ORACLE_STAMP) ## What takes longer than CI allows
 	$(BIN)/python -m pytest -m long --timeout 3600
+
+oracle: install $(ORACLE_STAMP) ## Ask the SageMaker SDK for its requests and compare ours
+	$(BIN)/python -m pytest -m long --timeout 900 tests/oracle
+
+# An environment of its own: the SDK pins packages that ours has in other versions.
+$(ORACLE_STAMP): tests/oracle/requirements.txt
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/oracle/requirements.txt
+	@touch $(ORACLE_STAMP)
 
 lint: install ## Style
 	$(BIN)/ruff check .
@@ -45,4 +56,4 @@ iam-evidence: install ## Run the workflow paths and rewrite nova_constructs/iam_
 	$(BIN)/python -m pytest -m slow --timeout 600 tests/workflow/test_permissions.py -k "test_path or the_table" --write-evidence
 
 clean: ## Remove what the commands made
-	rm -rf $(VENV) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLE) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
