@@ -38,13 +38,13 @@ def outcome_of(row: JobRow, state: JobState) -> Outcome:
         error, what = _failure(row), "does not exist"
     else:
         error, what = state.error or _failure(row), "failed"
-    tried = _tried(row) if moves_on(error) else ""
-    return Outcome(error=error, cause=_sentence(row, what, state.cause) + tried)
+    cause = _sentence(row, what, state.cause)
+    return Outcome(error=error, cause=_tried(row, cause) if moves_on(error) else cause)
 
 
 def refused(row: JobRow, error: QuotaExceeded) -> Outcome:
     """Return what the waiting state is told when the account may not have the instances of one choice of several."""
-    return Outcome(error=type(error).__name__, cause=_sentence(row, "was refused", error.message) + _tried(row))
+    return Outcome(error=type(error).__name__, cause=_tried(row, _sentence(row, "was refused", error.message)))
 
 
 def timed_out(row: JobRow) -> Outcome:
@@ -78,11 +78,11 @@ def _job(row: JobRow, state: JobState) -> dict[str, Any]:
     return {"stage": row.stage, "kind": row.kind, "name": row.job_name, "arn": state.arn or row.arn}
 
 
-def _tried(row: JobRow) -> str:
+def _tried(row: JobRow, cause: str) -> str:
     if row.choices == 1:
-        return ""
+        return cause
     tried = lacking(row)
-    return f"; tried in vain: {', '.join(tried)} ({len(tried)} of {row.choices} choices)"
+    return f"{cause.rstrip('.')}; tried in vain: {', '.join(tried)} ({len(tried)} of {row.choices} choices)"
 
 
 def _sentence(row: JobRow, what: str, cause: str = "") -> str:

@@ -10,10 +10,14 @@ from lambda_handlers.protocol.store import VERSION, ConditionFailed, Item, Value
 T = TypeVar("T")
 Key = tuple[Value, ...]
 Step = Callable[[str, Callable[[], T]], T]
+Watch = Callable[[Item | None, Item], None]
 
 
 class MemoryItemStore:
-    """Keep items in a dict. `step` wraps each call, so that a test can stop a caller before or after it."""
+    """Keep items in a dict.
+
+    `step` wraps each call, so that a test can stop a caller before or after it; `watch` sees each write, old and new.
+    """
 
     def __init__(
         self,
@@ -22,6 +26,7 @@ class MemoryItemStore:
         sort_key: str | None = None,
         indexes: Mapping[str, str] | None = None,
         step: Step[object] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.name = name
         self.items: dict[Key, Item] = {}
@@ -30,6 +35,7 @@ class MemoryItemStore:
         self._keys = [partition_key] + ([sort_key] if sort_key else [])
         self._indexes = indexes or {}
         self._step = step or (lambda _label, act: act())
+        self._watch = watch or (lambda _old, _new: None)
 
     def get(self, key: Item) -> Item | None:
         return self._step(f"read {self.name}", lambda: self.items.get(self._key(key)))  # type: ignore[return-value]
@@ -57,6 +63,7 @@ class MemoryItemStore:
         if (None if stored is None else stored[VERSION]) != expected:
             raise ConditionFailed(self.name)
         self.items[key] = {**item, VERSION: next_version(replacing)}
+        self._watch(stored, self.items[key])
         if not self.lagging:
             self.catch_up()
         return self.items[key]
@@ -68,9 +75,9 @@ class MemoryItemStore:
         return tuple(item[name] for name in self._keys)
 
 
-def job_registry(step: Step[object] | None = None) -> MemoryItemStore:
+def job_registry(step: Step[object] | None = None, watch: Watch | None = None) -> MemoryItemStore:
     indexes = {"by-name": "job_name", "open": "open_marker"}
-    return MemoryItemStore("registry", "run_id", "stage", indexes, step)
+    return MemoryItemStore("registry", "run_id", "stage", indexes, step, watch)
 
 
 def run_ledger(step: Step[object] | None = None) -> MemoryItemStore:

@@ -13,7 +13,7 @@ from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.registry import JobRegistry, RowStatus
 from tests.protocol.protocol_processes import Command
-from tests.protocol.protocol_world import GROUPS, World
+from tests.protocol.protocol_world import GROUPS, TYPES, World
 
 _PASSES = 40
 
@@ -21,6 +21,10 @@ _PASSES = 40
 def check_always(world: World) -> None:
     """Check what no interruption may break, not even for a moment."""
     world.note()
+    assert not world.violations, world.violations
+    for item in world.registry_store.items.values():
+        job = world.jobs.get(str(item["job_name"]))
+        assert job is None or not item["arn"] or job.instances in ("", f"1 x {item.get('instance_type')}")
     live = Counter((job.run_id, job.stage) for job in world.jobs.values() if job.status is JobStatus.RUNNING)
     assert all(count == 1 for count in live.values()), f"two live jobs for one stage: {live}"
     assert all(len(outcomes) == 1 for outcomes in world.sent.values()), f"a token was told two things: {world.sent}"
@@ -35,6 +39,7 @@ def check_always(world: World) -> None:
 def come_to_rest(world: World) -> None:
     """Let time pass without faults, and without any event: the reconciler alone must be enough."""
     world.registry_store.lagging = False
+    world.refused = set()
     world.registry_store.catch_up()
     for passed in range(_PASSES):
         _finish_processes(world)
@@ -80,6 +85,10 @@ def _check_record(world: World, run_id: str) -> None:
     if record["status"] == "SUCCEEDED":
         assert {job["stage"] for job in record["jobs"]} == {stage for group in GROUPS for stage in group}
         assert all(world.jobs[job["name"]].status is JobStatus.COMPLETED for job in record["jobs"])
+        for job in record["jobs"]:
+            if job["kind"] == "TrainingJob":
+                assert f"1 x {job['instance_type']}" == world.jobs[job["name"]].instances
+                assert TYPES[job["choice"] - 1] == job["instance_type"]
         kept = world.control.items[(f"fingerprint#{execution.fingerprint}",)]
         assert (kept["status"], kept["run_id"]) == ("SUCCEEDED", run_id)
 

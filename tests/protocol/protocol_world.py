@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from lambda_handlers.jobs.driver import Instances, JobState, JobStatus, NameTake
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, Ending, ended
 from lambda_handlers.protocol.delivery import Desk
-from lambda_handlers.protocol.errors import DuplicateRun, RunLocked, TransientServiceError, WorkflowError
+from lambda_handlers.protocol.errors import DuplicateRun, QuotaExceeded, RunLocked, TransientServiceError, WorkflowError
 from lambda_handlers.protocol.fingerprint import claim
 from lambda_handlers.protocol.ledger import append
 from lambda_handlers.protocol.lock import RunLock
@@ -21,6 +22,7 @@ from lambda_handlers.protocol.reconciling import Reconciler
 from lambda_handlers.protocol.registry import JobRegistry, JobRow
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.stepfunctions import ExecutionState
+from lambda_handlers.protocol.store import Item
 from lambda_handlers.protocol.waiting import complete, submit
 from tests.protocol.protocol_memory import job_registry, run_control, run_ledger
 from tests.protocol.protocol_processes import Command, Killed, Process, Scheduler
@@ -29,6 +31,8 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:demo"
 FUNCTION_LIFE = 15 * 60
 DEADLINE = 6 * 3600
 RETRIES = 2
+TYPES = ("ml.a", "ml.b", "ml.c")
+_OF_ONE_ATTEMPT = ("choice", "lacking", "instance_type", "digest", "deadline", "job_name")
 GROUPS = (("training",), ("evaluation-mmlu", "evaluation-gen_qa"), ("import",))
 
 
@@ -45,6 +49,7 @@ class Job:
     error: str = ""
     stopping: bool = False
     in_use: bool = False
+    instances: str = ""
 
     @property
     def arn(self) -> str:
@@ -61,7 +66,7 @@ class FakeDriver:
     name_limit: int = 63
 
     def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
-        return self.world.step("create job", lambda: self._create(name, digest, tags))  # type: ignore[no-any-return]
+        return self.world.step("create job", lambda: self._create(name, request, digest, tags))  # type: ignore[no-any-return]
 
     def instances_of(self, request: Mapping[str, Any]) -> Instances | None:
         return Instances(type=request["type"], count=1) if "type" in request else None
@@ -75,13 +80,16 @@ class FakeDriver:
     def stop(self, row: JobRow) -> None:
         self.world.step("stop job", lambda: self._stop(row.job_name))
 
-    def _create(self, name: str, digest: str, tags: Mapping[str, str]) -> str:
+    def _create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        if request.get("type") in self.world.refused:
+            raise QuotaExceeded(f"The quota of {request['type']} is 0.")
         known = self.world.jobs.get(name)
         if known and self.stop_deletes and known.digest == digest:
             return known.arn
         if known:
             raise NameTaken(name)
         job = Job(name, self.kind, digest, tags["nova-constructs:run"], tags["nova-constructs:stage"])
+        job.instances = str(self.instances_of(request) or "")
         self.world.jobs[name] = job
         return job.arn
 
@@ -147,7 +155,7 @@ class World(Scheduler):
         super().__init__()
         self.instant = datetime(2026, 1, 1, tzinfo=UTC)
         self.registry_store, self.ledger_store, self.control = (
-            job_registry(self.step),
+            job_registry(self.step, self._watch_row),
             run_ledger(self.step),
             run_control(self.step),
         )
@@ -163,6 +171,9 @@ class World(Scheduler):
         self.sent: dict[str, set[str]] = {}
         self.entered: set[str] = set()
         self.events_verified = 0
+        self.refused: set[str] = set()
+        """Instance types that the account may have none of."""
+        self.violations: list[str] = []
         self._tokens = 0
 
     # Ports of the protocol
@@ -304,7 +315,7 @@ class World(Scheduler):
                 customization="demo",
                 token=token,
                 deadline_seconds=DEADLINE,
-                requests=[{"stage": stage}],
+                requests=requests_of(stage),
                 retry=retry,
                 tasks=self,
             )
@@ -361,7 +372,8 @@ class World(Scheduler):
 
     def _retry(self, execution: Execution, stage: str, error: str, cause: str) -> None:
         waiting = execution.waiting[stage]
-        transient = error in ("Killed", "Lambda.Unknown", "TransientServiceError", "CapacityUnavailable")
+        passing = ("Killed", "Lambda.Unknown", "TransientServiceError", "CapacityUnavailable")
+        transient = error in passing or (error == "QuotaExceeded" and len(requests_of(stage)) > 1)
         if transient and waiting.retry < RETRIES:
             execution.waiting[stage] = Waiting(self._token(), waiting.retry + 1)
             self._invoke_submit(execution, stage)
@@ -415,9 +427,43 @@ class World(Scheduler):
         self._tokens += 1
         return f"token-{self._tokens}"
 
+    def _watch_row(self, old: Item | None, new: Item) -> None:
+        """Note what a write of the registry breaks of the rule for choices."""
+        if old is None:
+            good = (new["attempt"], new["choice"], new.get("lacking")) == (1, 0, None)
+        elif new["attempt"] == old["attempt"]:
+            good = all(new.get(name) == old.get(name) for name in _OF_ONE_ATTEMPT)
+        else:
+            choice, lacking = self._after(old)
+            good = (new["attempt"], new["choice"]) == (int(old["attempt"]) + 1, choice)
+            good &= new["deadline"] == new["submitted_at"] + DEADLINE
+            good &= json.loads(str(new.get("lacking", "[]"))) == lacking
+        requests = requests_of(str(new["stage"]))
+        good &= new.get("instance_type") == requests[int(new["choice"])].get("type")
+        if not good:
+            self.violations.append(f"{old} became {new}")
+
+    def _after(self, row: Item) -> tuple[int, list[str]]:
+        """Return choice and lacking instances of the attempt that is to follow one: by what became of its job."""
+        job = self.jobs.get(str(row["job_name"]))
+        error = json.loads(str(row["outcome"]))["error"] if "outcome" in row else job.error if job else ""
+        lacking = json.loads(str(row.get("lacking", "[]")))
+        if error not in ("CapacityUnavailable", "QuotaExceeded"):
+            return int(row["choice"]), lacking
+        wanted = f"1 x {row['instance_type']}"
+        following = (int(row["choice"]) + 1) % len(requests_of(str(row["stage"])))
+        return following, lacking if wanted in lacking else [*lacking, wanted]
+
     def note(self) -> None:
         """Remember which runs have ever entered the book."""
         self.entered |= set(runs.open_runs(self.control))
+
+
+def requests_of(stage: str) -> list[dict[str, str]]:
+    """Return what a stage submits: an import has one request, a training job three to choose from."""
+    if stage == "import":
+        return [{"stage": stage}]
+    return [{"stage": stage, "type": name} for name in TYPES]
 
 
 def _ignore_transient(process: Process) -> None:

@@ -87,17 +87,22 @@ def _submit_again(world: World) -> Callable[[], None]:
     return act
 
 
-def _jobs_end(status: JobStatus) -> Callable[[World], Callable[[], None]]:
+def _jobs_end(status: JobStatus, error: str = "") -> Callable[[World], Callable[[], None]]:
     def plan(world: World) -> Callable[[], None]:
         def act() -> None:
             for job in list(world.jobs.values()):
-                world.end_job(job, status)
+                if not error or job.kind == "TrainingJob":
+                    world.end_job(job, status, error)
             for name in world.job_events:
                 _advance(world.tell_job_event(name))
 
         return act
 
     return plan
+
+
+def _lower_quota(world: World) -> Callable[[], None]:
+    return lambda: world.refused.add("ml.a")
 
 
 def _reconcile(world: World) -> Callable[[], None]:
@@ -112,6 +117,8 @@ _HAPPENINGS = {
     "submit again": _submit_again,
     "jobs complete": _jobs_end(JobStatus.COMPLETED),
     "jobs fail": _jobs_end(JobStatus.FAILED),
+    "jobs get no instances": _jobs_end(JobStatus.STOPPED, "CapacityUnavailable"),
+    "a quota is lowered": _lower_quota,
     "reconcile": _reconcile,
 }
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lambda_handlers.jobs.driver import JobStatus
 from tests.protocol.protocol_processes import Command
 from tests.protocol.protocol_rules import check_always, check_at_rest, come_to_rest
-from tests.protocol.protocol_world import Execution, Job, World
+from tests.protocol.protocol_world import TYPES, Execution, Job, World
 
 logging.disable(logging.CRITICAL)
 
@@ -76,6 +76,10 @@ class ProtocolModel(RuleBasedStateMachine):
         failed = how == "CAPACITY"
         status = JobStatus.FAILED if failed else JobStatus(how)
         self.world.end_job(self._pick(data, self._live()), status, "CapacityUnavailable" if failed else "")
+
+    @rule(refused=st.sets(st.sampled_from(TYPES)))
+    def quota(self, refused: set[str]) -> None:
+        self.world.refused = refused
 
     @precondition(lambda self: self.world.job_events)
     @rule(data=st.data(), lost=st.booleans())

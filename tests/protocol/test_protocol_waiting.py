@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -40,7 +42,9 @@ class Case:
     def job(self) -> Job:
         return self.world.jobs[self.row.job_name]
 
-    def submit(self, token: str, retry: int = 0, request: str = "same") -> JobRow:
+    def submit(
+        self, token: str, retry: int = 0, request: str = "same", requests: Sequence[Mapping[str, Any]] = ()
+    ) -> JobRow:
         self.execution.waiting["training"] = Waiting(token, retry)
         return submit(
             registry=self.registry,
@@ -54,7 +58,7 @@ class Case:
             customization="demo",
             token=token,
             deadline_seconds=DEADLINE,
-            requests=[{"request": request}],
+            requests=requests or [{"request": request}],
             retry=retry,
             tasks=self.world,
         )
