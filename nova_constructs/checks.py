@@ -13,7 +13,10 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog import Technique, combinations, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
-from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.evaluation.gate.criteria import Criterion
+from lambda_handlers.evaluation.gate.reading import needed_baselines
+from lambda_handlers.planning.counted_jobs import counted_jobs
+from lambda_handlers.planning.modes import FULL
 from lambda_handlers.training.stages import training_stage
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
@@ -64,7 +67,7 @@ def check_customization(
         *role_problems(scope, execution_role),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
-        *_cost_problems(cost_ceiling, platform, further_training, evaluation),
+        *_cost_problems(cost_ceiling, platform, further_training, evaluation, gate),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
@@ -88,11 +91,18 @@ def _cost_problems(
     training: TrainingJobs,
     further: Sequence[TrainingStage],
     evaluation: Sequence[EvaluationTask],
+    gate: QualityGate,
 ) -> Iterable[str]:
-    if ceiling:
-        more = {training_stage(stage.name): stage.runs_on for stage in further}
-        jobs = {stage_name({"task": task.task, "subtask": task.subtask}): task.runs_on for task in evaluation}
-        yield from ceiling.problems({"training": training, **more, **jobs})
+    if ceiling is None:
+        return
+    config = {
+        "training": training.config(),
+        "further_training": [{"name": stage.name, "training": stage.runs_on.config()} for stage in further],
+        "evaluation": [{"task": each.task, "subtask": each.subtask, **each.runs_on.config()} for each in evaluation],
+    }
+    # What is no criterion is told by the check of the gate.
+    baselines = needed_baselines([each for each in gate.criteria if isinstance(each, Criterion)])
+    yield from ceiling.problems(counted_jobs(config, FULL, baselines))
 
 
 BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")

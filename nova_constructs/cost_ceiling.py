@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.planning import cost
-from nova_constructs.platforms import TrainingJobs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +23,15 @@ class CostCeiling:
     usd: float
     prices: Mapping[str, float] = field(default_factory=dict)
 
-    def problems(self, jobs: Mapping[str, TrainingJobs]) -> Iterable[str]:
-        """Yield why the jobs, by their stages, may cost more than the ceiling, or what is needed to tell."""
+    def problems(self, jobs: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+        """Yield why jobs may cost more than the ceiling, or what is needed to tell.
+
+        `jobs` are the settings of a run's jobs by stage, as `TrainingJobs.config` gives them.
+        """
         amounts = list(self._amount_problems())
         yield from amounts
         if not amounts:
-            settings = {stage: job.config() for stage, job in jobs.items()}
-            yield from cost.bound(settings, self.prices).problems(self.usd)
+            yield from cost.bound(jobs, self.prices).problems(self.usd)
 
     def _amount_problems(self) -> Iterable[str]:
         if not _is_amount(self.usd):

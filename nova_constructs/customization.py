@@ -31,6 +31,7 @@ from nova_constructs.quality_gate import GateStage, QualityGate
 from nova_constructs.run_closing import RunClosing
 from nova_constructs.run_control import RunControl
 from nova_constructs.run_ledger import RunLedger
+from nova_constructs.run_modes import in_modes
 from nova_constructs.run_plan import RunPlan
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import Training
@@ -99,6 +100,8 @@ class NovaCustomization(Construct):
         )
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
         config = self._config(platform, data, further, evaluation, gate, deployment, reward, overrides or {})
+        if cost_ceiling:
+            config["cost_ceiling"] = cost_ceiling.config()
         self._create_stages(config, platform, data, further, evaluation, gate, deployment)
         self.state_machine = self._state_machine()
         self._connect()
@@ -123,9 +126,7 @@ class NovaCustomization(Construct):
             retention_period=Duration.days(14),
         )
 
-    def _shared(
-        self, deploys: bool, reconcile_interval: Duration | None, removal_policy: RemovalPolicy
-    ) -> Workshop:
+    def _shared(self, deploys: bool, reconcile_interval: Duration | None, removal_policy: RemovalPolicy) -> Workshop:
         store = ArtifactStore(self, "Store", removal_policy=removal_policy)
         ledger = RunLedger(self, "Ledger", store=store, removal_policy=removal_policy)
         control = RunControl(self, "Control", identity=self.identity, store=store, removal_policy=removal_policy)
@@ -214,15 +215,23 @@ class NovaCustomization(Construct):
                 state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
         close = closing.succeed("CloseRun", "SUCCEEDED")
         deploy = self.deployment.next(close) if self.deployment else close
+        passed = sfn.Condition.string_equals("$.gate.verdict", "PASSED")
         gate = (
             sfn.Choice(self, "GateDecision")
-            .when(sfn.Condition.string_equals("$.gate.verdict", "PASSED"), deploy)
+            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.deploys)), deploy)
+            .when(passed, close)
             .otherwise(closing.succeed("CloseRejectedRun", "REJECTED"))
         )
-        work = self.data.next(self.training).next(self.evaluation).next(self.gate).next(gate)
+        # What a mode does not have ends the run: a mode that nobody thought of trains nothing and deploys nothing.
+        measure = self.evaluation.next(self.gate).next(gate)
+        trained = sfn.Choice(self, "TrainingDone").when(in_modes(lambda mode: mode.evaluates), measure).otherwise(close)
+        train = self.training.next(trained)
+        prepared = sfn.Choice(self, "DataDone").when(in_modes(lambda mode: mode.trains), train).otherwise(close)
+        run = sfn.Condition.string_equals("$.plan.decision", "RUN")
         plan = (
             sfn.Choice(self, "PlanDecision")
-            .when(sfn.Condition.string_equals("$.plan.decision", "RUN"), work)
+            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.prepares)), self.data.next(prepared))
+            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates)), measure)
             .when(sfn.Condition.string_equals("$.plan.decision", "DRY_RUN"), closing.succeed("CloseDryRun", "DRY_RUN"))
             .otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
         )

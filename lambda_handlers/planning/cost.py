@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambda_handlers.catalog.prices import HOURLY_USD
+from lambda_handlers.jobs.choices import choices_of, instances_of
+from lambda_handlers.jobs.driver import Instances
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,35 +74,27 @@ def bound(jobs: Mapping[str, Mapping[str, Any]], prices: Mapping[str, float] | N
     `prices` are US dollars per hour by instance type; they go before those of the catalog.
     """
     known = {**HOURLY_USD, **(prices or {})}
-    unpriced = dict.fromkeys(
-        choice["instance_type"]
-        for settings in jobs.values()
-        for choice in _choices(settings)
-        if choice["instance_type"] not in known
-    )
+    types = [instances_of(choice).type for settings in jobs.values() for choice in choices_of(settings)]
+    unpriced = dict.fromkeys(name for name in types if name not in known)
     found = tuple(_dearest(stage, settings, known) for stage, settings in jobs.items())
     return Cost(jobs=found, unpriced=tuple(unpriced))
-
-
-def _choices(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [settings, *settings.get("alternatives", ())]
 
 
 def _dearest(stage: str, settings: Mapping[str, Any], prices: Mapping[str, float]) -> JobCost:
     """Return the job by its dearest choice; one without a price counts as dearer than all, since nobody knows."""
     seconds = settings["max_runtime_seconds"] + (settings.get("keep_alive_seconds") or 0)
     hours = seconds / 3600
-    choices = []
-    for choice in _choices(settings):
-        count, price = choice.get("instance_count") or 1, prices.get(choice["instance_type"])
-        choices.append(
-            JobCost(
-                stage=stage,
-                instance_type=choice["instance_type"],
-                instance_count=count,
-                hours=hours,
-                usd_per_hour=price,
-                usd=None if price is None else count * hours * price,
-            )
-        )
+    choices = [_cost(stage, instances_of(choice), hours, prices) for choice in choices_of(settings)]
     return max(choices, key=lambda job: float("inf") if job.usd is None else job.usd)
+
+
+def _cost(stage: str, instances: Instances, hours: float, prices: Mapping[str, float]) -> JobCost:
+    price = prices.get(instances.type)
+    return JobCost(
+        stage=stage,
+        instance_type=instances.type,
+        instance_count=instances.count,
+        hours=hours,
+        usd_per_hour=price,
+        usd=None if price is None else instances.count * hours * price,
+    )

@@ -14,10 +14,11 @@ from nova_constructs import ConfigurationError, CostCeiling, TrainingJobs
 P5 = "ml.p5.48xlarge"
 
 
-def job(count: int, hours: int, instance_type: str = P5, keep: Duration | None = None) -> TrainingJobs:
-    return TrainingJobs(
+def job(count: int, hours: int, instance_type: str = P5, keep: Duration | None = None) -> dict[str, Any]:
+    platform = TrainingJobs(
         instance_type=instance_type, instance_count=count, max_runtime=Duration.hours(hours), keep_alive=keep
     )
+    return platform.config()
 
 
 JOBS = {"training": job(4, 10), "evaluation-mmlu": job(1, 2)}
