@@ -1,4 +1,4 @@
-"""Submit the training job of a run and leave the state waiting for it."""
+"""Submit a training job of a run and leave the state waiting for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 from lambda_handlers.jobs.environment import submissions
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.training import job
+from lambda_handlers.training.stages import training_stage
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Submit the training job; its outcome goes to the task token."""
+    """Submit the job of the first training stage, or of the further one that the payload names."""
     requests = job.requests(
         event,
         s3=client("s3"),
@@ -19,4 +20,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage="training", kind="TrainingJob", requests=requests)
+    return submissions().submit(event, stage=training_stage(event.get("stage")), kind="TrainingJob", requests=requests)

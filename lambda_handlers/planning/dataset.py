@@ -55,10 +55,14 @@ class PinnedDataset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundDataset:
-    """A dataset that can be read: its address, and those of its objects with versions, in the order of their keys."""
+    """A dataset that can be read: its address, and those of its objects with versions, in the order of their keys.
+
+    `bytes` is their size together.
+    """
 
     uri: str
     objects: tuple[tuple[str, str | None], ...]
+    bytes: int
 
 
 def locate(s3: Any, uri: str, version_id: str | None) -> FoundDataset:
@@ -69,13 +73,15 @@ def locate(s3: Any, uri: str, version_id: str | None) -> FoundDataset:
     if not uri.endswith("/"):
         if not kind_of(uri):
             raise InvalidRequest(f"The dataset {uri} has no name that tells its format; allowed: {ALLOWED}.")
-        return FoundDataset(uri=uri, objects=((uri, find(s3, uri, version_id, most=_most(uri))),))
+        version, size = _look_at(s3, uri, version_id, what="dataset", most=_most(uri))
+        return FoundDataset(uri=uri, objects=((uri, version),), bytes=size)
     if version_id:
         raise InvalidRequest(f"The dataset {uri} is a folder, which has no version: leave version_id out.")
     found = _below(s3, uri)
     for each in found:
         _check_size(each.uri, each.size, "dataset", _most(each.uri))
-    return FoundDataset(uri=uri, objects=tuple((each.uri, each.version_id) for each in found))
+    objects = tuple((each.uri, each.version_id) for each in found)
+    return FoundDataset(uri=uri, objects=objects, bytes=sum(each.size for each in found))
 
 
 def pin(s3: Any, found: FoundDataset) -> PinnedDataset:
@@ -129,10 +135,13 @@ def _pin_object(s3: Any, uri: str, version: str | None) -> ReadObject:
     return ReadObject(uri=uri, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 
-def find(
-    s3: Any, uri: str, version_id: str | None = None, *, what: str = "dataset", most: int | None = None
-) -> str | None:
+def find(s3: Any, uri: str, *, what: str) -> str | None:
     """Return the version of an object to read; raise InvalidRequest if it is missing, unreadable or empty."""
+    return _look_at(s3, uri, None, what=what, most=None)[0]
+
+
+def _look_at(s3: Any, uri: str, version_id: str | None, *, what: str, most: int | None) -> tuple[str | None, int]:
+    """Return the version of an object to read, and its size in bytes."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     version = {"VersionId": version_id} if version_id else {}
     try:
@@ -141,7 +150,7 @@ def find(
     except Exception as error:
         raise _unreadable(uri, version_id, error, what) from error
     _check_size(uri, found["ContentLength"], what, most)
-    return version_id or found.get("VersionId")
+    return version_id or found.get("VersionId"), found["ContentLength"]
 
 
 def _check_size(uri: str, size: int, what: str, most: int | None) -> None:

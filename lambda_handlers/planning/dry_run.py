@@ -18,11 +18,6 @@ REPORT_FILE: Final = "report.json"
 REQUEST_FILE: Final = "training-request.json"
 
 
-def request_file(further: str) -> str:
-    """Return the name of the file with the request of a further training stage."""
-    return f"{training_stage(further)}-request.json"
-
-
 class DryRun:
     """Write the findings of one run that is only checked, below `runs/<run>/dry-run/` of the artifacts bucket."""
 
@@ -45,21 +40,27 @@ class DryRun:
         in the request: they are made when their time comes.
         """
         found = {
-            name: plan[name] for name in ("warnings", "mode", "start", "model", "dataset", "overrides", "training")
+            name: plan[name]
+            for name in ("warnings", "mode", "start", "model", "dataset", "overrides", "training", "further_training")
         }
         report = {"run_id": self._run_id, "problems": [], **found}
         if TRAINING in recipes:
             self._put(REQUEST_FILE, self._training_request(plan["training"], config, recipes[TRAINING]))
             report["request_uri"] = self._uri(REQUEST_FILE)
-        further = [stage for stage in further_stages(config) if training_stage(stage["name"]) in recipes]
-        for stage in further:
-            planned, recipe = plan["further_training"][stage["name"]], recipes[training_stage(stage["name"])]
-            self._put(request_file(stage["name"]), self._training_request(planned, stage, recipe, stage["name"]))
-        if further:
-            report["further_request_uris"] = {
-                stage["name"]: self._uri(request_file(stage["name"])) for stage in further
-            }
+        report["further_request_uris"] = {
+            stage["name"]: self._further_request(plan["further_training"][stage["name"]], stage, recipes)
+            for stage in further_stages(config)
+            if training_stage(stage["name"]) in recipes
+        }
         self._put(REPORT_FILE, report)
+
+    def _further_request(
+        self, planned: Mapping[str, Any], stage: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe]
+    ) -> str:
+        """Write the request of a further stage, from what stands for the checkpoint to come; return where it is."""
+        subject, name = training_stage(stage["name"]), f"{training_stage(stage['name'])}-request.json"
+        self._put(name, self._training_request(planned, stage, recipes[subject], stage["name"]))
+        return self._uri(name)
 
     def _training_request(
         self,
