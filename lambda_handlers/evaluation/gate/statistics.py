@@ -82,7 +82,8 @@ def compare(candidate: Score, baseline: Score, limit: Limit) -> Tested | Inconcl
     if candidate.per_sample is not None and baseline.per_sample is not None:
         return _paired(candidate, baseline, limit)
     if candidate.stderr is not None and baseline.stderr is not None:
-        return _by_errors("z_test", candidate.value - baseline.value, candidate, baseline, limit)
+        error = math.hypot(candidate.stderr, baseline.stderr)
+        return _by_error("z_test", candidate, baseline, limit, error)
     if candidate.is_share and candidate.samples and baseline.samples:
         return _two_proportions(candidate, baseline, limit)
     without = [who for who, score in (("the candidate", candidate), ("the baseline", baseline)) if score.stderr is None]
@@ -98,11 +99,13 @@ def _exact(value: float) -> Fraction:
     return Fraction(str(value))
 
 
-def _by_errors(name: str, difference: float, candidate: Score, baseline: Score, limit: Limit) -> Tested | Inconclusive:
-    error = math.hypot(candidate.stderr or 0.0, baseline.stderr or 0.0)
+def _by_error(
+    name: str, candidate: Score, baseline: Score, limit: Limit, error: float, difference: float | None = None
+) -> Tested | Inconclusive:
+    """Test by a standard error of the difference, which is that of the two scores where no other is given."""
     if error == 0:
         return _without_error(candidate, baseline, limit)
-    return _z_test(name, difference, error, limit)
+    return _z_test(name, candidate.value - baseline.value if difference is None else difference, error, limit)
 
 
 def _without_error(candidate: Score, baseline: Score, limit: Limit) -> Tested:
@@ -140,7 +143,8 @@ def _two_proportions(candidate: Score, baseline: Score, limit: Limit) -> Tested 
     if None in shares:
         return Inconclusive("a share is not between 0 and 1")
     (ours, our_error), (theirs, their_error) = (share for share in shares if share)
-    return _z_test("two_proportion_z_test", ours - theirs, math.hypot(our_error, their_error), limit)
+    difference, error = ours - theirs, math.hypot(our_error, their_error)
+    return _by_error("two_proportion_z_test", candidate, baseline, limit, error, difference)
 
 
 def _smoothed(score: Score, added: float) -> tuple[float, float] | None:
@@ -161,6 +165,4 @@ def _paired(candidate: Score, baseline: Score, limit: Limit) -> Tested | Inconcl
         if abs(fmean(scores.values()) - score.value) > _SAME_MEAN * max(1.0, abs(score.value)):
             return Inconclusive("the per-sample scores do not average to the reported score")
     error = stdev(ours[each] - theirs[each] for each in ours) / math.sqrt(len(ours))
-    if error == 0:
-        return _without_error(candidate, baseline, limit)
-    return _z_test("paired_z_test", candidate.value - baseline.value, error, limit)
+    return _by_error("paired_z_test", candidate, baseline, limit, error)
