@@ -7,13 +7,23 @@ from typing import Any
 
 
 def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return dataset, warnings, report of a dry run, rows, scores, gate, model, deployment and pointer, where there."""
+    """Return what is known of a run.
+
+    Mode, what training began from, the model evaluated, dataset, warnings, report of a dry run, rows (of further
+    training stages by their names), checkpoint, scores, gate, model, deployment and pointer.
+    """
     state = result or {}
+    start = _at(state, "plan", "start") or {}
     facts = {
+        "mode": _at(state, "plan", "mode"),
+        "start": start if any(start.values()) else None,
+        "evaluated": _at(state, "plan", "model"),
         "dataset": _at(state, "plan", "dataset"),
         "warnings": _at(state, "plan", "warnings"),
         "report_uri": _at(state, "plan", "report_uri"),
         "rows": _at(state, "data", "rows"),
+        "further_rows": _further_rows(state.get("further_data")),
+        "checkpoint_uri": _at(state, "checkpoint", "uri"),
         "scores": _scores(state.get("evaluations")),
         "gate": state.get("gate"),
         "model_arn": _at(state, "model", "model_arn"),
@@ -27,6 +37,14 @@ def reason(status: str, result: Mapping[str, Any] | None) -> str | None:
     """Return why a run that did not fail did not deploy either."""
     place = {"REJECTED": ("gate", "sentence"), "SKIPPED": ("plan", "reason")}.get(status)
     return _at(result or {}, *place) if place else None
+
+
+def _further_rows(prepared: Any) -> dict[str, Any]:
+    """Return the six counts of each further training stage by its name."""
+    if not isinstance(prepared, Mapping):
+        return {}
+    found = {name: _at(data, "rows") for name, data in prepared.items() if isinstance(data, Mapping)}
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _scores(evaluations: Any) -> list[dict[str, Any]]:

@@ -225,6 +225,16 @@ def test_show_for_people_holds_the_verdict_first_and_the_pointer(nova: Nova, aws
     assert "  rows          3 in, 2 out, 1 rejected, 0 duplicate, 0 leaked, 0 over_limit" in lines
 
 
+def test_show_counts_the_rows_of_every_training_stage(nova: Nova, aws: FakeAws) -> None:
+    told = {**RESULT, "further_rows": {"rl": {"in": 7, "out": 7}}}
+    aws.executions["r1"] = execution("r1", "SUCCEEDED", output=told)
+
+    assert json.loads(nova("run", "show", "r1", "--json").out)["further_rows"] == {"rl": {"in": 7, "out": 7}}
+    lines = nova("run", "show", "r1").out.splitlines()
+    assert "  rows rl       7 in, 7 out" in lines
+    assert "  rows          3 in, 2 out, 1 rejected, 0 duplicate, 0 leaked, 0 over_limit" in lines
+
+
 def test_show_of_a_failed_run_prints_error_and_cause_and_exits_1(nova: Nova, aws: FakeAws) -> None:
     aws.executions["r1"] = execution("r1", "FAILED", error="JobFailed", cause="AlgorithmError: [loss] is NaN")
 

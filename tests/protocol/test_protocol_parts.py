@@ -392,12 +392,14 @@ def test_a_summary_holds_what_the_run_came_to() -> None:
     state = {
         "plan": {"dataset": {"uri": "s3://b/k"}, "reason": None},
         "data": {"rows": {"in": 2, "out": 2}},
+        "further_data": {"rl": {"rows": {"in": 3, "out": 3}, "train": {}}, "cut": {"shards": {}}},
         "evaluations": [{"task": "mmlu", "metrics": {"accuracy": 0.4}, "job": {}}],
         "gate": {"verdict": "FAILED", "sentence": "mmlu 0.4 is below 0.5."},
     }
     assert summarize(state) == {
         "dataset": {"uri": "s3://b/k"},
         "rows": {"in": 2, "out": 2},
+        "further_rows": {"rl": {"in": 3, "out": 3}},
         "scores": [{"task": "mmlu", "metrics": {"accuracy": 0.4}}],
         "gate": state["gate"],
     }

@@ -11,7 +11,18 @@ from nova_constructs.cli import history
 from nova_constructs.cli.runs import Runs, run_status, summary
 
 # What the workflow's last stage says of a run, passed on as it is.
-_PASSED_ON = ("reason", "warnings", "report_uri", "rows", "scores", "gate", "model_arn", "deployment_arn", "pointer")
+_PASSED_ON = (
+    "reason",
+    "warnings",
+    "report_uri",
+    "rows",
+    "further_rows",
+    "scores",
+    "gate",
+    "model_arn",
+    "deployment_arn",
+    "pointer",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

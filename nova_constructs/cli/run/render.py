@@ -89,8 +89,9 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     if told.get("pointer"):
         pointer = told["pointer"]
         yield "pointer", f"{pointer['name']}: {pointer.get('before') or 'nothing'} → {pointer.get('after')}"
-    if told.get("rows"):
-        yield "rows", ", ".join(f"{count} {name}" for name, count in told["rows"].items())
+    for stage, counts in {"": told.get("rows"), **(told.get("further_rows") or {})}.items():
+        if counts:
+            yield f"rows {stage}".rstrip(), ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _stage_row(stage: history.Stage) -> tuple[str, str, str]:
