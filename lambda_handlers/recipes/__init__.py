@@ -8,7 +8,12 @@ in one `RecipeInvalid`.
 from __future__ import annotations
 
 from lambda_handlers.recipes import hub, own_recipe
-from lambda_handlers.recipes.arguments import arguments_before_a_run, evaluation_arguments, training_arguments
+from lambda_handlers.recipes.arguments import (
+    arguments_before_a_run,
+    evaluation_arguments,
+    mlflow_arguments,
+    training_arguments,
+)
 from lambda_handlers.recipes.filling import PROTECTED
 from lambda_handlers.recipes.own_recipe import OwnRecipe
 from lambda_handlers.recipes.rendering import Recipe, render
@@ -20,6 +25,7 @@ __all__ = [
     "arguments_before_a_run",
     "evaluation_arguments",
     "hub",
+    "mlflow_arguments",
     "own_recipe",
     "render",
     "training_arguments",

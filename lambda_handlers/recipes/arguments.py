@@ -79,6 +79,17 @@ def evaluation_arguments(
     }
 
 
+def mlflow_arguments(tracking: Mapping[str, str] | None) -> Mapping[str, Any]:
+    """Return the arguments by which a recipe tracks in MLflow, or none; templates that cannot leave them out."""
+    if tracking is None:
+        return {}
+    return {
+        "mlflow_tracking_uri": tracking.get("resource_arn") or tracking.get("uri"),
+        "mlflow_experiment_name": tracking.get("experiment"),
+        "mlflow_run_name": tracking.get("run"),
+    }
+
+
 def arguments_before_a_run(
     *,
     model: NovaModel,
