@@ -39,5 +39,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
             role_arn=os.environ["TRAINING_ROLE_ARN"],
             key_arn=os.environ["KEY_ARN"],
+            import_role_arn=os.environ.get("IMPORT_ROLE_ARN", ""),
         ),
     ).plan(event)

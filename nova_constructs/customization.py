@@ -19,7 +19,7 @@ from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
 from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
-from nova_constructs.evaluation import Evaluation
+from nova_constructs.evaluation import Evaluation, baselines_config, baselines_of
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
 from nova_constructs.handler_assets import handler_code
@@ -165,6 +165,7 @@ class NovaCustomization(Construct):
             **data.config(self.store),
             "further_training": [stage.config(self.store) for stage in further],
             "evaluation": [task.config(self.store) for task in evaluation],
+            "baselines": baselines_config(baselines_of(evaluation, gate), self.store),
             "gate": gate.config(),
             "deployment": {"target": deployment.kind} if deployment.kind else None,
             "code_version": handler_code().sha256,
@@ -190,8 +191,9 @@ class NovaCustomization(Construct):
             validates=data.validates, further=further,
         )  # fmt: skip
         self.evaluation = Evaluation(
-            self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation
-        )
+            self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation, data=data,
+            baselines=baselines_of(evaluation, gate),
+        )  # fmt: skip
         self.gate = GateStage(
             self, "Gate", workshop=workshop, gate=gate, evaluated=[(task.task, task.subtask) for task in evaluation]
         )
@@ -231,7 +233,7 @@ class NovaCustomization(Construct):
         plan = (
             sfn.Choice(self, "PlanDecision")
             .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.prepares)), self.data.next(prepared))
-            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates)), measure)
+            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates and not mode.trains)), measure)
             .when(sfn.Condition.string_equals("$.plan.decision", "DRY_RUN"), closing.succeed("CloseDryRun", "DRY_RUN"))
             .otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
         )
@@ -269,6 +271,8 @@ class NovaCustomization(Construct):
         submitters = [self.training.submit, self.evaluation.submit]
         if self.deployment:
             submitters += [self.deployment.import_model, self.deployment.deploy]
+            # A dry run writes the request of the import too.
+            self.plan.plan.function.add_environment("IMPORT_ROLE_ARN", self.deployment.import_role.role_arn)
         self.waiting.answer_to(self.state_machine, *submitters)
         self.closing.watch(self.state_machine, self.undelivered)
         self.trigger = DatasetTrigger(

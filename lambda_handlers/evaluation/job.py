@@ -19,7 +19,9 @@ def requests(
 ) -> list[dict[str, Any]]:
     """Write the recipe of an evaluation for each choice of instances and return the CreateTrainingJob requests.
 
-    The payload's optional `hub_content_version` pins the hub content that the run was planned with.
+    The payload has `run`, `task`, `config`, `subject` (`model_path`: a checkpoint, or the model as Amazon publishes it)
+    and, for data of one's own, `set`, the rows as they were frozen for this run. Its optional `hub_content_version`
+    pins the hub content that the run was planned with.
     """
     settings, run_id = event["task"], event["run"]["id"]
     recipes = Recipes(
@@ -30,7 +32,7 @@ def requests(
     )
     made = []
     for index, choice in enumerate(choices_of(settings)):
-        resolved = recipes.evaluation(settings=choice, name=slug, model_path=event["checkpoint_uri"])
+        resolved = recipes.evaluation(settings=choice, name=slug, model_path=event["subject"]["model_path"])
         folder = f"runs/{run_id}/{choice_folder(stage_name(settings), index)}/recipe"
         text = resolved.recipe.yaml_text.encode()
         with service_errors():
@@ -41,11 +43,17 @@ def requests(
             "role_arn": role_arn,
             "kms_key_id": key_arn,
         }
-        made.append(_request(choice, resolved, places))
+        made.append(request_with(choice, resolved, places, data_uri=(event.get("set") or {}).get("uri")))
     return made
 
 
-def _request(settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapping[str, str]) -> dict[str, Any]:
+def request_with(
+    settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapping[str, str], *, data_uri: str | None
+) -> dict[str, Any]:
+    """Return the CreateTrainingJob request for a recipe, on one choice of instances.
+
+    `places` are `recipe_prefix_uri`, `output_uri`, `role_arn` and `kms_key_id`.
+    """
     return training_request(
         image_uri=resolved.image_uri,
         instance_type=settings["instance_type"],
@@ -56,7 +64,7 @@ def _request(settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Mapp
         recipe_file=RECIPE_FILE,
         recipe=resolved.recipe.values,
         # Benchmarks bring their data: a train channel would make their container fail.
-        data_uri=settings.get("dataset_uri"),
+        data_uri=data_uri,
         data_type="S3Prefix",
         options=settings,
         **places,

@@ -1,4 +1,4 @@
-"""What a dry run leaves: the recipe where a run would have put it, the request it would have sent, and a report."""
+"""What a dry run leaves: a report, every request that the run would have sent, and the recipes that they name."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.places import Places
-from lambda_handlers.planning.training_checks import TRAINING
+from lambda_handlers.planning.planned_requests import PlannedRequest, planned_requests
 from lambda_handlers.protocol.errors import service_errors
-from lambda_handlers.training.job import request_with
 from lambda_handlers.training.recipe import ResolvedRecipe
-from lambda_handlers.training.stages import training_stage
 
 REPORT_FILE: Final = "report.json"
-REQUEST_FILE: Final = "training-request.json"
 
 
 class DryRun:
@@ -31,60 +27,41 @@ class DryRun:
 
     def failed(self, problems: Sequence[str], warnings: Sequence[str]) -> None:
         """Report a run that could not start."""
-        self._put(REPORT_FILE, {"run_id": self._run_id, "problems": list(problems), "warnings": list(warnings)})
+        found = {"run_id": self._run_id, "problems": list(problems), "warnings": list(warnings)}
+        self._put(REPORT_FILE, {**found, "plan": None, "cost": None, "requests": []})
 
     def passed(self, plan: Mapping[str, Any], config: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe]) -> None:
-        """Report a run that could start, with the CreateTrainingJob request that it would send.
+        """Report a run that could start: its plan, what it may cost, and where its requests and recipes are.
 
-        `recipes` are those of the run's jobs by stage. Name, tags of the workflow and everything after training are not
-        in the request: they are made when their time comes.
+        `recipes` are those of the run's jobs by stage and choice.
         """
-        found = {
-            name: plan[name]
-            for name in ("warnings", "mode", "start", "model", "dataset", "overrides", "training", "further_training")
-        }
-        report = {"run_id": self._run_id, "problems": [], **found}
-        if TRAINING in recipes:
-            self._put(REQUEST_FILE, self._training_request(plan["training"], config, recipes[TRAINING]))
-            report["request_uri"] = self._uri(REQUEST_FILE)
-        report["further_request_uris"] = {
-            stage["name"]: self._further_request(plan["further_training"][stage["name"]], stage, recipes)
-            for stage in further_stages(config)
-            if training_stage(stage["name"]) in recipes
+        requests = planned_requests(plan, config, recipes, self._places, self._run_id)
+        report = {
+            "run_id": self._run_id,
+            "problems": [],
+            "warnings": plan["warnings"],
+            "plan": plan,
+            "cost": plan["cost"],
+            "requests": [self._keep(request, recipes.get(request.stage)) for request in requests],
         }
         self._put(REPORT_FILE, report)
 
-    def _further_request(
-        self, planned: Mapping[str, Any], stage: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe]
-    ) -> str:
-        """Write the request of a further stage, from what stands for the checkpoint to come; return where it is."""
-        subject, name = training_stage(stage["name"]), f"{training_stage(stage['name'])}-request.json"
-        self._put(name, self._training_request(planned, stage, recipes[subject], stage["name"]))
-        return self._uri(name)
-
-    def _training_request(
-        self,
-        planned: Mapping[str, Any],
-        config: Mapping[str, Any],
-        resolved: ResolvedRecipe,
-        further: str | None = None,
-    ) -> dict[str, Any]:
-        validation = self._places.validation_uri(self._run_id, config, further)
-        event = {
-            "recipe": planned,
-            "config": config,
-            "run": {"id": self._run_id},
-            "train_uri": self._places.train_uri(self._run_id, further),
-            # Whether a split by content leaves any row is known once the data is prepared.
-            "validation": {"uri": validation, "rows": 1} if validation else None,
+    def _keep(self, request: PlannedRequest, recipe: ResolvedRecipe | None) -> dict[str, Any]:
+        """Write a request and its recipe, and return what the report says of them."""
+        name = f"requests/{request.stage}.json"
+        self._put(name, request.body)
+        found = {
+            "stage": request.stage,
+            "operation": request.operation,
+            "request_uri": self._uri(name),
+            "recipe_uri": None,
+            "stand_ins": request.stand_ins,
         }
-        return request_with(
-            event,
-            recipe=resolved.recipe.values,
-            role_arn=self._places.role_arn,
-            artifacts_bucket=self._places.artifacts_bucket,
-            key_arn=self._places.key_arn,
-        )
+        if recipe is None:
+            return found
+        place = f"recipes/{request.stage}.yaml"
+        self._write(place, recipe.recipe.yaml_text.encode())
+        return {**found, "recipe_uri": self._uri(place)}
 
     def _uri(self, name: str) -> str:
         return f"s3://{self._places.artifacts_bucket}/{self._key(name)}"
@@ -93,6 +70,8 @@ class DryRun:
         return f"runs/{self._run_id}/dry-run/{name}"
 
     def _put(self, name: str, document: Mapping[str, Any]) -> None:
-        body = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        self._write(name, json.dumps(document, indent=2, ensure_ascii=False).encode())
+
+    def _write(self, name: str, body: bytes) -> None:
         with service_errors():
             self._s3.put_object(Bucket=self._places.artifacts_bucket, Key=self._key(name), Body=body)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.catalog import evaluation_task
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Buckets of the customization, the role of its jobs and the key of its data."""
+    """Buckets of the customization, the role of its jobs, the key of its data, and, if it deploys, the role of imports."""
 
     slug: str
     region: str
@@ -17,10 +19,15 @@ class Places:
     artifacts_bucket: str
     role_arn: str
     key_arn: str
+    import_role_arn: str = ""
 
     def train_uri(self, run_id: str, further: str | None = None) -> str:
         """Return where the prepared training data of a run will be, or that of its further stage of this name."""
         return f"{self._prepared(run_id, further)}train.jsonl"
+
+    def evaluation_set_uri(self, run_id: str, task: str) -> str:
+        """Return where the rows of an evaluation with data of one's own will be, as they are frozen for the run."""
+        return f"s3://{self.prepared_bucket}/runs/{run_id}/evaluation-sets/{task}/{evaluation_task(task).data_file}"
 
     def validation_uri(self, run_id: str, config: Mapping[str, Any], further: str | None = None) -> str | None:
         """Return where the rows for validation will be, if the settings of the customization or stage put any aside."""

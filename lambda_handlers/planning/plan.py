@@ -106,21 +106,23 @@ class Planner:
             detail = {**kept, "asked": asked}
             self._ledger.append(run_id=run.id, event_id="run-skipped", type="run_skipped", detail=detail)
             return
-        for stage, resolved in checked.training.items():
-            self._write(f"runs/{run.id}/{stage}/recipe/{RECIPE_FILE}", resolved.recipe.yaml_text.encode())
-        for folder, resolved in checked.further_training.items():
-            key = f"runs/{run.id}/{planned_folder(folder)}/recipe/{RECIPE_FILE}"
-            self._write(key, resolved.recipe.yaml_text.encode())
         if plan["decision"] == "DRY_RUN":
             self._dry_run(run.id).passed(
                 plan, config, {**checked.training, **checked.further_training, **checked.evaluation}
             )
-        elif checked.recipes:
-            for name, content in checked.recipes.snapshot().items():
-                self._write(f"{self._places.hub_prefix(run.id)}{name}", content)
+        else:
+            self._write_recipes(run.id, checked)
         event = "run_checked" if plan["decision"] == "DRY_RUN" else "run_started"
         detail = {"run": run.as_dict(), "plan": plan, "config": dict(config), "asked": asked}
         self._ledger.append(run_id=run.id, event_id=event.replace("_", "-"), type=event, detail=detail)
+
+    def _write_recipes(self, run_id: str, checked: Checked) -> None:
+        """Write the recipes that the jobs will read, and what the hub gave."""
+        recipes = {**checked.training, **{planned_folder(key): each for key, each in checked.further_training.items()}}
+        for folder, resolved in recipes.items():
+            self._write(f"runs/{run_id}/{folder}/recipe/{RECIPE_FILE}", resolved.recipe.yaml_text.encode())
+        for name, content in checked.recipes.snapshot().items() if checked.recipes else ():
+            self._write(f"{self._places.hub_prefix(run_id)}{name}", content)
 
     def _write(self, key: str, body: bytes) -> None:
         with service_errors():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from typing import Any
 
 import pytest
@@ -245,45 +244,6 @@ def test_a_service_that_cannot_answer_now_is_asked_again_later(world: World) -> 
         world.plan()
 
 
-def report(world: World, run: str = "run-1") -> Any:
-    return json.loads(world.s3.objects["artifacts-bucket", f"runs/{run}/dry-run/report.json"])
-
-
-def test_a_dry_run_takes_nothing_and_writes_recipe_request_and_report(world: World) -> None:
-    before = set(world.s3.objects)
-    planned = world.plan(dry_run=True)["plan"]
-    assert (planned["decision"], planned["reason"]) == ("DRY_RUN", None)
-    made = {key for _bucket, key in set(world.s3.objects) - before if not key.startswith("datasets/")}
-    assert made == {
-        "runs/run-1/training/recipe/recipe.yaml",
-        "runs/run-1/dry-run/training-request.json",
-        "runs/run-1/dry-run/report.json",
-    }
-    assert planned["report_uri"] == "s3://artifacts-bucket/runs/run-1/dry-run/report.json"
-    told = report(world)
-    assert (told["problems"], told["warnings"], told["dataset"]) == ([], [], json.loads(json.dumps(planned["dataset"])))
-    request = json.loads(world.s3.objects["artifacts-bucket", "runs/run-1/dry-run/training-request.json"])
-    assert told["request_uri"].endswith("/runs/run-1/dry-run/training-request.json")
-    assert request["RoleArn"] == ROLE
-    assert request["ResourceConfig"]["InstanceCount"] == 4
-    assert request["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == (
-        "s3://prepared-bucket/runs/run-1/train.jsonl"
-    )
-    assert request["HyperParameters"]["base_model"] == "nova-lite-2/prod"
-    assert [event["type"] for event in world.ledger.events] == ["run_checked"]
-    assert list(world.control.items) == ["open-runs"]
-    world.close("run-1", "DRY_RUN")
-    assert world.plan("run-2")["plan"]["decision"] == "RUN"
-
-
-def test_rows_put_aside_for_validation_are_in_the_request_and_read_by_the_role(world: World) -> None:
-    split = {"train": 0.9, "validation": 0.1, "test": 0.0}
-    world.plan(dry_run=True, config={**CONFIG, "split": split})
-    request = json.loads(world.s3.objects["artifacts-bucket", "runs/run-1/dry-run/training-request.json"])
-    assert [channel["ChannelName"] for channel in request["InputDataConfig"]] == ["train", "validation", "recipe"]
-    assert ("s3:GetObject", "arn:aws:s3:::prepared-bucket/runs/run-1/validation.jsonl") in world.iam.asked
-
-
 def test_a_dry_run_runs_beside_another_run_and_after_one_that_succeeded(world: World) -> None:
     world.plan("run-1")
     assert world.plan("run-2", dry_run=True)["plan"]["decision"] == "DRY_RUN"
@@ -291,14 +251,6 @@ def test_a_dry_run_runs_beside_another_run_and_after_one_that_succeeded(world: W
     world.close("run-2", "DRY_RUN")
     assert world.plan("run-3", dry_run=True)["plan"]["decision"] == "DRY_RUN"
     assert world.plan("run-4")["plan"]["decision"] == "SKIP"
-
-
-def test_a_dry_run_that_finds_problems_reports_them_and_fails(world: World) -> None:
-    _, problems = refused(world, dry_run=True, overrides={"max_stps": 5, "lr": "fast"})
-    assert report(world) == {"run_id": "run-1", "problems": problems, "warnings": []}
-    assert len(problems) == 2
-    _, problems = refused(world, name="run-2", overrides={"max_stps": 5})
-    assert not any("run-2" in key for _bucket, key in world.s3.objects)
 
 
 OWN = {"training_config": {"max_steps": 70, "optim_config": {"lr": "2e-5"}, "an_idea": 7}}

@@ -1,0 +1,132 @@
+"""Every request that a run would send, in its order, made by the functions that make those of a run.
+
+What only exists once the run is on its way has a stand-in, which is named beside the request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lambda_handlers.deployment import requests as bedrock
+from lambda_handlers.evaluation import job as evaluation
+from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.jobs.choices import choice_folder, choices_of
+from lambda_handlers.planning.further_training import further_stages
+from lambda_handlers.planning.modes import MODES
+from lambda_handlers.planning.places import Places
+from lambda_handlers.training import job as training
+from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
+from lambda_handlers.training.recipe import ResolvedRecipe
+from lambda_handlers.training.stages import TRAINING, training_stage
+
+MODEL_TO_COME: Final = "arn:aws:bedrock:us-east-1:000000000000:custom-model/imported/planned"
+"""Stands for the custom model that the import will make."""
+_STAND_INS: Final = {"checkpoint": CHECKPOINT_TO_COME, "model": MODEL_TO_COME}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedRequest:
+    """A request without the name, the token and the tags of the workflow, which are made when it is sent.
+
+    `stage` is that of the job; a choice of instances for lack of capacity has a number: `training-alternative-2`.
+    """
+
+    stage: str
+    operation: str
+    body: Mapping[str, Any]
+
+    @property
+    def stand_ins(self) -> dict[str, str]:
+        """What in the request stands for something that the run makes, by what it stands for."""
+        text = json.dumps(self.body)
+        return {name: value for name, value in _STAND_INS.items() if value in text}
+
+
+def planned_requests(
+    plan: Mapping[str, Any],
+    config: Mapping[str, Any],
+    recipes: Mapping[str, ResolvedRecipe],
+    places: Places,
+    run_id: str,
+) -> list[PlannedRequest]:
+    """Return the requests of a run by its plan; `recipes` are those of its jobs, by stage and choice."""
+    mode = MODES[plan["mode"]]
+    found = [*_training(plan, config, recipes, places, run_id)] if mode.trains else []
+    if mode.evaluates:
+        found += _evaluations(config, recipes, places, run_id)
+    if mode.deploys and config.get("deployment"):
+        found += _deployment(places)
+    return found
+
+
+def _training(
+    plan: Mapping[str, Any],
+    config: Mapping[str, Any],
+    recipes: Mapping[str, ResolvedRecipe],
+    places: Places,
+    run_id: str,
+) -> Iterator[PlannedRequest]:
+    yield from _of_stage(plan["training"], config, recipes, places, run_id, None)
+    for stage in further_stages(config):
+        yield from _of_stage(plan["further_training"][stage["name"]], stage, recipes, places, run_id, stage["name"])
+
+
+def _of_stage(
+    planned: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    recipes: Mapping[str, ResolvedRecipe],
+    places: Places,
+    run_id: str,
+    name: str | None,
+) -> Iterator[PlannedRequest]:
+    """Yield the request of each choice of a training stage; `settings` are the customization's or the stage's own."""
+    validation = places.validation_uri(run_id, settings, name)
+    event = {
+        "config": settings,
+        "run": {"id": run_id},
+        "train_uri": places.train_uri(run_id, name),
+        # Whether a split by content leaves any row is known once the data is prepared.
+        "validation": {"uri": validation, "rows": 1} if validation else None,
+    }
+    for index, choice in enumerate((planned, *planned["alternatives"])):
+        folder = choice_folder(training_stage(name) if name else TRAINING, index)
+        body = training.request_with(
+            {**event, "recipe": choice},
+            recipe=recipes[folder].recipe.values,
+            role_arn=places.role_arn,
+            artifacts_bucket=places.artifacts_bucket,
+            key_arn=places.key_arn,
+        )
+        yield PlannedRequest(stage=folder, operation="CreateTrainingJob", body=body)
+
+
+def _evaluations(
+    config: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe], places: Places, run_id: str
+) -> Iterator[PlannedRequest]:
+    for settings in config.get("evaluation") or ():
+        for index, choice in enumerate(choices_of(settings)):
+            folder = choice_folder(stage_name(settings), index)
+            if folder not in recipes:
+                continue
+            body = evaluation.request_with(
+                choice,
+                recipes[folder],
+                {
+                    "recipe_prefix_uri": places.recipe_prefix_uri(run_id, folder),
+                    "output_uri": places.output_uri(run_id),
+                    "role_arn": places.role_arn,
+                    "kms_key_id": places.key_arn,
+                },
+                data_uri=settings.get("dataset_uri"),
+            )
+            yield PlannedRequest(stage=folder, operation="CreateTrainingJob", body=body)
+
+
+def _deployment(places: Places) -> Iterator[PlannedRequest]:
+    model = bedrock.custom_model(checkpoint_uri=CHECKPOINT_TO_COME, role_arn=places.import_role_arn)
+    yield PlannedRequest(stage="import", operation="CreateCustomModel", body=model)
+    deployment = bedrock.deployment(model_arn=MODEL_TO_COME)
+    yield PlannedRequest(stage="deployment", operation="CreateCustomModelDeployment", body=deployment)
