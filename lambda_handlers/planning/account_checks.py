@@ -25,8 +25,9 @@ def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> Non
     """Note what of the account does not fit the jobs of a run; `images` are their containers."""
     jobs = list(jobs_of(context.config, mode))
     for stage, settings in jobs:
-        for number, choice in enumerate(choices_of(settings), start=1):
-            job_settings.check(context.findings, choice, stage if number == 1 else f"{stage}, choice {number}")
+        job_settings.check(context.findings, settings, stage)
+        for number, choice in enumerate(settings.get("alternatives") or (), start=2):
+            job_settings.check(context.findings, choice, f"{stage}, choice {number}")
         job_settings.check_name(context.findings, _name(context, stage))
     volume_keys = list(dict.fromkeys(str(job["volume_key_arn"]) for _, job in jobs if job.get("volume_key_arn")))
     if jobs:
@@ -52,7 +53,8 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
         for stage in further_stages(config):
             yield training_stage(stage["name"]), stage["training"]
     if mode.evaluates:
-        for settings in config.get("evaluation", ()):
+        # Models of comparison may cost a job each; whether their scores are known is seen once the set is frozen.
+        for settings in (*config.get("evaluation", ()), *config.get("baselines", ())):
             yield stage_name(settings), settings
 
 
@@ -97,8 +99,8 @@ def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[st
         yield from job_inputs(context)
     for stage, settings in jobs:
         yield f"{places.recipe_prefix_uri(run_id, stage)}recipe.yaml"
-        if settings.get("dataset_uri"):
-            yield str(settings["dataset_uri"])
+        if settings.get("dataset_uri") or settings.get("held_out"):
+            yield places.evaluation_set_uri(run_id, settings["task"])
 
 
 def _quotas(jobs: Iterable[Job]) -> dict[str, int]:

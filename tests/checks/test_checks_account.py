@@ -258,6 +258,20 @@ def test_a_quota_is_found_by_name_on_any_page_and_says_how_to_raise_it(findings:
         findings.raise_all()
 
 
+def test_a_quota_below_what_an_alternative_needs_is_a_warning(findings: Findings) -> None:
+    quota.check(findings, Quotas(), {USAGE: 8}, {USAGE: 9, "another": 1, "none of that name": 1})
+    assert findings.problems == ()
+    assert findings.warnings == [
+        'An alternative will be passed over. The quota "another" (L-1) of this account is 0, and the run needs 1 '
+        "instances at once. Ask for more: aws service-quotas request-service-quota-increase --service-code sagemaker "
+        "--quota-code L-1 --desired-value 1",
+        f'An alternative will be passed over. The quota "{USAGE}" (L-2) of this account is 8, and the run needs 9 '
+        "instances at once. Ask for more: aws service-quotas request-service-quota-increase --service-code sagemaker "
+        "--quota-code L-2 --desired-value 9",
+        'The quota "none of that name" was not checked: Service Quotas lists none of that name.',
+    ]
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException", "NoSuchResourceException"])
 def test_quotas_that_are_not_told_are_a_warning(findings: Findings, code: str) -> None:
     quotas = Quotas()
