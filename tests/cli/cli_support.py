@@ -39,6 +39,7 @@ def stack(name: str = "NovaSupport", *prefixes: str) -> dict[str, Any]:
         "JobRegistryTableName": "registry",
         "AuditBucketName": "audit",
         "IncomingBucketName": "incoming",
+        "ArtifactsBucketName": "artifacts",
     }
     outputs = [
         {"OutputKey": prefix + suffix, "OutputValue": value}

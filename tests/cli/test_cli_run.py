@@ -146,30 +146,6 @@ def test_start_and_wait_ends_with_the_exit_code_of_the_run(
     assert json.loads(ran.out)["error"] == more.get("error")
 
 
-def test_a_dry_run_is_waited_for_and_shows_its_report_and_warnings(
-    nova: Nova, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = {"status": "DRY_RUN", "report_uri": "s3://artifacts/r/dry-run/report.json", "warnings": ["No quota."]}
-    asked: list[Any] = []
-
-    def start_and_end(**request: Any) -> dict[str, Any]:
-        run_id = request["name"]
-        asked.append(json.loads(request["input"]))
-        aws.executions[run_id] = execution(run_id, status="SUCCEEDED", output=told)
-        aws.records[f"runs/{run_id}/record.json"] = told
-        return {"executionArn": aws.executions[run_id]["executionArn"]}
-
-    monkeypatch.setattr(aws, "start_execution", start_and_end)
-
-    ran = nova("run", "start", "s3://incoming/a.jsonl", "--dry-run")
-
-    assert ran.code == 0
-    assert asked == [{"dataset": {"uri": "s3://incoming/a.jsonl"}, "dry_run": True}]
-    assert "DRY_RUN" in ran.out
-    assert "s3://artifacts/r/dry-run/report.json" in ran.out
-    assert "No quota." in ran.out
-
-
 def test_list_shows_the_status_that_the_run_had_not_that_of_its_execution(nova: Nova, aws: FakeAws) -> None:
     aws.executions["r2"] = execution("r2", "RUNNING")
     aws.executions["r1"] = execution("r1", "SUCCEEDED", output={"status": "REJECTED"})

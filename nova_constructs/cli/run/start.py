@@ -20,6 +20,7 @@ from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.exits import exit_code
 from nova_constructs.cli.files import require_readable
 from nova_constructs.cli.run.details import read_details
+from nova_constructs.cli.run.dry_run import print_dry_run, read_report
 from nova_constructs.cli.run.show import print_run
 from nova_constructs.cli.run.target import open_runs
 from nova_constructs.cli.run.waiting import wait_until_closed
@@ -46,7 +47,9 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 @click.argument("dataset")
 @click.option("--force", is_flag=True, help="Run even if the same input has already succeeded.")
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything and start no job; stays until that is done, like --wait."
+    "--dry-run",
+    is_flag=True,
+    help="Check everything, start no job, and print what would be sent and cost. Stays until that is done.",
 )
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")
 @click.option("--recipe", metavar="FILE", help="Train by a recipe of your own: a YAML file, or its s3:// URI.")
@@ -86,7 +89,10 @@ def start(
     if wait or dry_run:
         wait_until_closed(runs, run_id)
         details = read_details(runs, run_id)
-        print_run(details, as_json=as_json)
+        if dry_run:
+            print_dry_run(details, read_report(runs, run_id), as_json=as_json)
+        else:
+            print_run(details, as_json=as_json)
         return exit_code(details.status)
     _print_started(runs.customization, run_id, execution_arn, uri, as_json=as_json)
     return 0
