@@ -14,6 +14,7 @@ from nova_constructs import ConfigurationError
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 VPC = {"subnets": ["subnet-0a", "subnet-0b"], "security_groups": ["sg-0a"]}
 P3 = "ml.p3.16xlarge"
+P5 = {"instance_type": "ml.p5.48xlarge", "instance_count": 4}
 Synthesize = Callable[..., dict[str, Any]]
 
 
@@ -33,6 +34,12 @@ Synthesize = Callable[..., dict[str, Any]]
         ({"tags": {"team": "a;b"}}, "tags has 'team': 'a;b'"),
         ({"tags": {f"t{n}": "" for n in range(47)}}, "tags has 47 entries: use at most 46"),
         ({"keep_alive_minutes": 361}, "keep_alive is"),
+        ({"alternatives": [P5 | {"instance_type": P3}] * 2}, "alternatives names 4 x ml.p3.16xlarge a second time"),
+        ({"alternatives": [P5]}, "alternatives names 4 x ml.p5.48xlarge a second time"),
+        (
+            {"instance_type": P3, "volume_key_arn": KEY, "alternatives": [P5]},
+            "volume_key_arn is given, but ml.p5.48xlarge keeps data on disks of its own",
+        ),
     ],
 )
 def test_what_the_service_would_refuse_fails_at_synth(
