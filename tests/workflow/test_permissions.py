@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nova_constructs.emulator import Emulator
 from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
 from tests.workflow import paths
-from tests.workflow.harness import ENTRY, Workflow, synthesize
+from tests.workflow.furnishing import furnish
+from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
 STACK = "Nova-Demo"
+VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
+MLFLOW = "arn:aws:sagemaker:us-east-1:111122223333:mlflow"
 EVERYTHING = {
     "data": {
         **ENTRY["data"],
@@ -22,13 +26,14 @@ EVERYTHING = {
         "dedupe": True,
         "no_leak_with": ["evaluation/gen_qa.jsonl"],
         "media_buckets": [paths.PHOTOS],
-    }
+    },
+    "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
 }
 """What gives the workflow every permission that a path can prove."""
-VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"
 ELSEWHERE: list[dict[str, Any]] = [
-    {"platform": {**ENTRY["platform"], "vpc": VPC}},
+    {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-tracking-server/mine"}}},
+    {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-app/app-ABC123"}}},
     # Only an instance type without disks of its own takes a key for its volumes, and none of them is documented.
     {"platform": {**ENTRY["platform"], "instance_type": "ml.p3.16xlarge", "volume_key_arn": KEY}},
     {"method": "RFT_LORA", "reward_function": "arn:aws:lambda:us-east-1:111122223333:function:score"},
@@ -39,6 +44,14 @@ ELSEWHERE: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesize(tmp_path_factory.mktemp("everything"), **EVERYTHING)
+
+
+@pytest.fixture(scope="module")
+def workflow(assembly: Path) -> Iterator[Workflow]:
+    """Return the customization, deployed in an account that has the network and the app its jobs use."""
+    with Emulator(speed=SPEED) as emulator:
+        furnish(emulator, VPC)
+        yield Workflow(emulator, assembly)
 
 
 def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_path: Path) -> None:
