@@ -11,5 +11,10 @@ from lambda_handlers.protocol.ledger import LedgerClient
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Return the scores of one evaluation task."""
-    return results.read_evaluation(event, s3=client("s3"), ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]))
+    """Return the record of one evaluation."""
+    return results.read_evaluation(
+        event,
+        s3=client("s3"),
+        artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
+        ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
+    )

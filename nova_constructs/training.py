@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -113,9 +114,18 @@ def _config(model: str, method: str, platform: TrainingJobs) -> dict[str, Any]:
     }
 
 
-def output_reader(scope: Construct, construct_id: str, handler: str, workshop: Workshop) -> HandlerFunction:
-    """Return a function that reads what a job has written."""
-    function = HandlerFunction(scope, construct_id, handler=handler, environment=workshop.ledger.environment)
+def output_reader(
+    scope: Construct,
+    construct_id: str,
+    handler: str,
+    workshop: Workshop,
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout: Duration | None = None,
+) -> HandlerFunction:
+    """Return a function that reads what a job has written; `environment` is what it needs beyond the ledger."""
+    known = {**workshop.ledger.environment, **(environment or {})}
+    function = HandlerFunction(scope, construct_id, handler=handler, environment=known, timeout=timeout)
     function.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
     workshop.ledger.grant_append(function)
     return function

@@ -1,116 +1,69 @@
-"""Read the scores of an evaluation from the archive its job left.
-
-The form of the results file is lighteval's: `results` has one entry per task, such as `custom|mmlu_zs_cot|0`, and
-where there are several also `all` (AWS documentation; folder names differ between its pages).
-"""
+"""Turn what an evaluation job left into the record that the gate, the ledger and later runs read."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Final
 
-from lambda_handlers.catalog import evaluation_task
+from lambda_handlers.evaluation import known_scores
+from lambda_handlers.evaluation.output import Output, read_output, scores_in
+from lambda_handlers.evaluation.results_file import Measured
 from lambda_handlers.evaluation.stages import stage_name
-from lambda_handlers.protocol.errors import EvaluationFailed
+from lambda_handlers.protocol.errors import EvaluationFailed, service_errors
 from lambda_handlers.protocol.ledger import Ledger
-from lambda_handlers.training import output_archive
 
-_RESULTS_FILE: Final = re.compile(r"results_.*\.json")
-_ERROR: Final = "_stderr"
+CANDIDATE: Final = "candidate"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scores:
-    """What an evaluation measured, with standard errors where there are any, and where that is written."""
+def read_evaluation(event: Mapping[str, Any], *, s3: Any, artifacts_bucket: str, ledger: Ledger) -> dict[str, Any]:
+    """Return the record of one evaluation and keep it: in the ledger, and for runs that evaluate the same again.
 
-    metrics: Mapping[str, float]
-    stderr: Mapping[str, float]
-    results_uri: str
+    The payload has `run`, `task`, `submitted`, `subject` (the model that was evaluated: `model` and `model_path`) and,
+    for data of one's own, `set`. Raises EvaluationFailed naming what is missing.
+    """
+    task, run_id = event["task"], event["run"]["id"]
+    stage = stage_name(task)
+    record = _record(event, s3, artifacts_bucket, f"runs/{run_id}/{stage}/tensorboard")
+    known_scores.keep(s3, artifacts_bucket, known_scores.key_of(event), record)
+    ledger.append(run_id=run_id, event_id=f"{stage}-read", type="evaluation_read", detail=record)
+    return record
 
 
-def read_evaluation(event: Mapping[str, Any], *, s3: Any, ledger: Ledger) -> dict[str, Any]:
-    """Return the scores of one evaluation task and record them; raise EvaluationFailed naming what is missing."""
-    task, submitted = event["task"], event["submitted"]
-    scores = read_scores(s3, submitted["output_uri"], task["task"])
-    result = {
-        "task": task["task"],
-        "subtask": task.get("subtask"),
-        "metrics": dict(scores.metrics),
-        "stderr": dict(scores.stderr),
+def _record(event: Mapping[str, Any], s3: Any, bucket: str, tensorboard: str) -> dict[str, Any]:
+    task, submitted, frozen = event["task"], event["submitted"], event.get("set")
+    archive_uri, name, subtask = submitted["output_uri"], task["task"], task.get("subtask")
+
+    def copy(path: str, content: bytes) -> None:
+        with service_errors():
+            s3.put_object(Bucket=bucket, Key=f"{tensorboard}/{path}", Body=content)
+
+    output = read_output(s3, archive_uri, name, tensorboard=copy if task.get("tensorboard") else None)
+    scores = scores_in(output, archive_uri, name, subtask)
+    whole = scores.whole.as_dict()
+    whole["samples"] = _samples(name, scores.whole, output, frozen)
+    return {
+        "task": name,
+        "subtask": subtask,
+        "model": (event.get("subject") or {}).get("model", CANDIDATE),
+        **whole,
+        "subtasks": {part: measured.as_dict() for part, measured in scores.subtasks.items()},
+        "dataset_sha256": frozen["sha256"] if frozen else None,
         "results_uri": scores.results_uri,
+        "raw_uri": archive_uri,
+        **({"tensorboard_uri": f"s3://{bucket}/{tensorboard}/"} if task.get("tensorboard") else {}),
         "job": submitted["job"],
     }
-    event_id = f"{stage_name(task)}-read"
-    ledger.append(run_id=event["run"]["id"], event_id=event_id, type="evaluation_read", detail=result)
-    return result
 
 
-def read_scores(s3: Any, archive_uri: str, task: str) -> Scores:
-    """Return the scores in a job's output archive; raise EvaluationFailed naming what is missing or wrong."""
-    try:
-        found = output_archive.read(s3, archive_uri, _is_results_file)
-    except output_archive.ArchiveError as error:
-        raise EvaluationFailed(f"The evaluation {task} left no usable output: {error}.") from error
-    if not found:
-        raise EvaluationFailed(f"The evaluation {task} left no results: {archive_uri} has no results_*.json.")
-    # File names end in a time stamp: the last one is the newest.
-    newest = max(found, key=lambda file: PurePosixPath(file.name).name)
-    return parse_scores(newest.content, task, f"{archive_uri}#{newest.name}")
-
-
-def parse_scores(content: bytes, task: str, place: str) -> Scores:
-    """Return the scores in a results file; raise EvaluationFailed if it is broken or a score is not a number."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise EvaluationFailed(f"The results {place} are not JSON: {error}.") from error
-    results = document.get("results") if isinstance(document, dict) else None
-    entry = _entry(results, task, place)
-    metrics = {name: _finite(name, value, place) for name, value in entry.items() if not name.endswith(_ERROR)}
-    if not metrics:
-        raise EvaluationFailed(f"The results {place} hold no score for {task}.")
-    # A single sample has no standard error, which the container writes as NaN: it is left out, it decides nothing.
-    stderr = {
-        name.removesuffix(_ERROR): float(value)
-        for name, value in entry.items()
-        if name.endswith(_ERROR) and _is_number(value) and math.isfinite(value)
-    }
-    return Scores(metrics=metrics, stderr=stderr, results_uri=place)
-
-
-def _is_results_file(name: str) -> bool:
-    return _RESULTS_FILE.fullmatch(PurePosixPath(name).name) is not None
-
-
-def _entry(results: Any, task: str, place: str) -> Mapping[str, Any]:
-    if not isinstance(results, dict):
-        raise EvaluationFailed(f'The results {place} have no "results".')
-    entries = {key: value for key, value in results.items() if isinstance(value, dict) and value}
-    if "all" in entries:
-        found: Mapping[str, Any] = entries["all"]
-        return found
-    fitting = [value for key, value in entries.items() if _is_of_task(key, task)]
-    if len(fitting) != 1:
-        keys = ", ".join(map(str, results)) or "none"
-        raise EvaluationFailed(f'The results {place} have neither "all" nor one entry for {task}; entries: {keys}.')
-    return fitting[0]
-
-
-def _is_of_task(key: str, task: str) -> bool:
-    name = key.split("|")[1] if key.count("|") >= 2 else key
-    return name == task or name == f"{task}_{evaluation_task(task).strategy}" or name.startswith(f"{task}:")
-
-
-def _finite(name: str, value: Any, place: str) -> float:
-    if not _is_number(value) or not math.isfinite(value):
-        raise EvaluationFailed(f"The results {place} give {name} as {value!r}, which is not a number.")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _samples(task: str, whole: Measured, output: Output, frozen: Mapping[str, Any] | None) -> int | None:
+    """Return on how many samples the scores rest; raise EvaluationFailed for none, or fewer than there are rows."""
+    # Judges and reward functions may leave several lines for a row; gen_qa leaves one answer for each.
+    answered = output.answered if task == "gen_qa" else None
+    told = [count for count in (answered, whole.samples) if count is not None]
+    if 0 in told:
+        raise EvaluationFailed(f"The evaluation {task} rests on no sample: its scores say nothing.")
+    if frozen and answered not in (None, frozen["rows"]):
+        raise EvaluationFailed(
+            f"The evaluation {task} is partial: it has {answered} answers to {frozen['rows']} rows of {frozen['uri']}."
+        )
+    return told[0] if told else frozen["rows"] if frozen else None

@@ -32,7 +32,10 @@ class Hub:
 def request(*, model: str = "NOVA_LITE_2", **task: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the request of an evaluation job of the checkpoint, and the recipe that it reads."""
     s3 = MemoryS3({f"s3://{hub.bucket('us-east-1')}/{key}": content for key, content in hub.objects().items()})
-    event = {"run": RUN, "task": {**TASK, **task}, "checkpoint_uri": CHECKPOINT, "config": {"model": model}}
+    subject = {"model": "candidate", "model_path": CHECKPOINT}
+    event: dict[str, Any] = {"run": RUN, "task": {**TASK, **task}, "subject": subject, "config": {"model": model}}
+    if event["task"]["dataset_uri"]:
+        event["set"] = {"uri": event["task"]["dataset_uri"], "sha256": "0" * 64, "rows": 1}
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "slug": "demo", "key_arn": "arn:key"}
     [made] = job.requests(event, s3=s3, sagemaker=Hub(), **places)
     stage = stage_name(event["task"])

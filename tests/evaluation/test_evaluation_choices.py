@@ -11,7 +11,7 @@ from tests.training.training_support import RUN, MemoryS3
 def test_each_choice_of_instances_has_a_request_with_its_own_recipe() -> None:
     s3 = MemoryS3({f"s3://{hub.bucket('us-east-1')}/{key}": content for key, content in hub.objects().items()})
     task = {**TASK, "alternatives": [{"instance_type": "ml.p4d.24xlarge", "instance_count": 2}]}
-    event = {"run": RUN, "task": task, "checkpoint_uri": CHECKPOINT, "config": {"model": "NOVA_LITE_2"}}
+    event = {"run": RUN, "task": task, "subject": {"model_path": CHECKPOINT}, "config": {"model": "NOVA_LITE_2"}}
     places = {"role_arn": "arn:role", "artifacts_bucket": "artifacts-bucket", "slug": "demo", "key_arn": "arn:key"}
     made = job.requests(event, s3=s3, sagemaker=Hub(), **places)
     assert [(each["ResourceConfig"]["InstanceType"], each["ResourceConfig"]["InstanceCount"]) for each in made] == [

@@ -72,7 +72,7 @@ def passes(criteria: list[dict[str, Any]], records: list[dict[str, Any]], has_pr
     return bool(decision["verdict"] == "PASSED")
 
 
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=100, deadline=None)
 
 
 @MANY

@@ -1,0 +1,48 @@
+"""Scores that are known already: the same model, asked the same by the same recipe, is not evaluated again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lambda_handlers.protocol.errors import error_code, service_errors
+from lambda_handlers.protocol.names import canonical, sha256
+
+PREFIX: Final = "evaluations/"
+"""Where records lie in the bucket of artifacts."""
+# What of a task's settings decides on its scores; where the job runs does not.
+_DECIDING: Final = ("task", "subtask", "overrides", "processor", "reward_function")
+
+
+def key_of(event: Mapping[str, Any]) -> str:
+    """Return the key of a record: by the model's path, the task's settings, the content of its set, and the recipes.
+
+    The payload has `task`, `subject`, `hub_content_version`, `config` and, for data of one's own, `set`.
+    """
+    settings = event["task"]
+    identity = {
+        **{name: settings.get(name) for name in _DECIDING},
+        "model": event["config"]["model"],
+        "model_path": event["subject"]["model_path"],
+        "dataset_sha256": (event.get("set") or {}).get("sha256"),
+        "hub_content_version": event.get("hub_content_version"),
+    }
+    return f"{PREFIX}{sha256(identity)}.json"
+
+
+def keep(s3: Any, bucket: str, key: str, record: Mapping[str, Any]) -> None:
+    """Write a record."""
+    with service_errors():
+        s3.put_object(Bucket=bucket, Key=key, Body=canonical(record).encode())
+
+
+def find(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """Return a record, or None where nobody has measured that yet."""
+    try:
+        with service_errors():
+            return dict(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+    except Exception as error:
+        if error_code(error) != "NoSuchKey":
+            raise
+        return None

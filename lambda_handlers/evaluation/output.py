@@ -1,0 +1,92 @@
+"""What the archive of an evaluation job holds: scores, how many rows were answered, and records for TensorBoard.
+
+Folder names differ between pages of AWS, so that files are known by their own names (aws-samples, Nova user guide).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import IO, Any, Final
+
+from lambda_handlers.evaluation.results_file import Scores, parse_scores
+from lambda_handlers.protocol.errors import EvaluationFailed
+from lambda_handlers.training import output_archive
+
+_RESULTS_FILE: Final = re.compile(r"results_.*\.json")
+_INFERENCES: Final = "inference_output.jsonl"
+_TENSORBOARD: Final = re.compile(r"(eval-)?tensorboard[-_]results?")
+_MOST_RESULTS: Final = 16 * 1024**2
+_MOST_RECORDS: Final = 64 * 1024**2
+_BLOCK: Final = 1024 * 1024
+
+Keep = Callable[[str, bytes], None]
+"""Takes the path of a file below its folder, and its content."""
+
+
+@dataclass(slots=True)
+class Output:
+    """Collect what an archive holds: results by their path, and the rows that were answered, None if nothing tells."""
+
+    results: dict[str, bytes] = field(default_factory=dict)
+    answered: int | None = None
+
+
+def read_output(s3: Any, archive_uri: str, task: str, *, tensorboard: Keep | None = None) -> Output:
+    """Read a job's output archive, giving TensorBoard records to `tensorboard` where it is given.
+
+    Raises EvaluationFailed naming what is missing or wrong: nothing of an archive with links, devices or paths that
+    leave it is used, nor of one that is cut off or unpacks to more than the limits.
+    """
+    found = Output()
+
+    def visit(name: str, content: IO[bytes], size: int) -> None:
+        path = PurePosixPath(name)
+        if _RESULTS_FILE.fullmatch(path.name):
+            found.results[name] = output_archive.whole(name, content, size, most=_MOST_RESULTS)
+        elif path.name == _INFERENCES:
+            found.answered = (found.answered or 0) + _lines(content)
+        elif tensorboard and (below := _below_tensorboard(path)):
+            tensorboard(below, output_archive.whole(name, content, size, most=_MOST_RECORDS))
+
+    try:
+        output_archive.walk(s3, archive_uri, visit, only_plain=True)
+    except output_archive.ArchiveError as error:
+        raise EvaluationFailed(f"The evaluation {task} left no usable output: {error}.") from error
+    if not found.results:
+        raise EvaluationFailed(f"The evaluation {task} left no results: {archive_uri} has no results_*.json.")
+    return found
+
+
+def scores_in(output: Output, archive_uri: str, task: str, subtask: str | None = None) -> Scores:
+    """Return the scores of an evaluation out of all its results files, of which the newest counts.
+
+    Raises EvaluationFailed if an older one has subtasks that the newest lacks: then none tells of the whole.
+    """
+    # File names end in a time stamp.
+    newest, *older = sorted(output.results, key=lambda name: PurePosixPath(name).name, reverse=True)
+    found = parse_scores(output.results[newest], task, f"{archive_uri}#{newest}", subtask)
+    for name in older:
+        other = parse_scores(output.results[name], task, f"{archive_uri}#{name}", subtask)
+        if missing := sorted(set(other.subtasks) - set(found.subtasks)):
+            raise EvaluationFailed(
+                f"The evaluation {task} left several results, none of the whole: {newest} lacks {', '.join(missing)}, "
+                f"which {name} has."
+            )
+    return found
+
+
+def _lines(content: IO[bytes]) -> int:
+    count, last = 0, b"\n"
+    while block := content.read(_BLOCK):
+        count, last = count + block.count(b"\n"), block[-1:]
+    return count + (last != b"\n")
+
+
+def _below_tensorboard(path: PurePosixPath) -> str | None:
+    for index, part in enumerate(path.parts[:-1]):
+        if _TENSORBOARD.fullmatch(part):
+            return "/".join(path.parts[index + 1 :])
+    return None

@@ -1,0 +1,67 @@
+"""Which rows models that are compared were trained on: those of the runs that made them, and of the runs before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from lambda_handlers.datasets import s3_objects
+from lambda_handlers.datasets.forms.registry import form_of
+from lambda_handlers.datasets.passes.evaluation_prompts import prompts_of
+from lambda_handlers.datasets.preparation import Preparation
+from lambda_handlers.protocol.ledger import LedgerEvent, read
+from lambda_handlers.protocol.pointer import Pointer
+from lambda_handlers.protocol.store import ItemStore
+
+
+def runs_before(plan: Mapping[str, Any], *, control: ItemStore, events: ItemStore) -> Iterator[str]:
+    """Yield the runs whose training rows may not decide: production's, the base run's, and an evaluated model's.
+
+    A run that continued from another was trained on the other's rows too.
+    """
+    production = Pointer(control).read()
+    start, model = plan.get("start") or {}, plan.get("model") or {}
+    waiting = [production.run_id if production else None, start.get("base_run"), model.get("run_id")]
+    seen: set[str] = set()
+    while waiting:
+        run_id = waiting.pop(0)
+        if run_id and run_id not in seen:
+            seen.add(run_id)
+            yield run_id
+            waiting += [_base_run(event) for event in read(events, run_id)]
+
+
+def trained_on(run_ids: Collection[str], asked: Collection[bytes], *, s3: Any, events: ItemStore) -> dict[bytes, str]:
+    """Return which of the prompts `asked`, by their hashes, a run was trained on, with that run.
+
+    The training data of each run is read once, as a stream; nothing of it is held but what is asked.
+    """
+    found: dict[bytes, str] = {}
+    for run_id in run_ids:
+        recorded = read(events, run_id)
+        preparation = _preparation(recorded)
+        for uri in _training_data(recorded):
+            sources = s3_objects.find(s3, uri)
+            for prompt in prompts_of(sources, preparation, form_of(preparation)):
+                if prompt in asked:
+                    found.setdefault(prompt, run_id)
+    return found
+
+
+def _base_run(event: LedgerEvent) -> str | None:
+    if event.type != "run_started":
+        return None
+    found = (event.detail["plan"].get("start") or {}).get("base_run")
+    return str(found) if found else None
+
+
+def _preparation(recorded: list[LedgerEvent]) -> Preparation:
+    config = next((event.detail["config"] for event in recorded if event.type == "run_started"), None)
+    assert config is not None, "a run that left training data was started"
+    return Preparation(model=config["model"], method=config["method"])
+
+
+def _training_data(recorded: list[LedgerEvent]) -> list[str]:
+    """Return where the rows are that each stage of a run was trained on."""
+    prepared = [event.detail for event in recorded if event.type == "data_prepared"]
+    return [str(detail["train"]["uri"]) for detail in prepared if detail["train"]["rows"]]
