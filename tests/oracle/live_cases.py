@@ -159,7 +159,7 @@ def _arguments(case: Case) -> Mapping[str, Any]:
 def body(case: Case, recipe: Recipe) -> dict[str, Any]:
     """Return the body of our request."""
     return training_request(
-        image_uri=_image(case),
+        image_uri=public_recipes.found(case.recipe, case.work, case.instance_type).entry.image_uri,
         role_arn=ROLE,
         instance_type=case.instance_type,
         instance_count=case.instance_count,
@@ -179,10 +179,6 @@ def body(case: Case, recipe: Recipe) -> dict[str, Any]:
     )
 
 
-def _image(case: Case) -> str:
-    return public_recipes.found(case.recipe).entry.image_uri
-
-
 def for_the_sdk(case: Case) -> dict[str, Any]:
     """Return what tests/oracle/sdk_requests.py is asked for."""
     public = public_recipes.values(case.recipe)
@@ -192,7 +188,7 @@ def for_the_sdk(case: Case) -> dict[str, Any]:
         "recipe": public_recipes.nested(public),
         "arguments": {
             "recipe_overrides": public_recipes.nested({**said, **case.overrides}),
-            "image_uri": _image(case),
+            "image_uri": public_recipes.image(case.recipe),
             "role": ROLE,
             "instance_type": case.instance_type,
             "output_path": OUTPUT,

@@ -10,6 +10,7 @@ from typing import Any
 from lambda_handlers.catalog import MODELS, EvaluationTask, Platform, TrainingMethod, evaluation_task, method
 from lambda_handlers.recipes import documents, hub
 from lambda_handlers.recipes.finding import FoundRecipe, find
+from lambda_handlers.recipes.template import leaves
 from tests.recipes.hub_support import FakeS3, FakeSageMaker
 
 PUBLIC = documents.load((Path(__file__).parent / "public_recipes.yaml").read_text(encoding="utf-8"))
@@ -31,16 +32,36 @@ def values(name: str) -> dict[str, Any]:
     return found
 
 
-def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+def dotted(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of a tree by their dotted paths."""
+    return {leaf.dotted: leaf.literal for leaf in leaves(tree)}
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tree of leaves that are given by their dotted paths."""
     tree: dict[str, Any] = {}
-    for path, value in dotted.items():
+    for path, value in values.items():
         *above, key = path.split(".")
         place = tree
         for part in above:
             place = place.setdefault(part, {})
         place[key] = value
     return tree
+
+
+def image(name: str) -> str:
+    """Return the container of a recipe in us-east-1, as the public list has it; empty for those of HyperPod alone."""
+    kind, version = (
+        PUBLIC["recipes"][name]["family"].partition("_")[0],
+        MODELS[PUBLIC["recipes"][name]["model"]].version,
+    )
+    tags = {
+        ("sft", 1): "nova-fine-tune-repo:SM-TJ-SFT-latest",
+        ("sft", 2): "nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
+        ("rft", 2): "nova-fine-tune-repo:SM-TJ-RFT-V2-latest",
+    }
+    tag = tags.get((kind, version), "nova-evaluation-repo:SM-TJ-Eval-V2-latest")
+    return "" if kind == "cpt" else f"708977205387.dkr.ecr.us-east-1.amazonaws.com/{tag}"  # a payload names its own
 
 
 def work(name: str) -> TrainingMethod | EvaluationTask:

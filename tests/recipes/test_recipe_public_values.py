@@ -41,19 +41,7 @@ def test_every_leaf_is_the_public_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_container_is_that_of_the_public_list(name: str) -> None:
-    row = PUBLIC["recipes"][name]
-    tags = {
-        ("sft", 1): "nova-fine-tune-repo:SM-TJ-SFT-latest",
-        ("sft", 2): "nova-fine-tune-repo:SM-TJ-SFT-V2-latest",
-        ("rft", 2): "nova-fine-tune-repo:SM-TJ-RFT-V2-latest",
-    }
-    kind, version = row["family"].partition("_")[0], MODELS[row["model"]].version
-    image = public_recipes.found(name).entry.image_uri
-    if kind == "cpt":
-        assert image == ""  # a HyperPod payload names its own
-    else:
-        tag = tags.get((kind, version), "nova-evaluation-repo:SM-TJ-Eval-V2-latest")
-        assert image == f"708977205387.dkr.ecr.us-east-1.amazonaws.com/{tag}"
+    assert public_recipes.found(name).entry.image_uri == public_recipes.image(name)
 
 
 def test_the_reward_evaluation_is_the_one_that_the_sdk_uploads() -> None:

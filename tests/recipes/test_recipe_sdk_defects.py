@@ -1,4 +1,4 @@
-"""What the SDK is known to do wrong with recipes, and what happens here instead: one test for each."""
+"""What the SDK is known to do wrong with recipes and jobs, and what happens here instead: docs/sdk-defects.md."""
 
 from __future__ import annotations
 
