@@ -110,6 +110,21 @@ def test_good_rows_go_to_the_training_file_and_the_others_to_quarantine(s3: Any)
     assert ledger.events[0]["detail"] == result
 
 
+def test_the_data_of_a_further_stage_has_a_place_and_an_event_of_its_own(s3: Any) -> None:
+    ledger = Recorder()
+    prepare(event(s3, GOOD * 20), s3, ledger)
+    result = prepare({**event(s3, GOOD * 30), "stage": "rl"}, s3, ledger)
+    assert result["train"]["uri"] == "s3://prepared-bucket/runs/run-1/rl/train.jsonl"
+    assert result["manifest_uri"] == "s3://prepared-bucket/runs/run-1/rl/manifest.json"
+    assert result["quarantine_uri"] == "s3://quarantine-bucket/runs/run-1/rl/quarantine.jsonl"
+    assert len(body(s3, "s3://prepared-bucket/runs/run-1/train.jsonl").splitlines()) == 20
+    assert [each["event_id"] for each in ledger.events] == ["data-prepared", "data-prepared-rl"]
+    assert [each["detail"].get("stage") for each in ledger.events] == [None, "rl"]
+    with pytest.raises(DatasetRejected, match=r"Manifest: s3://prepared-bucket/runs/run-1/rl/manifest"):
+        prepare({**event(s3, b"x\n" * 20), "stage": "rl"}, s3, ledger)
+    assert (ledger.events[-1]["event_id"], ledger.events[-1]["detail"]["stage"]) == ("dataset-rejected-rl", "rl")
+
+
 def test_too_many_bad_rows_stop_the_run_with_reasons_and_the_manifest(s3: Any) -> None:
     ledger = Recorder()
     with pytest.raises(DatasetRejected, match=r"2 of 4 rows .* Manifest: s3://prepared-bucket/runs/run-1/manifest"):
