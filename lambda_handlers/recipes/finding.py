@@ -10,6 +10,7 @@ from lambda_handlers.catalog.evaluations import RecipeKind
 from lambda_handlers.protocol.errors import UnsupportedCombination
 from lambda_handlers.recipes import hub
 from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, without_hub_entry
+from lambda_handlers.recipes.places import ObjectApi
 
 # Recipes of aws/sagemaker-hyperpod-recipes without a container of their own in any Region, so without a hub entry.
 _WITHOUT_ENTRY: Final = frozenset({RecipeKind.JUDGE, RecipeKind.RUBRIC_JUDGE, RecipeKind.REWARD})
@@ -25,7 +26,7 @@ class FoundRecipe:
 
 
 def find(
-    s3: hub.ObjectApi,
+    s3: ObjectApi,
     content: hub.HubContent,
     work: TrainingMethod | EvaluationTask,
     platform: Platform,

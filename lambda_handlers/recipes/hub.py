@@ -16,7 +16,7 @@ from lambda_handlers.catalog.platforms import Platform
 from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
 from lambda_handlers.recipes import own_document
 from lambda_handlers.recipes.hub_shapes import entry_problems, spec_problems
-from lambda_handlers.recipes.places import object_place
+from lambda_handlers.recipes.places import ObjectApi, object_place, read_object
 
 HUB_NAME = "SageMakerPublicHub"
 
@@ -34,13 +34,6 @@ class HubApi(Protocol):
 
     def describe_hub_content(self, **request: Any) -> Mapping[str, Any]:
         """Return a hub content with its document."""
-
-
-class ObjectApi(Protocol):
-    """Describe the part of the S3 client that is used here."""
-
-    def get_object(self, **request: Any) -> Mapping[str, Any]:
-        """Return an object with its body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,18 +220,12 @@ def _read(s3: ObjectApi, uri: str) -> str:
     place = object_place(uri)
     if place is None:
         raise RecipeInvalid(f"The hub names {uri!r}, which is not the location of an object.")
+    missing = f"The hub names {uri}, which does not exist."
+    denied = f"The hub names {uri}, which cannot be read: {_remedy(uri)}."
     try:
-        with service_errors():
-            body: bytes = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
-            return body.decode("utf-8")
+        return read_object(s3, place, missing=missing, denied=denied).decode("utf-8")
     except UnicodeDecodeError as error:
         raise RecipeInvalid(f"{uri} is not text in UTF-8: {error}.") from error
-    except Exception as error:
-        if error_code(error) in ("NoSuchKey", "NoSuchBucket", "404"):
-            raise RecipeInvalid(f"The hub names {uri}, which does not exist.") from error
-        if error_code(error) in ("AccessDenied", "AllAccessDisabled", "403"):
-            raise RecipeInvalid(f"The hub names {uri}, which cannot be read: {_remedy(uri)}.") from error
-        raise
 
 
 def _remedy(uri: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_handlers.protocol.names import canonical
-from lambda_handlers.recipes.hub import HubApi, ObjectApi
+from lambda_handlers.recipes.hub import HubApi
+from lambda_handlers.recipes.places import ObjectApi
 
 DOCUMENT_FILE: Final = "document.json"
 CONTENT_FILE: Final = "content.json"

@@ -6,16 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Any
 
-from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
+from lambda_handlers.protocol.errors import RecipeInvalid
 from lambda_handlers.recipes import own_document
-from lambda_handlers.recipes.hub import ObjectApi
-from lambda_handlers.recipes.places import object_place
+from lambda_handlers.recipes.places import ObjectApi, object_place, read_object
 from lambda_handlers.recipes.template import reference, unfilled
-
-_MISSING: Final = ("NoSuchKey", "NoSuchBucket", "404")
-_DENIED: Final = ("AccessDenied", "AllAccessDisabled", "403")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +60,9 @@ def _download(uri: str, s3: ObjectApi) -> bytes:
     place = object_place(uri)
     if place is None:
         raise RecipeInvalid(f"recipe is {uri!r}: give the s3:// address of an object, or the recipe itself.")
-    try:
-        with service_errors():
-            found = s3.get_object(Bucket=place.bucket, Key=place.key)
-            return bytes(found["Body"].read(own_document.MAX_BYTES + 1))
-    except Exception as error:
-        if error_code(error) in _MISSING:
-            raise RecipeInvalid(f"The recipe {uri} does not exist.") from error
-        if error_code(error) in _DENIED:
-            raise RecipeInvalid(
-                f"The recipe {uri} cannot be read: allow s3:GetObject on it (and kms:Decrypt on its key)."
-            ) from error
-        raise
+    missing = f"The recipe {uri} does not exist."
+    denied = f"The recipe {uri} cannot be read: allow s3:GetObject on it (and kms:Decrypt on its key)."
+    return read_object(s3, place, missing=missing, denied=denied, limit=own_document.MAX_BYTES + 1)
 
 
 def _checked(values: Mapping[str, Any], source: str) -> OwnRecipe:

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lambda_handlers.recipes.hub import HubApi, ObjectApi
+from lambda_handlers.recipes.hub import HubApi
+from lambda_handlers.recipes.places import ObjectApi
 
 HubName = Literal["aws", "bundled"]
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL")
