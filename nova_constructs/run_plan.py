@@ -49,6 +49,7 @@ class RunPlan(Stage):
                 **workshop.identity.environment,
                 **control.environment,
                 **ledger.environment,
+                "RUN_LEDGER_TABLE": ledger.table.table_name,
                 "PREPARED_BUCKET": store.prepared.bucket_name,
                 "ARTIFACTS_BUCKET": store.artifacts.bucket_name,
                 "TRAINING_ROLE_ARN": execution_role.role.role_arn,
@@ -81,6 +82,8 @@ class RunPlan(Stage):
         self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training*/recipe/*")
         self.plan.write_objects("WriteDryRun", store.artifacts, "runs/*/dry-run/*")
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")
+        self.plan.use_table("ReadEarlierRuns", workshop.ledger.table, "Query")
+        self.plan.write_objects("WriteHubSnapshot", store.artifacts, "runs/*/hub/*")
         workshop.ledger.grant_append(self.plan)
         read_recipes(self.plan)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog.lookup import UnknownNameError
+from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning.account_checks import check_account
 from lambda_handlers.planning.context import RunContext
@@ -111,7 +112,14 @@ class RunChecks:
     def _model(self, asked: ExecutionInput) -> ModelReference | None:
         if not self._context.config.get("evaluation"):
             self.findings.problem("mode: evaluate, but this customization has no evaluation tasks; add one to it")
-        return find_model(self._context, asked)
+        found = find_model(self._context, asked)
+        for settings in self._context.config.get("evaluation", ()) if found and not found.run_id else ():
+            if settings.get("held_out"):
+                self.findings.problem(
+                    f"{stage_name(settings)}: its test rows are those of the run that trained the model, and no run is "
+                    "known to have trained this one; evaluate a run (base_run) or production instead"
+                )
+        return found
 
     def _hub(self, asked: ExecutionInput) -> Recipes | None:
         try:

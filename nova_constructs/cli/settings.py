@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Iterable
 from typing import Any
 
+import yaml
+
+from lambda_handlers.recipes import documents
 from nova_constructs.cli.errors import BadInputError
 
 
-def parse_settings(settings: Iterable[str], read: Callable[[str], Any], *, example: str) -> dict[str, Any]:
-    """Parse `KEY=VALUE` pairs, values by `read`; raise BadInputError for what is no pair or a key given twice."""
+def parse_settings(settings: Iterable[str], *, example: str) -> dict[str, Any]:
+    """Parse `KEY=VALUE` pairs, values as YAML.
+
+    Raises BadInputError for what is no pair, a key given twice, or a value that is not one YAML value.
+    """
     found: dict[str, Any] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")
@@ -20,5 +27,30 @@ def parse_settings(settings: Iterable[str], read: Callable[[str], Any], *, examp
             )
         if key in found:
             raise BadInputError(f"--set gives {key} twice", received=setting, do="keep one of the two")
-        found[key] = read(value)
+        found[key] = _value(value)
     return found
+
+
+def _value(text: str) -> Any:
+    """Return what a text means in YAML: a number, a boolean, null, text, or a list of these."""
+    try:
+        value = documents.load(text)
+    except yaml.YAMLError:
+        value = {}
+    if not _fits(value):
+        raise BadInputError(
+            "--set takes one YAML value",
+            received=text,
+            allowed="a finite number, true, false, null, text or a list",
+            do="put text with special characters in YAML quotes: --set 'name=\"a: b\"'",
+        )
+    return value
+
+
+def _fits(value: Any) -> bool:
+    """Return whether a value is a scalar, or a list of scalars, that JSON knows too."""
+    if isinstance(value, list):
+        return all(_fits(each) for each in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int)

@@ -52,6 +52,10 @@ def test_start_passes_force_reason_and_typed_overrides(nova: Nova, aws: FakeAws)
         "name=abc",
         "--set",
         "x=NaN",
+        "--set",
+        "betas=[0.9, 0.95]",
+        "--set",
+        "quoted='1e-5'",
     ]
 
     nova("run", "start", "s3://incoming/a.jsonl", "--force", "--reason", "new catalogue", *settings)
@@ -60,8 +64,33 @@ def test_start_passes_force_reason_and_typed_overrides(nova: Nova, aws: FakeAws)
         "dataset": {"uri": "s3://incoming/a.jsonl"},
         "force": True,
         "reason": "new catalogue",
-        "overrides": {"max_epochs": 3, "lr": 1e-5, "save": True, "name": "abc", "x": "NaN"},
+        "overrides": {
+            "max_epochs": 3,
+            "lr": 1e-5,
+            "save": True,
+            "name": "abc",
+            "x": "NaN",
+            "betas": [0.9, 0.95],
+            "quoted": "1e-5",
+        },
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("s3://incoming/a.jsonl", "--mode", "train", "--base-run", "run-1"), {"mode": "train", "base_run": "run-1"}),
+        (("s3://incoming/a.jsonl", "--model-path", "s3://escrow/job/1"), {"model_path": "s3://escrow/job/1"}),
+        (("--mode", "evaluate", "--model", "production"), {"mode": "evaluate", "model": "production"}),
+        (("--mode", "evaluate", "--base-run", "run-1"), {"mode": "evaluate", "base_run": "run-1"}),
+    ],
+)
+def test_start_passes_mode_and_model(
+    nova: Nova, aws: FakeAws, arguments: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    assert nova("run", "start", *arguments).code == 0
+    dataset = {"dataset": {"uri": arguments[0]}} if arguments[0].startswith("s3://") else {}
+    assert started_input(aws) == {**dataset, **expected}
 
 
 def test_start_passes_a_recipe_by_address_or_as_it_is_written(nova: Nova, aws: FakeAws, tmp_path: Path) -> None:
@@ -100,7 +129,17 @@ def test_start_uploads_a_local_file_where_it_starts_no_second_run(nova: Nova, aw
         (("s3://incoming/a.jsonl", "--recipe", "/dev/null"), "/dev/null"),
         (("s3://incoming",), "s3://incoming"),
         (("s3://incoming/a.jsonl", "--reason", "x" * 1001), "reason"),
-        ((), "Missing argument 'DATASET'"),
+        ((), "dataset: missing"),
+        (("s3://incoming/a.jsonl", "--set", "a={b: 1}"), "--set takes one YAML value"),
+        (("s3://incoming/a.jsonl", "--set", "a=.nan"), "a finite number"),
+        (("s3://incoming/a.jsonl", "--mode", "deploy"), "deploy"),
+        (("--mode", "evaluate"), "model: missing"),
+        (
+            ("s3://incoming/a.jsonl", "--mode", "evaluate", "--model", "base"),
+            'dataset: mode "evaluate" does not use it',
+        ),
+        (("s3://incoming/a.jsonl", "--model", "base"), 'model: mode "full" does not use it'),
+        (("s3://incoming/a.jsonl", "--base-run", "r", "--model-path", "s3://b/c"), "give one of them"),
     ],
 )
 def test_start_refuses_bad_input_before_it_starts_anything(

@@ -35,13 +35,14 @@ def walk(definition: dict[str, Any], choices: dict[str, str]) -> list[str]:
 
 def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
     assert walk(definition, {"DataIsCut": definition["States"]["DataIsCut"]["Default"]}) == [
-        *("PlanRun", "PlanDecision", "PrepareData", "DataIsCut", "DataReady", "Train", "FindCheckpoint", "Evaluate"),
-        *("DecideGate", "GateDecision", "ImportModel", "DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
+        *("PlanRun", "PlanDecision", "PrepareData", "DataIsCut", "DataReady", "DataDone", "Train", "FindCheckpoint"),
+        *("TrainingDone", "FreezeEvaluationSets", "Evaluate", "DecideGate", "GateDecision", "ImportModel"),
+        *("DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
     ]
 
 
 def test_a_dry_run_goes_from_the_plan_to_its_end(definition: dict[str, Any]) -> None:
-    dry = next(c for c in definition["States"]["PlanDecision"]["Choices"] if c["StringEquals"] == "DRY_RUN")
+    dry = next(c for c in definition["States"]["PlanDecision"]["Choices"] if c.get("StringEquals") == "DRY_RUN")
     assert walk(definition, {"PlanDecision": dry["Next"]}) == ["PlanRun", "PlanDecision", "CloseDryRun", "RunDryRun"]
 
 
@@ -63,6 +64,39 @@ def test_a_large_dataset_takes_two_maps(definition: dict[str, Any]) -> None:
         lost = state["ItemProcessor"]["States"][caught["Next"]]
         assert lost["Parameters"] == {"shard.$": "$.shard.number", "error.$": "$.error"}
         assert (call["ResultPath"], call["OutputPath"]) == (None, "$.shard.number")
+
+
+def modes_of(choice: dict[str, Any]) -> set[str]:
+    """Return the modes that a choice is for: nowhere does a mode stand but in a comparison of `$.plan.mode`."""
+    found: set[str] = set()
+    for rule in (choice, *choice.get("And", ()), *choice.get("Or", ())):
+        if rule.get("Variable") == "$.plan.mode":
+            found.add(rule["StringEquals"])
+        elif rule is not choice:
+            found |= modes_of(rule)
+    return found
+
+
+def test_each_mode_ends_where_its_work_is_done(definition: dict[str, Any]) -> None:
+    states = definition["States"]
+    ways = {
+        name: [(modes_of(choice), choice["Next"]) for choice in states[name]["Choices"]]
+        for name in ("PlanDecision", "DataDone", "TrainingDone", "GateDecision")
+    }
+    assert ways == {
+        "PlanDecision": [
+            ({"full", "prepare", "train"}, "PrepareData"),
+            ({"evaluate"}, "FreezeEvaluationSets"),
+            (set(), "CloseDryRun"),
+        ],
+        "DataDone": [({"full", "train"}, "Train")],
+        "TrainingDone": [({"full", "evaluate"}, "FreezeEvaluationSets")],
+        "GateDecision": [({"full"}, "ImportModel"), (set(), "CloseRun")],
+    }
+    assert (states["DataDone"]["Default"], states["TrainingDone"]["Default"]) == ("CloseRun", "CloseRun")
+    for name in ("PlanDecision", "GateDecision"):
+        first = states[name]["Choices"][0]["And"]
+        assert first[0]["StringEquals"] in {"RUN", "PASSED"}
 
 
 def test_a_choice_that_does_not_match_never_deploys(definition: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from lambda_handlers.protocol.ledger import append
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.store import ConditionFailed, Item, next_version
 from lambda_handlers.recipes import hub_snapshot as hub
-from tests.checks.checks_support import KEY, ROLE, Iam, Kms, Quotas
+from tests.checks.checks_support import KEY, ROLE, Ec2, Functions, Iam, Kms, Mlflow, Quotas
 from tests.protocol.protocol_memory import MemoryItemStore
 
 REGION = "us-east-1"
@@ -113,7 +113,7 @@ class NoMirror:
         pass
 
 
-class Hub:
+class Hub(Mlflow):
     def describe_hub_content(self, **request: Any) -> Any:
         try:
             return hub.hub_content(request["HubContentName"], REGION, request.get("HubContentVersion"))
@@ -134,6 +134,7 @@ class World:
         self.s3 = MemoryS3({(hub.bucket(REGION), key): content for key, content in hub.objects().items()})
         self.control, self.ledger = MemoryStore(), Ledger()
         self.iam, self.kms, self.quotas = Iam(), Kms(), Quotas()
+        self.hub, self.ec2, self.functions = Hub(), Ec2(), Functions()
 
     def plan(
         self, name: str = "run-1", config: Any = None, data: bytes = ROW, raw: Any = None, **asked: Any
@@ -142,12 +143,12 @@ class World:
         planner = Planner(
             account=Account(
                 s3=self.s3,
-                sagemaker=Hub(),
+                sagemaker=self.hub,
                 iam=self.iam,
                 kms=self.kms,
                 service_quotas=self.quotas,
-                ec2=None,
-                functions=None,
+                ec2=self.ec2,
+                functions=self.functions,
             ),
             history=History(events=self.ledger.store, control=self.control),
             ledger=self.ledger,

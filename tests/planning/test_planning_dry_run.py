@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lambda_handlers.planning.planned_requests import MODEL_TO_COME
+from lambda_handlers.planning.planned_requests import MODEL_TO_COME, PRODUCTION_TO_COME
 from lambda_handlers.protocol.errors import CostCeilingExceeded, InvalidRequest, RecipeInvalid
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
 from tests.checks.checks_support import KEY, ROLE
@@ -109,6 +109,7 @@ def test_every_choice_of_instances_has_a_request_and_the_dearest_is_the_cost(wor
         for stage in ("training", "training-alternative-2")
     ]
     assert counts == [4, 8]
+    assert report(world)["requests"][1]["only_if"] == "there is no capacity for the choice before it"
     [training, evaluation] = report(world)["cost"]["jobs"]
     assert (training["instance_count"], training["usd"]) == (8, 8 * 24 * P5)
     assert evaluation["stage"] == "evaluation-mmlu"
@@ -193,19 +194,23 @@ def test_a_type_without_a_price_is_listed_and_needs_one_only_below_a_ceiling(wor
 
 
 def test_models_that_the_gate_compares_with_are_counted(world: World) -> None:
-    criteria = [
-        {"kind": "not_worse_than_production", "task": "mmlu", "margin": 0.01},
-        {"kind": "better_than_base", "task": "mmlu", "margin": 0.01},
-        {"kind": "better_than_base", "task": "mmlu", "subtask": "anatomy", "margin": 0.01},
-    ]
-    cost = world.plan(dry_run=True, config=config(gate={"criteria": criteria}))["plan"]["cost"]
-    assert [each["stage"] for each in cost["jobs"]] == [
-        "training",
-        "evaluation-mmlu",
-        "evaluation-mmlu-base",
-        "evaluation-mmlu-production",
-    ]
+    compared = [{**CONFIG["evaluation"][0], "baseline": model} for model in ("production", "base")]
+    stages = ["training", "evaluation-mmlu", "evaluation-mmlu-production", "evaluation-mmlu-base"]
+    cost = world.plan(dry_run=True, config=config(baselines=compared))["plan"]["cost"]
+    assert [each["stage"] for each in cost["jobs"]] == stages
     assert cost["bound_usd"] == round(7 * 24 * P5, 2)
+    told = {each["stage"]: each for each in report(world)["requests"]}
+    assert list(told) == [*stages, "import", "deployment"]
+    assert [told[stage]["only_if"] for stage in stages] == [None, None, *["its scores are not known"] * 2]
+    production, base = (written(world, f"requests/{stage}.json") for stage in stages[2:])
+    assert production["HyperParameters"]["base_model_location"] == PRODUCTION_TO_COME
+    assert told[stages[2]]["stand_ins"] == {"production": PRODUCTION_TO_COME}
+    assert base["HyperParameters"]["base_model"] == "nova-lite-2/prod"
+    recipe = yaml.safe_load(world.s3.objects["artifacts-bucket", f"{RUN}/recipes/{stages[3]}.yaml"])
+    assert recipe["run"]["model_name_or_path"] == "nova-lite-2/prod"
+    assert base["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == (
+        "s3://artifacts-bucket/runs/run-1/evaluation-mmlu-base/recipe/"
+    )
 
 
 def test_nothing_that_an_execution_may_say_changes_what_is_counted(world: World) -> None:

@@ -122,9 +122,8 @@ def test_an_evaluation_needs_a_model_and_reads_no_dataset() -> None:
     dataset, model = problems({"mode": "evaluate", "dataset": URI})
     assert dataset == 'dataset: mode "evaluate" does not use it; remove the key, or use mode full, prepare, train'
     assert model.startswith('model: missing; mode "evaluate" needs a model: give model_path')
-    assert problems({"mode": "evaluate", "modl": "base"}) == (
-        'modl: unknown key with value "base"; did you mean mode?',
-    )
+    [misspelled] = problems({"mode": "evaluate", "modell": "base"})
+    assert misspelled == 'modell: unknown key with value "base"; did you mean model?'
 
 
 @pytest.mark.parametrize("given", [{"model_path": URI}, {"base_run": "run-1"}, {"model": "base"}])

@@ -225,10 +225,9 @@ def test_the_role_is_asked_for_what_the_run_will_do(world: World) -> None:
         ("s3:GetObject", "prepared-bucket/runs/run-1/train.jsonl"),
         ("s3:GetObject", "artifacts-bucket/runs/run-1/training/recipe/recipe.yaml"),
         ("s3:GetObject", "artifacts-bucket/runs/run-1/evaluation-gen_qa/recipe/recipe.yaml"),
-        ("s3:GetObject", "incoming-bucket/evaluation/gold.jsonl"),
+        ("s3:GetObject", "prepared-bucket/runs/run-1/evaluation-sets/gen_qa/gen_qa.jsonl"),
         ("s3:ListBucket", "prepared-bucket"),
         ("s3:ListBucket", "artifacts-bucket"),
-        ("s3:ListBucket", "incoming-bucket"),
         ("s3:PutObject", "artifacts-bucket/runs/run-1/jobs/output.tar.gz"),
     }
     repositories = {

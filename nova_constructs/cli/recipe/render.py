@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import yaml
 
 from lambda_handlers import recipes
-from lambda_handlers.recipes import OwnRecipe, Recipe, documents, hub
+from lambda_handlers.recipes import OwnRecipe, Recipe, hub
 from lambda_handlers.recipes.finding import FoundRecipe, find
 from nova_constructs.cli import output
-from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.json_command import JsonCommand
 from nova_constructs.cli.recipe.own import read_own
 from nova_constructs.cli.recipe.request import RecipeRequest, parse_request
@@ -80,7 +78,7 @@ def render(
     request = parse_request(
         model=model, method=method, platform=platform, task=task, subtask=subtask, instance_type=instance_type
     )
-    overrides = parse_settings(settings, _yaml_value, example="max_steps=200")
+    overrides = parse_settings(settings, example="max_steps=200")
     own = read_own(own_place) if own_place is not None else None
     source = open_hub(hub_name)
     content = hub.fetch(source.sagemaker, request.model, hub_content_version)
@@ -124,18 +122,3 @@ def _document(source: HubSource, content: hub.HubContent, found: FoundRecipe, re
         "recipe": rendered.values,
         "warnings": list(rendered.warnings),
     }
-
-
-def _yaml_value(text: str) -> Any:
-    try:
-        value = documents.load(text)
-    except yaml.YAMLError:
-        value = {}
-    if isinstance(value, dict):
-        raise BadInputError(
-            "--set takes one YAML value",
-            received=text,
-            allowed="a number, true, false, null, text or a list",
-            do="put text with special characters in YAML quotes: --set 'name=\"a: b\"'",
-        )
-    return value

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.planning.modes import FULL, MODES
 from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid
 from nova_constructs.cli import output
 from nova_constructs.cli.deployed import Customization, stack_options
@@ -39,12 +40,25 @@ Examples:
   nova run start s3://BUCKET/datasets/train.jsonl --set max_epochs=3 --wait
   nova run start ./train.jsonl --force --reason "retrain after the catalogue change" --json
   nova run start ./train.jsonl --recipe ./recipe.yaml --dry-run
+  nova run start ./more.jsonl --base-run 20260101-120000-abc123 --mode train
+  nova run start --mode evaluate --model production --wait
 
 \b
 Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 skipped); 2 bad input.
 """
 )
-@click.argument("dataset")
+@click.argument("dataset", required=False)
+@click.option(
+    "--mode",
+    type=click.Choice(list(MODES)),
+    default=FULL.name,
+    show_default=True,
+    help="full: the whole workflow; prepare: ends with the data; train: ends with the checkpoint; evaluate: measures a "
+    "model and deploys nothing.",
+)
+@click.option("--model-path", metavar="S3URI", help="Train on from this checkpoint, or evaluate it.")
+@click.option("--base-run", metavar="RUN", help="Train on from the checkpoint of this run, or evaluate it.")
+@click.option("--model", type=click.Choice(["base", "production"]), help="With --mode evaluate: the model to measure.")
 @click.option("--force", is_flag=True, help="Run even if the same input has already succeeded.")
 @click.option(
     "--dry-run",
@@ -53,12 +67,18 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 )
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")
 @click.option("--recipe", metavar="FILE", help="Train by a recipe of your own: a YAML file, or its s3:// URI.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value. Repeatable.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value, read as YAML. Repeatable."
+)
 @click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
 @stack_options
 @output.json_option
 def start(
-    dataset: str,
+    dataset: str | None,
+    mode: str,
+    model_path: str | None,
+    base_run: str | None,
+    model: str | None,
     force: bool,
     dry_run: bool,
     reason: str | None,
@@ -69,10 +89,14 @@ def start(
     customization: str | None,
     as_json: bool,
 ) -> int:
-    """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first."""
-    local = None if dataset.startswith("s3://") else require_readable(Path(dataset))
-    overrides = parse_settings(settings, _typed, example="max_epochs=3")
+    """Start a run on DATASET: an s3:// URI, or a local file, which is uploaded first. An evaluation takes none."""
+    local = None if dataset is None or dataset.startswith("s3://") else require_readable(Path(dataset))
+    overrides = parse_settings(settings, example="max_epochs=3")
     asked = {
+        "mode": None if mode == FULL.name else mode,
+        "model_path": model_path,
+        "base_run": base_run,
+        "model": model,
         "force": force or None,
         "dry_run": dry_run or None,
         "reason": reason or None,
@@ -98,9 +122,10 @@ def start(
     return 0
 
 
-def execution_input(asked: Mapping[str, Any], *, uri: str) -> dict[str, Any]:
-    """Return the execution input of a full run; what is None is left out, and who asks, which only AWS can attest."""
-    return {"dataset": {"uri": uri}, **{key: value for key, value in asked.items() if value is not None}}
+def execution_input(asked: Mapping[str, Any], *, uri: str | None) -> dict[str, Any]:
+    """Return the execution input of a run; what is None is left out, and who asks, which only AWS can attest."""
+    dataset = {} if uri is None else {"dataset": {"uri": uri}}
+    return dataset | {key: value for key, value in asked.items() if value is not None}
 
 
 def own_recipe(place: str | None) -> str | Mapping[str, Any] | None:
@@ -128,19 +153,6 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _typed(value: str) -> Any:
-    """Return what a value that reads as JSON is (3, 1e-5, true, null); any other is text."""
-    try:
-        return json.loads(value, parse_constant=_refuse)
-    except ValueError:
-        return value
-
-
-def _refuse(constant: str) -> None:
-    # Python reads NaN and Infinity, which are not JSON and would make an execution input that AWS refuses.
-    raise ValueError(constant)
-
-
 def _upload(runs: Runs, path: Path, run_id: str) -> str:
     bucket = runs.customization.outputs["IncomingBucketName"]
     key = f"{UPLOAD_PREFIX}/{run_id}/{path.name}"
@@ -157,7 +169,7 @@ def _start(runs: Runs, run_id: str, document: dict[str, Any]) -> str:
     return arn
 
 
-def _print_started(customization: Customization, run_id: str, arn: str, uri: str, *, as_json: bool) -> None:
+def _print_started(customization: Customization, run_id: str, arn: str, uri: str | None, *, as_json: bool) -> None:
     if as_json:
         output.print_json(
             {
