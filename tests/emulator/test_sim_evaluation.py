@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.catalog.subtasks import MMLU as MMLU_SUBTASKS
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators import text_metrics
 from nova_constructs.emulator.simulators.training_data import read_chats
@@ -41,12 +42,14 @@ def evaluated(world: World, name: str, evaluation: dict[str, Any], location: str
 def test_a_benchmark_gives_its_metric_under_the_documented_keys(world: World) -> None:
     uri = support.trained(world)
     results, files = evaluated(world, "exam-1", MMLU, uri)
-    assert set(results["results"]) == {"custom|mmlu_zs_cot|0", "all"}
+    subtasks = {f"custom|mmlu_zs_cot:{name}|0" for name in MMLU_SUBTASKS}
+    assert set(results["results"]) == {"custom|mmlu_zs_cot|0", "all"} | subtasks
+    assert {settings["effective_num_docs"] for settings in results["config_tasks"].values()} == {17, 57 * 17}
     assert set(results["results"]["all"]) == {"accuracy", "accuracy_stderr"}
     assert results["results"]["all"]["accuracy"] == pytest.approx(0.8, abs=0.02)
     assert results["config_general"]["model_name"] == uri
     assert "total_evaluation_time_secondes" in results["config_general"]
-    assert results["versions"] == {"custom|mmlu_zs_cot|0": 0}
+    assert results["versions"]["custom|mmlu_zs_cot|0"] == 0
     assert any(name.startswith("exam/tensorboard_results/") for name in files)
     assert not any(name.endswith("inference_output.jsonl") for name in files)
 
@@ -99,7 +102,7 @@ def test_own_questions_are_answered_and_measured(world: World) -> None:
 @pytest.mark.parametrize(
     ("evaluation", "reason"),
     [
-        ({"task": "rft_eval", "strategy": "rft_eval", "metric": "all"}, "task 'rft_eval' is not available"),
+        ({"task": "mm_llm_judge", "strategy": "judge", "metric": "all"}, "task 'mm_llm_judge' is not available"),
         (GEN_QA, "Input channel 'train' is required"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_handlers.catalog.instances import TABLES
 from nova_constructs.emulator.simulation import Simulation
-from nova_constructs.emulator.simulators import rewards
+from nova_constructs.emulator.simulators import rewards, scored_answers
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.evaluation_results import (
@@ -28,6 +28,7 @@ from nova_constructs.emulator.simulators.training_data import (
     TrainingData,
     read_chats,
     read_conversations,
+    read_evaluation,
     read_questions,
 )
 from nova_constructs.emulator.simulators.training_log import Script, evaluation_script, training_script
@@ -81,7 +82,7 @@ def evaluate(state: SimulatorState, store: Store, container: Container, settings
             run_name=str(recipe["run"].get("name")),
             evaluation=evaluation,
             model=model,
-            output=_output(container, model, evaluation),
+            output=_output(container, model, recipe),
             started=started,
             ended=state.clock.now(),
         )
@@ -89,10 +90,21 @@ def evaluate(state: SimulatorState, store: Store, container: Container, settings
     return Work(script=evaluation_script(model.model_name, evaluation.get("task")), finish=finish)
 
 
-def _output(container: Container, model: Evaluated, evaluation: Mapping[str, Any]) -> EvaluationOutput:
+def _output(container: Container, model: Evaluated, recipe: Mapping[str, Any]) -> EvaluationOutput:
+    evaluation, task = recipe["evaluation"], recipe["evaluation"].get("task")
     try:
-        if evaluation.get("task") == "gen_qa":
-            return evaluate_questions(model, read_questions(container.data()))
+        if task == "gen_qa":
+            rows, processor = read_questions(container.data()), recipe.get("processor") or {}
+            if processor.get("lambda_arn"):
+                return scored_answers.by_processor(model, rows, container, processor)
+            return evaluate_questions(model, rows)
+        if task in ("llm_judge", "rubric_llm_judge"):
+            fields = ("prompt", "response_A", "response_B")
+            rows = read_evaluation(container.data(), "llm_judge.jsonl", fields)
+            return scored_answers.judge(model, rows, rubric=task == "rubric_llm_judge")
+        if task == "rft_eval":
+            rows = read_evaluation(container.data(), "rft_eval.jsonl", ())
+            return scored_answers.by_reward(model, rows, container, str(recipe["rl_env"]["reward_lambda_arn"]))
         return evaluate_benchmark(model, evaluation)
     except (DataRefusedError, UnknownTaskError) as error:
         raise ContainerError(f"AlgorithmError: {error}") from error

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from lambda_handlers.catalog import evaluation_task
 from nova_constructs.emulator.simulators import text_metrics
 from nova_constructs.emulator.simulators.answering import answer, fraction, knows
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint
@@ -38,14 +39,24 @@ class Evaluated:
         """Text that stands for the model in everything derived from it."""
         return self.checkpoint.lineage if self.checkpoint else self.model_name
 
+    @property
+    def quality(self) -> float:
+        """Share of questions that the model gets right."""
+        return self.checkpoint.quality if self.checkpoint else self.base_quality
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationOutput:
-    """Metrics of an evaluation with their standard errors, and the lines of inference_output.jsonl."""
+    """Metrics of an evaluation with their standard errors, and the lines of inference_output.jsonl.
+
+    `samples` is the number of questions of a benchmark; `subtasks` has the same of each of its subtasks.
+    """
 
     metrics: Mapping[str, float]
     errors: Mapping[str, float]
     inferences: Sequence[Mapping[str, Any]] = ()
+    samples: int | None = None
+    subtasks: Mapping[str, EvaluationOutput] = field(default_factory=dict)
 
 
 def evaluate_benchmark(model: Evaluated, evaluation: Mapping[str, Any]) -> EvaluationOutput:
@@ -53,12 +64,19 @@ def evaluate_benchmark(model: Evaluated, evaluation: Mapping[str, Any]) -> Evalu
     task = str(evaluation.get("task"))
     if task not in BENCHMARKS:
         raise UnknownTaskError(f"Evaluation task {task!r} is not available in this image")
-    metric = str(evaluation.get("metric") or "accuracy")
-    quality = model.checkpoint.quality if model.checkpoint else model.base_quality
-    wobble = (fraction(model.lineage, task, str(evaluation.get("subtask") or "")) - 0.5) * 0.04
-    value = round(min(1.0, max(0.0, quality + wobble)), 4)
-    error = round((value * (1.0 - value) / _BENCHMARK_QUESTIONS) ** 0.5, 6)
-    return EvaluationOutput(metrics={metric: value}, errors={metric: error})
+    metric, subtask = str(evaluation.get("metric") or "accuracy"), str(evaluation.get("subtask") or "")
+    parts = () if subtask else evaluation_task(task).subtasks
+    each = _BENCHMARK_QUESTIONS // max(1, len(parts))
+    subtasks = {part: _benchmark_score(model, task, part, metric, each) for part in parts}
+    whole = _benchmark_score(model, task, subtask, metric, each * max(1, len(parts)))
+    return replace(whole, subtasks=subtasks)
+
+
+def _benchmark_score(model: Evaluated, task: str, subtask: str, metric: str, questions: int) -> EvaluationOutput:
+    wobble = (fraction(model.lineage, task, subtask) - 0.5) * 0.04
+    value = round(min(1.0, max(0.0, model.quality + wobble)), 4)
+    error = round((value * (1.0 - value) / questions) ** 0.5, 6)
+    return EvaluationOutput(metrics={metric: value}, errors={metric: error}, samples=questions)
 
 
 def evaluate_questions(model: Evaluated, rows: Sequence[Mapping[str, Any]]) -> EvaluationOutput:
@@ -117,8 +135,8 @@ def _other_answer(model: Evaluated, query: str, gold: str) -> str:
 def _results(
     evaluation: Mapping[str, Any], model: Evaluated, output: EvaluationOutput, started: datetime, ended: datetime
 ) -> dict[str, Any]:
-    task = f"custom|{evaluation.get('task')}_{evaluation.get('strategy')}|0"
-    scores = {**output.metrics, **{f"{name}_stderr": error for name, error in output.errors.items()}}
+    name = f"custom|{evaluation.get('task')}_{evaluation.get('strategy')}"
+    parts = {f"{name}|0": output, **{f"{name}:{part}|0": found for part, found in output.subtasks.items()}}
     return {
         "config_general": {
             "lighteval_sha": "?",
@@ -133,6 +151,13 @@ def _results(
             "model_dtype": None,
             "model_size": "",
         },
-        "results": {task: scores, "all": scores},
-        "versions": {task: 0},
+        "results": {**{key: _scores(found) for key, found in parts.items()}, "all": _scores(output)},
+        "versions": dict.fromkeys(parts, 0),
+        "config_tasks": {
+            key: {"effective_num_docs": found.samples} for key, found in parts.items() if found.samples is not None
+        },
     }
+
+
+def _scores(output: EvaluationOutput) -> dict[str, float]:
+    return {**output.metrics, **{f"{name}_stderr": error for name, error in output.errors.items()}}

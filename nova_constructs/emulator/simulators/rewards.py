@@ -18,7 +18,13 @@ def score(container: Container, function_arn: str, data: TrainingData) -> list[f
     The function is sent a list of samples, the model's answer as their last message, and returns one item for each
     with `id` and a number `aggregate_reward_score` (Nova user guide, reward functions).
     """
-    samples = [_sample(str(number), *example) for number, example in enumerate(data.examples[:_SAMPLES])]
+    return scores_of(
+        container, function_arn, [_sample(str(n), *each) for n, each in enumerate(data.examples[:_SAMPLES])]
+    )
+
+
+def scores_of(container: Container, function_arn: str, samples: list[dict[str, Any]]) -> list[float]:
+    """Have samples `{id, messages, …}` scored; raise ContainerError as `score` does."""
     answer = container.invoke(function_arn, json.dumps(samples).encode())
     try:
         scores = {item["id"]: float(item["aggregate_reward_score"]) for item in json.loads(answer)}

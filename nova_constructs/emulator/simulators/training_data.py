@@ -49,17 +49,22 @@ def read_chats(files: Mapping[str, bytes]) -> TrainingData:
 
 def read_questions(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """Read the rows of a bring-your-own-data evaluation: `query` and `response`, optional `system`, `metadata`."""
-    named = {name: body for name, body in files.items() if name.rsplit("/", 1)[-1] == "gen_qa.jsonl"}
+    return read_evaluation(files, "gen_qa.jsonl", ("query", "response"))
+
+
+def read_evaluation(files: Mapping[str, bytes], file_name: str, texts: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Read the rows of the one file that an evaluation looks for; each has to have the fields `texts`."""
+    named = {name: body for name, body in files.items() if name.rsplit("/", 1)[-1] == file_name}
     if not named:
-        raise DataRefusedError("Evaluation data file gen_qa.jsonl was not found in the train channel")
+        raise DataRefusedError(f"Evaluation data file {file_name} was not found in the train channel")
     rows = []
     for place, row in _rows(named):
-        for field_name in ("query", "response"):
+        for field_name in texts:
             if not isinstance(row.get(field_name), str):
                 raise DataRefusedError(f"{place}: field {field_name!r} is required and must be a string")
         rows.append(row)
     if not rows:
-        raise DataRefusedError("Evaluation data file gen_qa.jsonl has no rows")
+        raise DataRefusedError(f"Evaluation data file {file_name} has no rows")
     return rows
 
 
