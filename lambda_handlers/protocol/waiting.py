@@ -271,7 +271,8 @@ def _is_ours(wanted: _Submission, row: JobRow, state: JobState) -> bool:
 
 def _next_attempt(desk: Desk, wanted: _Submission, row: JobRow, state: JobState) -> JobRow:
     if state.status in (JobStatus.FAILED, JobStatus.STOPPED):
-        desk.record(row, "job_ended", {**row.facts(), "error": str(state.status), "cause": state.cause})
+        ended = replace(row, arn=state.arn)
+        desk.record(ended, "job_ended", {**ended.facts(), "error": str(state.status), "cause": state.cause})
     following = _attempt(desk, wanted, after=row, error=state.error)
     try:
         return desk.registry.save(following, replacing=row)

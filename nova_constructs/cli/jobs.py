@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 # `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
-_READ = ("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome")
+_READ = (
+    *("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome"),
+    *("instance_type", "instance_count", "choice", "choices"),
+)
 _DOING = {"PENDING": "being submitted", "OPEN": "running"}
 TRAINING_JOB = "TrainingJob"
 """The kind of job that writes a log, and the only one."""
@@ -26,6 +29,12 @@ class Job:
     submitted_at: str
     error: str | None = None
     """The error that the job's stage was told, None while it runs and where it completed."""
+    attempt: int = 1
+    instance_type: str | None = None
+    instance_count: int | None = None
+    choice: int = 1
+    """Which of the choices of instances the job runs on, from 1."""
+    choices: int = 1
 
     @property
     def live(self) -> bool:
@@ -41,6 +50,11 @@ class Job:
             "arn": self.arn,
             "status": self.status,
             "error": self.error,
+            "attempt": self.attempt,
+            "instance_type": self.instance_type,
+            "instance_count": self.instance_count,
+            "choice": self.choice,
+            "choices": self.choices,
         }
 
 
@@ -91,4 +105,18 @@ def _job(item: dict[str, Any]) -> Job:
         status=plain["status"],
         submitted_at=plain.get("submitted_at", ""),
         error=json.loads(plain.get("outcome", "{}")).get("error") or None,
+        attempt=int(plain.get("attempt", 1)),
+        instance_type=plain.get("instance_type"),
+        instance_count=int(plain["instance_count"]) if "instance_count" in plain else None,
+        choice=int(plain.get("choice", 0)) + 1,
+        choices=int(plain.get("choices", 1)),
     )
+
+
+def instances_text(job: Mapping[str, Any]) -> str:
+    """Return the instances of a job as people read them, `8 x ml.p5en.48xlarge (choice 2 of 2)`; `-` for none."""
+    if not job.get("instance_type"):
+        return "-"
+    text = f"{job['instance_count']} x {job['instance_type']}"
+    choices = job.get("choices") or 1
+    return text if choices == 1 else f"{text} (choice {job['choice']} of {choices})"

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from nova_constructs.cli import history
+from nova_constructs.cli.attempts import read_attempts
 from nova_constructs.cli.deployed import Customization
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.jobs import Job, activity, read_jobs
@@ -111,6 +112,10 @@ class Runs:
     def jobs(self, run_id: str) -> list[Job]:
         """Return the jobs of a run in the order they were submitted."""
         return read_jobs(self.client("dynamodb"), self.customization.outputs["JobRegistryTableName"], run_id)
+
+    def attempts(self, run_id: str) -> list[Mapping[str, Any]]:
+        """Return what the ledger says of each job of a run, those of earlier attempts at a stage among them."""
+        return read_attempts(self.client("dynamodb"), self.customization.outputs["RunLedgerTableName"], run_id)
 
     def activity(self, run_id: str) -> dict[str, str]:
         """Return what the live jobs of a run do, by stage."""

@@ -380,3 +380,87 @@ def test_metrics_of_a_job_that_goes_on_come_as_they_are_written(nova: Nova, meas
     assert [line.split(",")[3] for line in nova("logs", "r1", "--metrics", "-f").out.splitlines()] == [
         "step", "0", "1", "2", "3",
     ]  # fmt: skip
+
+
+class Retried(Account):
+    """An account whose run r1 trains for the third time; the second attempt was refused for lack of quota."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__()
+        self.run(status, training="OPEN" if status == "RUNNING" else "CLOSED")
+        self.rows[0] |= {"attempt": {"N": "3"}, "job_name": {"S": "job-3"}}
+        told = [
+            {"name": "job-1", "arn": "arn:1", "attempt": 1},
+            {"name": "job-1", "arn": "arn:1", "attempt": 1, "error": "CapacityUnavailable"},
+            {"name": "job-2", "arn": "", "attempt": 2, "error": "QuotaExceeded"},
+            {"name": "job-3", "arn": "arn:3", "attempt": 3},
+        ]
+        common = {"stage": "training", "kind": "TrainingJob"}
+        self.ledger = [{"detail": {"S": json.dumps({**common, **detail})}} for detail in told]
+        self.asked: list[str] = []
+        self.logs = FakeLogs(
+            {
+                "job-1/algo-1-17": [(TEN + 1000 * n, f"early {n}") for n in (1, 2)],
+                "job-3/algo-1-18": [(TEN + 1000 * n, f"late {n}") for n in (5, 6)],
+            }
+        )
+
+    def get_paginator(self, operation: str) -> Any:
+        account = self
+
+        class Tables:
+            def paginate(self, *, TableName: str, **_: Any) -> Any:  # noqa: N803 - boto3's names
+                account.asked.append(TableName)
+                return [{"Items": account.ledger if TableName == "ledger" else account.rows}]
+
+        return Tables() if operation == "query" else super().get_paginator(operation)
+
+
+def test_earlier_attempts_at_a_stage_come_before_the_present_one(nova: Nova, monkeypatch: pytest.MonkeyPatch) -> None:
+    retried = Retried("SUCCEEDED")
+    monkeypatch.setattr(target, "client", retried.client)
+    ran = nova("logs", "r1", "--stage", "training")
+    assert (ran.code, ran.err) == (0, "")
+    assert told(ran.out) == [
+        "training#1/algo-1  early 1",
+        "training#1/algo-1  early 2",
+        "training/algo-1  late 5",
+        "training/algo-1  late 6",
+    ]
+    as_json = [json.loads(line) for line in nova("logs", "r1", "--json").out.splitlines()]
+    assert [(each["stage"], each["job"]) for each in as_json] == [("training", "job-1")] * 2 + [
+        ("training", "job-3")
+    ] * 2
+
+
+def test_an_attempt_that_never_wrote_is_told_of_by_its_number(nova: Nova, monkeypatch: pytest.MonkeyPatch) -> None:
+    retried = Retried("SUCCEEDED")
+    retried.logs.streams.pop("job-1/algo-1-17")
+    retried.jobs["job-1"] = "Stopped"
+    monkeypatch.setattr(target, "client", retried.client)
+    ran = nova("logs", "r1")
+    assert told(ran.out) == ["training/algo-1  late 5", "training/algo-1  late 6"]
+    assert ran.err.startswith("training#1 (job-1): no log stream, its container never wrote anything")
+
+
+def test_the_ledger_is_read_only_where_a_stage_has_earlier_attempts(
+    nova: Nova, account: Account, trained: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova("logs", "r1")
+    assert [each["TableName"] for each in trained.reads["query"]] == ["registry"]
+    retried = Retried("RUNNING")
+    monkeypatch.setattr(target, "client", retried.client)
+
+    def ends() -> None:
+        retried.rows[0]["status"] = {"S": "CLOSED"}
+        retried.executions["r1"] = execution("r1", "SUCCEEDED")
+
+    retried.chapters = [lambda: None, ends]
+    monkeypatch.setattr(
+        "nova_constructs.cli.interrupts.Interrupts.wait",
+        lambda interrupts, seconds: (retried.next_look(seconds), interrupts.check())[0],
+    )
+    ran = nova("logs", "r1", "--follow")
+    assert [line.split()[-1] for line in told(ran.out)] == ["1", "2", "5", "6"]
+    assert retried.asked.count("ledger") == 1
+    assert retried.asked.count("registry") == 3

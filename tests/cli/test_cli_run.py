@@ -283,11 +283,27 @@ def test_show_of_a_running_run_reads_its_jobs_from_the_registry_without_tokens(n
     ran = nova("run", "show", "r1", "--json")
 
     job = {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
-    assert json.loads(ran.out)["jobs"] == [{**job, "error": None}]
+    ran_on = {"attempt": 1, "instance_type": None, "instance_count": None, "choice": 1, "choices": 1}
+    assert json.loads(ran.out)["jobs"] == [{**job, "error": None, **ran_on}]
     assert "secret" not in ran.out
     (request,) = aws.reads["query"]
     asked = {request["ExpressionAttributeNames"][alias] for alias in request["ProjectionExpression"].split(", ")}
     assert "token" not in asked
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"choice": {"N": "1"}, "choices": {"N": "2"}}, "8 x ml.p5en.48xlarge (choice 2 of 2)"),
+        ({"choice": {"N": "0"}, "choices": {"N": "1"}}, "8 x ml.p5en.48xlarge "),
+    ],
+)
+def test_show_says_which_instances_a_job_runs_on(nova: Nova, aws: FakeAws, more: dict[str, Any], shown: str) -> None:
+    aws.executions["r1"] = execution("r1", "RUNNING")
+    values = {"stage": "training", "kind": "TrainingJob", "job_name": "support-1", "arn": "arn:job", "status": "OPEN"}
+    where = {"instance_type": {"S": "ml.p5en.48xlarge"}, "instance_count": {"N": "8"}}
+    aws.rows = [{**{name: {"S": value} for name, value in values.items()}, **where, **more}]
+    assert f"TrainingJob  {shown}" in nova("run", "show", "r1").out
 
 
 def test_show_of_a_failed_run_says_how_to_read_the_logs_of_the_job_that_failed(nova: Nova, aws: FakeAws) -> None:

@@ -77,7 +77,7 @@ def logs(
     since: str | None,
     **how: Any,
 ) -> int:
-    """Print the log lines of the training jobs of RUN, of all instances, in the order of time."""
+    """Print the log lines of the training jobs of RUN, of all attempts and instances, in the order of time."""
     wanted = Wanted(since=parse_since(since, datetime.now(UTC)) if since else None, **how)
     _check(run_id, job_id, stage, wanted)
     if job_id is not None:
@@ -87,7 +87,7 @@ def logs(
         runs = open_runs(stack=stack, customization=customization)
         source, cloudwatch = RunSource(runs, run_id or "", stage), runs.client("logs")
     make = metrics_printer if wanted.metrics else line_printer
-    show = make(source.stage, as_json=as_json)
+    show = make(source.stage if as_json else source.origin, as_json=as_json)
     with Interrupts(announce=False) if wanted.follow else nullcontext() as interrupts:
         try:
             for record in _records(_lines(source, cloudwatch, wanted, interrupts), wanted):
@@ -179,7 +179,7 @@ def _records(lines: Iterator[LogLine], wanted: Wanted) -> Iterable[Any]:
 
 
 def _tell(source: Source, notice: Notice) -> None:
-    name = output.harmless(f"{source.stage(notice.job) or 'job'} ({notice.job})")
+    name = output.harmless(f"{source.origin(notice.job) or 'job'} ({notice.job})")
     if notice.kind is NoticeKind.LOST_STREAM:
         click.echo(f"{name}: the log stream {output.harmless(notice.stream)} is gone: deleted or expired.", err=True)
         return

@@ -24,6 +24,9 @@ class Source(Protocol):
     def stage(self, job: str) -> str | None:
         """Return the stage of a job, None for one that belongs to no run."""
 
+    def origin(self, job: str) -> str | None:
+        """Return the stage as people read it: with the number of the attempt, where the job is not the newest one."""
+
     def nothing(self) -> str:
         """Return the sentence for a look without any job."""
 
@@ -47,6 +50,10 @@ class JobSource:
         """Return None: no run is known."""
         return None
 
+    def origin(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
+        """Return None: no run is known."""
+        return None
+
     def nothing(self) -> str:
         """Return a sentence that is never needed: there always is the one job."""
         return f"{self._name} has no lines."
@@ -57,11 +64,14 @@ class JobSource:
 
 
 class RunSource:
-    """The training jobs of a run: training and evaluations, or those of one stage."""
+    """The training jobs of a run: training and evaluations, or those of one stage; every attempt at each."""
 
     def __init__(self, runs: Runs, run_id: str, stage: str | None) -> None:
         self._runs, self._run_id, self._stage = runs, run_id, stage
         self._stages: dict[str, str] = {}
+        self._earlier: dict[str, int] = {}
+        self._told: list[Mapping[str, Any]] = []
+        self._newest: Mapping[str, int] = {}
         self._done: set[str] = set()
         self._status = ""
 
@@ -70,7 +80,8 @@ class RunSource:
         execution = self._runs.describe(self._run_id)
         self._status = execution["status"]
         over = self._status != "RUNNING"
-        jobs = self._jobs(over)
+        present = self._jobs(over)
+        jobs = [*self._earlier_attempts(present), *present]
         self._stages |= {str(job["name"]): str(job["stage"]) for job in jobs}
         # What a job wrote last may come after it was closed: it is named once more by the look that sees it closed.
         new = [str(job["name"]) for job in jobs if job["name"] not in self._done]
@@ -82,6 +93,11 @@ class RunSource:
     def stage(self, job: str) -> str | None:
         """Return the stage of a job."""
         return self._stages.get(job)
+
+    def origin(self, job: str) -> str | None:
+        """Return the stage of a job; that of an attempt before the newest is `training#1`."""
+        stage = self._stages.get(job)
+        return f"{stage}#{self._earlier[job]}" if stage and job in self._earlier else stage
 
     def nothing(self) -> str:
         """Say that no job was found, and how the run stands."""
@@ -105,6 +121,18 @@ class RunSource:
         if any(job["kind"] != TRAINING_JOB for job in chosen) or (over and known and not chosen):
             raise self._no_logs(known)
         return chosen
+
+    def _earlier_attempts(self, present: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return the jobs of attempts before the present ones, all closed, in their order."""
+        newest = {str(job["stage"]): int(job.get("attempt") or 1) for job in present}
+        if all(number == 1 for number in newest.values()):
+            return []
+        if newest != self._newest:
+            # Asked again only when a stage has had another attempt: following looks every few seconds.
+            self._told, self._newest = self._runs.attempts(self._run_id), newest
+        earlier = [job for job in self._told if int(job["attempt"]) < newest.get(str(job["stage"]), 0)]
+        self._earlier |= {str(job["name"]): int(job["attempt"]) for job in earlier}
+        return [{**job, "status": _CLOSED} for job in earlier]
 
     def _no_logs(self, known: list[Mapping[str, Any]]) -> BadInputError:
         stages = [str(job["stage"]) for job in known if job["kind"] == TRAINING_JOB]
