@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import Annotations
@@ -14,13 +15,13 @@ from lambda_handlers.catalog import Technique, combinations, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.evaluation.gate.criteria import Criterion
-from lambda_handlers.evaluation.gate.reading import needed_baselines
-from lambda_handlers.planning.counted_jobs import counted_jobs
+from lambda_handlers.planning.account_checks import jobs_of
 from lambda_handlers.planning.modes import FULL
 from lambda_handlers.training.stages import training_stage
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
+from nova_constructs.evaluation import baselines_of
 from nova_constructs.evaluation_checks import evaluation_problems
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import role_problems
@@ -95,14 +96,18 @@ def _cost_problems(
 ) -> Iterable[str]:
     if ceiling is None:
         return
+    # What is no criterion is told by the check of the gate.
+    known = replace(gate, criteria=[each for each in gate.criteria if isinstance(each, Criterion)])
+    compared = [(task, {"baseline": model}) for task, model in baselines_of(evaluation, known)]
     config = {
         "training": training.config(),
         "further_training": [{"name": stage.name, "training": stage.runs_on.config()} for stage in further],
-        "evaluation": [{"task": each.task, "subtask": each.subtask, **each.runs_on.config()} for each in evaluation],
+        "evaluation": [
+            {"task": task.task, "subtask": task.subtask, **more, **task.runs_on.config()}
+            for task, more in (*((task, {}) for task in evaluation), *compared)
+        ],
     }
-    # What is no criterion is told by the check of the gate.
-    baselines = needed_baselines([each for each in gate.criteria if isinstance(each, Criterion)])
-    yield from ceiling.problems(counted_jobs(config, FULL, baselines))
+    yield from ceiling.problems(dict(jobs_of(config, FULL)))
 
 
 BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lambda_handlers import catalog
 from lambda_handlers.datasets import s3_objects
 from lambda_handlers.datasets.faults import RejectedRowError
 from lambda_handlers.datasets.forms.form import RowTransform
@@ -16,6 +15,7 @@ from lambda_handlers.datasets.passes.index import prompt_hash
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
+from lambda_handlers.evaluation.stages import set_key
 from lambda_handlers.evaluation.trained_rows import runs_before, trained_on
 from lambda_handlers.protocol.errors import EvaluationFailed, InvalidRequest, service_errors
 from lambda_handlers.protocol.ledger import Ledger
@@ -105,7 +105,7 @@ class Freezer:
 
     def _write(self, task: str, run_id: str, lines: list[bytes]) -> dict[str, Any]:
         body = b"".join(line + b"\n" for line in lines)
-        key = f"runs/{run_id}/evaluation-sets/{task}/{catalog.evaluation_task(task).data_file}"
+        key = set_key(run_id, task)
         with service_errors():
             self.s3.put_object(Bucket=self.prepared_bucket, Key=key, Body=body)
         uri = f"s3://{self.prepared_bucket}/{key}"

@@ -8,28 +8,24 @@ of a recipe is protected).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from lambda_handlers.evaluation.gate.reading import needed_baselines, read_criteria
 from lambda_handlers.planning import cost
+from lambda_handlers.planning.account_checks import jobs_of
 from lambda_handlers.planning.context import RunContext
-from lambda_handlers.planning.counted_jobs import Baseline, counted_jobs
 from lambda_handlers.planning.modes import Mode
 from lambda_handlers.protocol.errors import CostCeilingExceeded
 
 
 def check_cost(context: RunContext, mode: Mode) -> dict[str, Any]:
-    """Return the cost of a run as its plan has it; note where the bound is above the ceiling or cannot be told."""
+    """Return the cost of a run as its plan has it; note where the bound is above the ceiling or cannot be told.
+
+    Every model that the gate compares with counts, though the scores of some may be known from an earlier run.
+    """
     ceiling: Mapping[str, Any] = context.config.get("cost_ceiling") or {}
-    found = cost.bound(counted_jobs(context.config, mode, _baselines(context)), ceiling.get("prices"))
+    found = cost.bound(dict(jobs_of(context.config, mode)), ceiling.get("prices"))
     usd = ceiling.get("usd")
     for problem in found.problems(usd) if usd is not None else ():
         context.findings.problem(problem, CostCeilingExceeded)
     return found.as_dict(usd)
-
-
-def _baselines(context: RunContext) -> Iterable[Baseline]:
-    with context.findings.checking():
-        return needed_baselines(read_criteria((context.config.get("gate") or {}).get("criteria") or ()))
-    return ()

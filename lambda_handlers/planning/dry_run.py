@@ -42,11 +42,11 @@ class DryRun:
             "warnings": plan["warnings"],
             "plan": plan,
             "cost": plan["cost"],
-            "requests": [self._keep(request, recipes.get(request.stage)) for request in requests],
+            "requests": [self._keep(request) for request in requests],
         }
         self._put(REPORT_FILE, report)
 
-    def _keep(self, request: PlannedRequest, recipe: ResolvedRecipe | None) -> dict[str, Any]:
+    def _keep(self, request: PlannedRequest) -> dict[str, Any]:
         """Write a request and its recipe, and return what the report says of them."""
         name = f"requests/{request.stage}.json"
         self._put(name, request.body)
@@ -56,11 +56,12 @@ class DryRun:
             "request_uri": self._uri(name),
             "recipe_uri": None,
             "stand_ins": request.stand_ins,
+            "only_if": request.only_if,
         }
-        if recipe is None:
+        if request.recipe is None:
             return found
         place = f"recipes/{request.stage}.yaml"
-        self._write(place, recipe.recipe.yaml_text.encode())
+        self._write(place, request.recipe.yaml_text.encode())
         return {**found, "recipe_uri": self._uri(place)}
 
     def _uri(self, name: str) -> str:

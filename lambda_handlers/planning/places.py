@@ -11,7 +11,7 @@ from lambda_handlers.catalog import evaluation_task
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Buckets of the customization, the role of its jobs, the key of its data, and, if it deploys, the role of imports."""
+    """Buckets of the customization, the role of its jobs, the key of its data; if it deploys, the role of imports."""
 
     slug: str
     region: str

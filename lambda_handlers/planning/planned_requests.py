@@ -5,18 +5,21 @@ What only exists once the run is on its way has a stand-in, which is named besid
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from lambda_handlers import catalog
 from lambda_handlers.deployment import requests as bedrock
 from lambda_handlers.evaluation import job as evaluation
-from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.evaluation.stages import set_key, stage_name
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.modes import MODES
 from lambda_handlers.planning.places import Places
+from lambda_handlers.recipes import Recipe, documents
 from lambda_handlers.training import job as training
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
 from lambda_handlers.training.recipe import ResolvedRecipe
@@ -24,7 +27,13 @@ from lambda_handlers.training.stages import TRAINING, training_stage
 
 MODEL_TO_COME: Final = "arn:aws:bedrock:us-east-1:000000000000:custom-model/imported/planned"
 """Stands for the custom model that the import will make."""
-_STAND_INS: Final = {"checkpoint": CHECKPOINT_TO_COME, "model": MODEL_TO_COME}
+PRODUCTION_TO_COME: Final = "s3://customer-escrow-000000000000-smtj-planned/production"
+"""Stands for the checkpoint of the model in production when the gate compares, or of the base model without one."""
+_STAND_INS: Final = {
+    "checkpoint": CHECKPOINT_TO_COME,
+    "production": PRODUCTION_TO_COME,
+    "model": MODEL_TO_COME,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,11 +41,14 @@ class PlannedRequest:
     """A request without the name, the token and the tags of the workflow, which are made when it is sent.
 
     `stage` is that of the job; a choice of instances for lack of capacity has a number: `training-alternative-2`.
+    `recipe` is what the job reads, None for what is no job; `only_if` says when it would be sent, None for always.
     """
 
     stage: str
     operation: str
     body: Mapping[str, Any]
+    recipe: Recipe | None = None
+    only_if: str | None = None
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -93,36 +105,61 @@ def _of_stage(
     }
     for index, choice in enumerate((planned, *planned["alternatives"])):
         folder = choice_folder(training_stage(name) if name else TRAINING, index)
+        recipe = recipes[folder].recipe
         body = training.request_with(
             {**event, "recipe": choice},
-            recipe=recipes[folder].recipe.values,
+            recipe=recipe.values,
             role_arn=places.role_arn,
             artifacts_bucket=places.artifacts_bucket,
             key_arn=places.key_arn,
         )
-        yield PlannedRequest(stage=folder, operation="CreateTrainingJob", body=body)
+        yield PlannedRequest(
+            stage=folder, operation="CreateTrainingJob", body=body, recipe=recipe, only_if=_only_if(index)
+        )
 
 
 def _evaluations(
     config: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe], places: Places, run_id: str
 ) -> Iterator[PlannedRequest]:
-    for settings in config.get("evaluation") or ():
+    for settings in (*config.get("evaluation", ()), *config.get("baselines", ())):
+        baseline = settings.get("baseline")
+        own_data = settings.get("dataset_uri") or settings.get("held_out")
         for index, choice in enumerate(choices_of(settings)):
+            # The recipe of a model of comparison is the candidate's but for the model.
+            resolved = recipes[choice_folder(stage_name({**settings, "baseline": None}), index)]
+            recipe = _of_baseline(resolved.recipe, config, baseline) if baseline else resolved.recipe
             folder = choice_folder(stage_name(settings), index)
-            if folder not in recipes:
-                continue
             body = evaluation.request_with(
                 choice,
-                recipes[folder],
+                replace(resolved, recipe=recipe),
                 {
                     "recipe_prefix_uri": places.recipe_prefix_uri(run_id, folder),
                     "output_uri": places.output_uri(run_id),
                     "role_arn": places.role_arn,
                     "kms_key_id": places.key_arn,
                 },
-                data_uri=settings.get("dataset_uri"),
+                data_uri=f"s3://{places.prepared_bucket}/{set_key(run_id, settings['task'])}" if own_data else None,
             )
-            yield PlannedRequest(stage=folder, operation="CreateTrainingJob", body=body)
+            yield PlannedRequest(
+                stage=folder,
+                operation="CreateTrainingJob",
+                body=body,
+                recipe=recipe,
+                only_if=_only_if(index, baseline),
+            )
+
+
+def _only_if(index: int, baseline: str | None = None) -> str | None:
+    if index:
+        return "there is no capacity for the choice before it"
+    return "its scores are not known" if baseline else None
+
+
+def _of_baseline(recipe: Recipe, config: Mapping[str, Any], baseline: str) -> Recipe:
+    path = catalog.model(config["model"]).model_path if baseline == "base" else PRODUCTION_TO_COME
+    values = {**recipe.values, "run": {**recipe.values["run"], "model_name_or_path": path}}
+    text = documents.dump(values)
+    return replace(recipe, values=values, yaml_text=text, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _deployment(places: Places) -> Iterator[PlannedRequest]:

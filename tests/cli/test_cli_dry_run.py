@@ -30,6 +30,7 @@ REQUEST = {
     "operation": "CreateTrainingJob",
     "request_uri": "s3://artifacts/runs/r/dry-run/requests/evaluation-mmlu.json",
     "recipe_uri": None,
+    "only_if": "its scores are not known",
     "stand_ins": {"checkpoint": "s3://customer-escrow-000000000000-smtj-planned/checkpoint"},
 }
 REPORT: dict[str, Any] = {"problems": [], "warnings": ["No quota."], "plan": {}, "cost": COST, "requests": [REQUEST]}
@@ -77,7 +78,12 @@ def test_it_is_waited_for_and_its_report_is_told_in_words(
     request, job = (
         next(line for line in ran.out.splitlines() if line.startswith(begin)) for begin in ("Create", "training")
     )
-    assert request.split("  ") == ["CreateTrainingJob of evaluation-mmlu", REQUEST["request_uri"], "checkpoint"]
+    assert [cell.strip() for cell in request.split("  ") if cell.strip()] == [
+        "CreateTrainingJob of evaluation-mmlu",
+        "its scores are not known",
+        "checkpoint",
+        REQUEST["request_uri"],
+    ]
     assert [cell.strip() for cell in job.split("  ") if cell.strip()] == [
         "training",
         "4 x ml.p5.48xlarge",

@@ -66,3 +66,26 @@ def test_above_the_ceiling_there_is_no_template(synthesize: Callable[..., Any], 
     # Four instances train and one evaluates by each of two tasks, a day each.
     assert f"a run may cost {(4 + 1 + 1) * 24 * 63.296:,.2f} USD" in problem
     synthesize({**entry, "cost_ceiling": {"usd": 5000, "prices": {P5: 10}}})
+
+
+def test_further_training_and_models_of_comparison_count_at_synth(
+    synthesize: Callable[..., Any], entry: dict[str, Any]
+) -> None:
+    changed = {
+        **entry,
+        "cost_ceiling": {"usd": 5000},
+        "further_training": [{"name": "more", "dataset": "uploads/more.jsonl"}],
+        "gate": {"criteria": [{"kind": "better_than_base", "task": entry["evaluation"][0]["task"], "margin": 0.01}]},
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        synthesize(changed)
+    [problem] = [each for each in caught.value.problems if each.startswith("a run may cost")]
+    assert f"a run may cost {(4 + 4 + 1 + 1 + 1) * 24 * 63.296:,.2f} USD" in problem
+    assert "training-more 4 x" in problem
+    assert f"evaluation-{entry['evaluation'][0]['task']}-base 1 x" in problem
+
+
+def test_the_plan_gets_ceiling_and_prices(definition_of: Callable[..., Any], entry: dict[str, Any]) -> None:
+    ceiling = {"usd": 5000, "prices": {P5: 10.0}}
+    parameters = definition_of({**entry, "cost_ceiling": ceiling})["States"]["PlanRun"]["Parameters"]
+    assert parameters["config"]["cost_ceiling"] == ceiling

@@ -138,10 +138,9 @@ def test_quotas_that_do_not_answer_are_a_warning_of_the_plan(workflow: Workflow)
 
 
 def account(workflow: Workflow) -> dict[str, set[str]]:
-    """Return everything of the account that a run could make, by kind."""
+    """Return everything of the account that a run could make, by kind; what changes on every read is left out."""
     client = workflow.emulator.client
-    bedrock = client("bedrock")
-    tables = [workflow["JobRegistryTableName"], workflow["RunControlTableName"]]
+    bedrock, dynamodb = client("bedrock"), client("dynamodb")
     return {
         "jobs": set(workflow.jobs()),
         "models": {each["modelArn"] for each in bedrock.list_custom_models()["modelSummaries"]},
@@ -149,50 +148,101 @@ def account(workflow: Workflow) -> dict[str, set[str]]:
             each["customModelDeploymentArn"]
             for each in bedrock.list_custom_model_deployments()["modelDeploymentSummaries"]
         },
+        "parameters": {each["Name"] for each in client("ssm").describe_parameters()["Parameters"]},
         "pointer": {str(workflow.pointer())},
         "objects": {
-            f"{bucket['Name']}/{each['Key']}"
+            f"{bucket['Name']}/{each['Key']} {each['VersionId']}"
             for bucket in workflow.s3.list_buckets()["Buckets"]
-            for page in workflow.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"])
-            for each in page.get("Contents", ())
+            for page in workflow.s3.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"])
+            for each in page.get("Versions", ())
         },
         "items": {
-            json.dumps({name: value for name, value in item.items() if name != "version"}, sort_keys=True)
-            for table in tables
-            for item in client("dynamodb").scan(TableName=table)["Items"]
+            f"{table} {json.dumps({name: value for name, value in item.items() if name != 'version'}, sort_keys=True)}"
+            for table in dynamodb.list_tables()["TableNames"]
+            for item in dynamodb.scan(TableName=table)["Items"]
             if item.get("item", {}).get("S") != "open-runs"
         },
         "roles": {each["RoleName"] for each in client("iam").list_roles()["Roles"]},
+        "functions": {each["FunctionName"] for each in client("lambda").list_functions()["Functions"]},
         "buckets": {bucket["Name"] for bucket in workflow.s3.list_buckets()["Buckets"]},
     }
 
 
-def test_a_dry_run_leaves_nothing_but_recipe_request_report_and_record(workflow: Workflow) -> None:
+MODES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "full": ({}, ["training", "evaluation-mmlu", "evaluation-gen_qa", "import", "deployment"]),
+    "prepare": ({"mode": "prepare"}, []),
+    "train": ({"mode": "train"}, ["training"]),
+    "evaluate": ({"mode": "evaluate", "model": "base"}, ["evaluation-mmlu", "evaluation-gen_qa"]),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dry_run_leaves_nothing_but_report_requests_recipes_and_record(workflow: Workflow, mode: str) -> None:
+    more, stages = MODES[mode]
     start(workflow, dry_run=True, overrides={"max_steps": 60})  # what only a first run makes is there
     workflow.put("IncomingBucketName", "uploads/checked.jsonl", dataset_of("compared"))
+    dataset = {} if mode == "evaluate" else {"dataset": f"s3://{workflow['IncomingBucketName']}/uploads/checked.jsonl"}
     before = account(workflow)
     workflow.emulator.calls.clear()
-    ended = workflow.finish(
-        workflow.start(dataset=f"s3://{workflow['IncomingBucketName']}/uploads/checked.jsonl", dry_run=True)
-    )
+    ended = workflow.finish(workflow.start(**dataset, **more, dry_run=True))
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
     assert json.loads(ended["output"])["status"] == "DRY_RUN"
     assert workflow.path(ended["executionArn"]) == ["PlanRun", "PlanDecision", "CloseDryRun", "RunDryRun"]
     run, artifacts, audit = ended["name"], workflow["ArtifactsBucketName"], workflow["AuditBucketName"]
     workflow.record(run)
     after = account(workflow)
-    made = after.pop("objects") - before.pop("objects")
+    made = {name.split(" ")[0] for name in after.pop("objects") - before.pop("objects")}
+    items = after.pop("items") ^ before.pop("items")
     assert after == before
+    recipes = [stage for stage in stages if stage not in ("import", "deployment")]
+    folder = f"{artifacts}/runs/{run}/dry-run"
     assert {name for name in made if not name.startswith(f"{audit}/runs/{run}/ledger/")} == {
-        f"{artifacts}/runs/{run}/training/recipe/recipe.yaml",
-        f"{artifacts}/runs/{run}/dry-run/training-request.json",
-        f"{artifacts}/runs/{run}/dry-run/report.json",
+        f"{folder}/report.json",
+        *(f"{folder}/requests/{stage}.json" for stage in stages),
+        *(f"{folder}/recipes/{stage}.yaml" for stage in recipes),
         f"{audit}/runs/{run}/record.json",
     }
+    assert [item for item in items if not item.startswith(workflow["RunLedgerTableName"]) or run not in item] == []
     assert workflow.events(run) == ["run_checked", "run_closed"]
-    written = {call.action.split(":")[1] for call in workflow.emulator.calls if "Plan" in call.role_name}
-    assert {"GetRole", "SimulatePrincipalPolicy", "DescribeKey", "ListServiceQuotas"} <= written
-    assert json.loads(ended["output"])["report_uri"] == f"s3://{artifacts}/runs/{run}/dry-run/report.json"
+    looked = {call.action.split(":")[1] for call in workflow.emulator.calls if "Plan" in call.role_name}
+    assert looked >= ({"DescribeKey", "ListServiceQuotas", "GetRole", "SimulatePrincipalPolicy"} if recipes else set())
+    assert json.loads(ended["output"])["report_uri"] == f"s3://{folder}/report.json"
     workflow.nothing_left_running()
+
+
+def written(workflow: Workflow, run: str, name: str) -> Any:
+    key = f"runs/{run}/dry-run/{name}"
+    return json.loads(workflow.s3.get_object(Bucket=workflow["ArtifactsBucketName"], Key=key)["Body"].read())
+
+
+def test_a_run_sends_what_its_dry_run_wrote_and_no_job_that_was_not_counted(workflow: Workflow) -> None:
+    workflow.put("IncomingBucketName", "uploads/both.jsonl", dataset_of("both"))
+    asked = {"dataset": f"s3://{workflow['IncomingBucketName']}/uploads/both.jsonl"}
+    dry = workflow.finish(workflow.start(**asked, dry_run=True))["name"]
+    before = set(workflow.jobs())
+    ended = workflow.finish(workflow.start(**asked))
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    run, told = ended["name"], json.loads(ended["output"])
+    [checkpoint] = {
+        event["detail"]["uri"] for event in workflow.record(run)["ledger"] if event["type"] == "checkpoint_resolved"
+    }
+    sagemaker = workflow.emulator.client("sagemaker")
+    jobs = {each["stage"]: each for each in told["jobs"]}
+    counted = {job["stage"]: job for job in written(workflow, dry, "report.json")["cost"]["jobs"]}
+    sent = {stage: job for stage, job in jobs.items() if job["kind"] == "TrainingJob"}
+    assert len(sent) == len(set(workflow.jobs()) - before) == 3
+    for stage, job in sent.items():
+        described = sagemaker.describe_training_job(TrainingJobName=job["arn"].rpartition("/")[2])
+        request = json.dumps(written(workflow, dry, f"requests/{stage}.json"))
+        request = request.replace(dry, run).replace(
+            "s3://customer-escrow-000000000000-smtj-planned/checkpoint", checkpoint
+        )
+        expected = json.loads(request)
+        assert {name: described[name] for name in expected} == expected
+        size, limit = described["ResourceConfig"], described["StoppingCondition"]["MaxRuntimeInSeconds"]
+        most = counted[stage]
+        assert (size["InstanceType"], size["InstanceCount"]) == (most["instance_type"], most["instance_count"])
+        assert limit + size.get("KeepAlivePeriodInSeconds", 0) <= most["hours"] * 3600
 
 
 def test_a_dry_run_that_finds_problems_fails_and_reports_them(workflow: Workflow) -> None:

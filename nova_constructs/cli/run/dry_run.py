@@ -48,7 +48,7 @@ def print_report(to: Console, report: Mapping[str, Any]) -> None:
     if report["requests"]:
         to.print()
         output.print_rows(
-            to, ("WOULD SEND", "REQUEST", "STAND-IN FOR"), [_request(each) for each in report["requests"]]
+            to, ("WOULD SEND", "ONLY IF", "STAND-IN FOR", "REQUEST"), [_request(each) for each in report["requests"]]
         )
     cost = report["cost"]
     if cost["jobs"]:
@@ -69,7 +69,8 @@ def _request(request: Mapping[str, Any]) -> Row:
     from rich.markup import escape
 
     stand_ins = ", ".join(request["stand_ins"]) or "-"
-    return escape(f"{request['operation']} of {request['stage']}"), escape(request["request_uri"]), escape(stand_ins)
+    what, place = f"{request['operation']} of {request['stage']}", request["request_uri"]
+    return escape(what), escape(request["only_if"] or "-"), escape(stand_ins), escape(place)
 
 
 def _job(job: Mapping[str, Any]) -> Row:
