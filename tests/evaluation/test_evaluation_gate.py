@@ -248,8 +248,11 @@ def test_a_metric_has_to_be_named_where_a_task_has_several() -> None:
 
 
 def test_a_gate_without_criteria_is_an_error() -> None:
-    with pytest.raises(InvalidRequest, match="no criteria"):
+    with pytest.raises(InvalidRequest) as caught:
         decide([], [record(1.0)], evaluated=[("mmlu", None)])
+    assert caught.value.message == (
+        "The gate has no criteria; give at least one, or open it with evaluations to be read."
+    )
 
 
 def test_an_open_gate_with_criteria_or_with_nothing_to_read_is_an_error() -> None:
@@ -353,3 +356,37 @@ def test_a_run_with_an_open_gate() -> None:
 
 def test_a_gate_is_a_value() -> None:
     assert Gate(criteria=(), has_production=True) == Gate(criteria=(), has_production=True)
+
+
+SUBTASK = "cannot be decided: no evaluations of it are there for candidate"
+
+
+def test_a_missing_subtask_is_named() -> None:
+    whole = record(0.9, samples=900)
+    assert only(decide([{**FLOOR, "subtask": "anatomy"}], [whole]))["reason"] == f"mmlu.anatomy.accuracy {SUBTASK}"
+    assert only(decide([{**SAMPLES, "subtask": "anatomy"}], [whole]))["reason"] == f"mmlu.anatomy {SUBTASK}"
+    broken = {"anatomy": {"metrics": {"accuracy": 1}, "samples": 0}}
+    found = only(decide([{**SAMPLES, "subtask": "anatomy"}], [record(0.9, task="mmlu", subtasks=broken)]))
+    assert found["reason"] == "mmlu.anatomy of candidate rests on 0 samples"
+
+
+def test_a_subtask_that_was_to_be_evaluated_and_was_not_is_named() -> None:
+    store: Any = _Table(None)
+    event = {
+        "run": RUN,
+        "gate": {"open": True, "criteria": []},
+        "evaluated": [{"task": "mmlu", "subtask": None}, {"task": "mmlu", "subtask": "anatomy"}],
+        "evaluations": [record(0.1)],
+    }
+    decision = gate.decide_run(event, ledger=Recorder(), pointer=Pointer(store))
+    assert decision["criteria"][1] == {
+        "name": "mmlu.anatomy",
+        "kind": "evaluated",
+        "value": None,
+        "threshold": None,
+        "passed": False,
+        "test": None,
+        "reason": f"mmlu.anatomy {SUBTASK}",
+        "baseline": None,
+    }
+    assert decision["verdict"] == "FAILED"

@@ -1,0 +1,98 @@
+"""What a candidate is compared with: production, or the base model before there is any; measured once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambda_handlers.evaluation import results
+from lambda_handlers.protocol.errors import EvaluationFailed
+from tests.evaluation.evaluation_world import World
+from tests.training.training_support import RUN, URI, archive
+
+BASE = {"model": "base", "model_path": "nova-lite-2/prod"}
+SCORES = b'{"results": {"all": {"accuracy": 0.71, "accuracy_stderr": 0.01}}}'
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def measured(world: World, subject: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Read the scores of a job that evaluated a model by mmlu."""
+    world.s3.objects[URI] = archive({"results_1.json": SCORES})
+    event = {
+        "run": RUN,
+        "task": {"task": "mmlu", "subtask": None, "overrides": {}},
+        "submitted": {"output_uri": URI, "job": {}},
+        "subject": subject,
+        "config": {"model": "NOVA_LITE_2"},
+        "hub_content_version": "1.0",
+        **more,
+    }
+    return results.read_evaluation(event, s3=world.s3, artifacts_bucket="artifacts", ledger=world.ledger)
+
+
+def test_without_production_the_base_model_stands_for_it(world: World) -> None:
+    assert world.baseline("production") == {"decision": "MEASURE", "subject": BASE}
+    assert world.baseline("base") == {"decision": "MEASURE", "subject": BASE}
+
+
+def test_the_base_model_is_measured_once_in_a_run(world: World) -> None:
+    assert world.baseline("production", base_measured=True) == {"decision": "NONE"}
+
+
+def test_production_is_the_checkpoint_of_the_run_that_moved_the_pointer(world: World) -> None:
+    checkpoint = world.trained("run-0")
+    world.promote("run-0")
+    subject = {"model": "production", "model_path": checkpoint, "run_id": "run-0"}
+    assert world.baseline("production", base_measured=True) == {"decision": "MEASURE", "subject": subject}
+
+
+def test_scores_of_a_candidate_are_known_once_it_is_production(world: World) -> None:
+    checkpoint = world.trained("run-0")
+    world.promote("run-0")
+    record = measured(world, {"model": "candidate", "model_path": checkpoint})
+    found = world.baseline("production")
+    assert found["decision"] == "KNOWN"
+    assert found["record"] == {**record, "model": "production"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"set": {"uri": "s3://x", "sha256": "ab" * 32, "rows": 3}},
+        {"hub_content_version": "2.0"},
+        {"task": {"task": "mmlu", "subtask": "anatomy", "overrides": {}, "baseline": "base"}},
+        {"task": {"task": "mmlu", "subtask": None, "overrides": {"top_k": 1}, "baseline": "base"}},
+        {"config": {"model": "NOVA_PRO"}},
+    ],
+    ids=["set", "recipes", "subtask", "overrides", "model"],
+)
+def test_scores_are_measured_anew_where_anything_that_decides_on_them_is_other(
+    world: World, change: dict[str, Any]
+) -> None:
+    measured(world, BASE)
+    assert world.baseline("base")["decision"] == "KNOWN"
+    assert world.baseline("base", **change)["decision"] == "MEASURE"
+
+
+def test_where_a_job_runs_does_not_decide_on_scores(world: World) -> None:
+    measured(world, BASE)
+    task = {"task": "mmlu", "subtask": None, "overrides": {}, "instance_type": "ml.p4d.24xlarge", "baseline": "base"}
+    assert world.baseline("base", task=task)["decision"] == "KNOWN"
+
+
+def test_production_without_a_known_checkpoint_fails_the_evaluation(world: World) -> None:
+    world.promote("run-9")
+    with pytest.raises(EvaluationFailed, match=r"Production cannot be compared with: .*run-9"):
+        world.baseline("production")
+
+
+def test_what_was_found_is_in_the_ledger(world: World) -> None:
+    world.baseline("base")
+    [event] = world.ledger.events
+    assert (event["type"], event["event_id"]) == ("baseline_found", "evaluation-mmlu-base-found")
+    assert event["detail"] == {"stage": "evaluation-mmlu-base", "decision": "MEASURE", "subject": BASE}

@@ -1,0 +1,168 @@
+"""What decides whether a candidate serves: compared with production, or with the base model before there is any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_constructs.emulator import Emulator
+from tests.workflow.harness import SPEED, Workflow, dataset, jsonl, synthesize
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+GATE = {
+    "criteria": [
+        {"task": "mmlu", "floor": 0.2},
+        {"kind": "not_worse_than_production", "task": "mmlu", "margin": 0.1},
+        {"kind": "not_worse_than_production", "task": "gen_qa", "metric": "em", "margin": 0.45},
+    ]
+}
+Assembly = Path
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return synthesize(tmp_path_factory.mktemp("gated"), gate=GATE)
+
+
+@pytest.fixture
+def gated(assembly: Assembly) -> Iterator[Workflow]:
+    with Emulator(speed=SPEED) as emulator:
+        yield Workflow(emulator, assembly)
+        assert [f"{c.role_name} {c.action} {c.resource}" for c in emulator.calls.denied()] == []
+
+
+def outcome(workflow: Workflow, body: bytes | None = None) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+    """Run once; return the output and the events of the ledger."""
+    ended = workflow.run(body)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    return json.loads(ended["output"]), workflow.record(ended["name"])["ledger"]
+
+
+def found(events: list[Mapping[str, Any]]) -> dict[str, tuple[str, str | None]]:
+    """Return what was decided about each model of comparison: the decision, and which model it is."""
+    details = [event["detail"] for event in events if event["type"] == "baseline_found"]
+    return {each["stage"]: (each["decision"], each.get("subject", {}).get("model")) for each in details}
+
+
+def sets(events: list[Mapping[str, Any]]) -> dict[str, Any]:
+    [frozen] = [event["detail"]["sets"] for event in events if event["type"] == "evaluation_sets_frozen"]
+    return dict(frozen)
+
+
+@contextmanager
+def trained_to(workflow: Workflow, quality: float) -> Iterator[None]:
+    """Let models trained in the block get this share of questions right; evaluations are told nothing."""
+    state = workflow.emulator.state
+    before = state.simulation
+
+    def hook(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        trains = "nova-fine-tune" in str(request.get("AlgorithmSpecification"))
+        return {"quality": quality} if trains else {}
+
+    state.simulation = replace(before, hooks=(hook,))
+    try:
+        yield
+    finally:
+        state.simulation = before
+
+
+def test_each_candidate_is_compared_with_what_serves_before_it(gated: Workflow) -> None:
+    first, events = outcome(gated)
+    assert first["status"] == "SUCCEEDED", first
+    base = ("MEASURE", "base")
+    assert found(events) == {"evaluation-mmlu-production": base, "evaluation-gen_qa-production": base}
+    live = gated.pointer()
+    assert live == first["pointer"]["after"]
+
+    with trained_to(gated, 0.3):
+        worse, events = outcome(gated)
+    assert (worse["status"], worse["gate"]["verdict"]) == ("REJECTED", "FAILED")
+    known = ("KNOWN", "production")
+    assert found(events) == {"evaluation-mmlu-production": known, "evaluation-gen_qa-production": known}
+    failed = {each["name"] for each in worse["gate"]["criteria"] if not each["passed"]}
+    assert any("mmlu" in name for name in failed)
+    assert gated.pointer() == live
+
+    with trained_to(gated, 0.95):
+        better, events = outcome(gated)
+    assert better["status"] == "SUCCEEDED"
+    assert better["pointer"]["before"] == live
+    assert gated.pointer() == better["pointer"]["after"] != live
+
+
+def test_production_is_measured_again_when_the_set_is_another(gated: Workflow) -> None:
+    _, before = outcome(gated)
+    gold = [{"query": f"What is {n} minus {n}?", "response": "0, of course"} for n in range(24)]
+    gated.put("IncomingBucketName", "evaluation/gen_qa.jsonl", jsonl(gold))
+    _, after = outcome(gated)
+    assert sets(before)["gen_qa"]["sha256"] != sets(after)["gen_qa"]["sha256"]
+    assert found(after) == {
+        "evaluation-mmlu-production": ("KNOWN", "production"),
+        "evaluation-gen_qa-production": ("MEASURE", "production"),
+    }
+    read = [event["detail"] for event in after if event["type"] == "evaluation_read"]
+    asked = {each["model"]: (each["dataset_sha256"], each["samples"]) for each in read if each["task"] == "gen_qa"}
+    assert asked == dict.fromkeys(("candidate", "production"), (sets(after)["gen_qa"]["sha256"], 24))
+
+
+def test_rows_that_production_was_trained_on_do_not_decide(gated: Workflow) -> None:
+    outcome(gated, jsonl([{"question": f"What is {n} plus {n}?", "answer": f"{2 * n}"} for n in range(8)]))
+    _, events = outcome(gated)
+    frozen = sets(events)["gen_qa"]
+    assert (frozen["rows"], frozen["left_out"]) == (12, {"faulty": 0, "trained_on": 8})
+    gated.put(
+        "IncomingBucketName", "evaluation/gen_qa.jsonl", jsonl([{"query": "what is  3 PLUS 3?", "response": "6"}])
+    )
+    ended = gated.run()
+    # The rows of the run that made production now are others: nothing is left out.
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
+
+def test_a_set_of_nothing_but_trained_rows_fails_the_run(gated: Workflow) -> None:
+    first, _ = outcome(gated, dataset(40))
+    gated.put(
+        "IncomingBucketName", "evaluation/gen_qa.jsonl", jsonl([{"query": "What is 3 times 3?", "response": "9"}])
+    )
+    ended = gated.run()
+    assert (ended["status"], ended["error"]) == ("FAILED", "EvaluationFailed")
+    assert f"1 were trained on by {first['run_id']}" in ended["cause"]
+    gated.nothing_left_running()
+
+
+def job_fails(workflow: Workflow) -> None:
+    workflow.emulator.faults.fail_job("evaluation-mmlu")
+
+
+def no_results(workflow: Workflow) -> None:
+    workflow.emulator.faults.omit_output("evaluation-gen_qa")
+
+
+@pytest.mark.parametrize(("inject", "error"), [(job_fails, "JobFailed"), (no_results, "EvaluationFailed")])
+def test_without_every_score_nothing_is_deployed(
+    gated: Workflow, inject: Callable[[Workflow], None], error: str
+) -> None:
+    inject(gated)
+    ended = gated.run()
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+    assert gated.pointer() is None
+    assert gated.emulator.client("bedrock").list_custom_models()["modelSummaries"] == []
+    gated.nothing_left_running()
+
+
+def test_evaluations_run_at_the_same_time(gated: Workflow) -> None:
+    outcome(gated)
+    sagemaker = gated.emulator.client("sagemaker")
+    described = [sagemaker.describe_training_job(TrainingJobName=name) for name in gated.jobs()]
+    times = [
+        (job["TrainingStartTime"], job["TrainingEndTime"])
+        for job in described
+        if "nova-evaluation" in job["AlgorithmSpecification"]["TrainingImage"]
+    ]
+    assert len(times) == 4  # two tasks of two models
+    assert max(start for start, _ in times) < min(end for _, end in times)
