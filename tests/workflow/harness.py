@@ -48,10 +48,10 @@ def synthesize(folder: Path, **changes: Any) -> Path:
 class Workflow:
     """A deployed customization: starts runs and looks at what they left."""
 
-    def __init__(self, emulator: Emulator, assembly: Path) -> None:
+    def __init__(self, emulator: Emulator, assembly: Path, stack: str | None = None) -> None:
         self.emulator = emulator
         self.assembly = assembly
-        self.stack = emulator.deploy(assembly)
+        self.stack = emulator.deploy(assembly, stack)
         self.states = emulator.client("stepfunctions")
         self.s3 = emulator.client("s3")
         gold = [{"query": f"What is {n} plus {n}?", "response": str(2 * n)} for n in range(20)]

@@ -24,7 +24,7 @@ from nova_constructs import (
 from nova_constructs.app import FEATURE_FLAGS, props
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, dataset, jsonl
-from tests.workflow.test_methods import SCORE, asked
+from tests.workflow.test_reinforcement import SCORE, asked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HOURS = {"max_runtime": Duration.hours(6), "max_pending": Duration.hours(1)}
@@ -196,7 +196,9 @@ def test_a_dry_run_checks_the_recipe_of_every_stage(workflow: Workflow) -> None:
     key = f"runs/{ended['name']}/dry-run/requests/training-rl.json"
     found = workflow.s3.get_object(Bucket=workflow["ArtifactsBucketName"], Key=key)["Body"].read()
     assert json.loads(found)["HyperParameters"]["base_model_location"] == CHECKPOINT_TO_COME
-    assert recipe_of(workflow, ended["name"], "training-rl/planned")["training_config"]["max_steps"] == 40
+    key = f"runs/{ended['name']}/dry-run/recipes/training-rl.yaml"
+    recipe = yaml.safe_load(workflow.s3.get_object(Bucket=workflow["ArtifactsBucketName"], Key=key)["Body"].read())
+    assert recipe["training_config"]["max_steps"] == 40
     assert created(workflow) == 0
 
 

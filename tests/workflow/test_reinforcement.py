@@ -1,4 +1,4 @@
-"""Methods other than supervised LoRA, from dataset to verdict: full rank, and reinforcement with a reward function."""
+"""Reinforcement with a reward function, by LoRA and at full rank, from dataset to verdict."""
 
 from __future__ import annotations
 
@@ -21,21 +21,11 @@ from nova_constructs import (
 )
 from nova_constructs.app import FEATURE_FLAGS
 from nova_constructs.emulator import Emulator
-from tests.workflow.harness import SPEED, Workflow, dataset, jsonl, synthesize
+from tests.recipes import public_recipes
+from tests.workflow.harness import SPEED, Workflow, jsonl
+from tests.workflow.jobs_support import jobs, recipe_of, slug, source
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-FULL_RANK = {
-    "model": "NOVA_MICRO",
-    "method": "SFT_FULL",
-    "platform": {
-        "type": "SMTJ",
-        "instance_type": "ml.p5.48xlarge",
-        "instance_count": 2,
-        "max_runtime_hours": 6,
-        "max_pending_hours": 1,
-    },
-    "deployment": {"target": "NONE"},
-}
 SCORE = """
 def handler(samples, context):
     print("asked about", [sample["messages"][-1]["role"] for sample in samples])
@@ -47,29 +37,10 @@ def asked(number: int) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": f"{number} + 1?"}], "reference_answer": f"{number + 1}"}
 
 
-def recipe_of(workflow: Workflow, run_id: str) -> str:
-    place = {"Bucket": workflow["ArtifactsBucketName"], "Key": f"runs/{run_id}/training/recipe/recipe.yaml"}
-    return workflow.s3.get_object(**place)["Body"].read().decode()  # type: ignore[no-any-return]
-
-
-def training_job(workflow: Workflow) -> dict[str, Any]:
-    sagemaker = workflow.emulator.client("sagemaker")
-    jobs = [sagemaker.describe_training_job(TrainingJobName=name) for name in workflow.jobs()]
-    return next(job for job in jobs if "nova-fine-tune" in job["AlgorithmSpecification"]["TrainingImage"])
-
-
-def test_a_full_rank_model_is_trained_and_evaluated_without_a_deployment(tmp_path: Path) -> None:
-    with Emulator(speed=SPEED) as emulator:
-        workflow = Workflow(emulator, synthesize(tmp_path, **FULL_RANK))
-        ended = workflow.run(dataset(40, salt="full rank"))
-        assert ended["status"] == "SUCCEEDED", ended.get("cause")
-        told = json.loads(ended["output"])
-        assert (told["status"], told["gate"]["verdict"]) == ("SUCCEEDED", "PASSED")
-        assert "model_arn" not in told
-        assert "peft_scheme: null" in recipe_of(workflow, ended["name"])
-        assert workflow.pointer() is None
-        assert emulator.client("bedrock").list_custom_models()["modelSummaries"] == []
-        assert [str(call) for call in emulator.calls.denied()] == []
+RECIPES = {
+    "RFT_LORA": "nova_lite_v2_smtj_p5_p5en_gpu_lora_rft",
+    "RFT_FULL": "nova_lite_v2_smtj_p5_p5en_gpu_rft",
+}
 
 
 @pytest.mark.parametrize("method", ["RFT_LORA", "RFT_FULL"])
@@ -81,13 +52,34 @@ def test_reinforcement_calls_the_reward_function_and_no_other(tmp_path: Path, me
         told = json.loads(ended["output"])
         assert told["status"] == "SUCCEEDED"
         assert ("model_arn" in told) == (method == "RFT_LORA")
-        job = training_job(workflow)
+        [job, _] = jobs(workflow, ended["name"])
         reward = job["HyperParameters"]["reward_lambda_arn"]
-        assert recipe_of(workflow, ended["name"]).count(reward) == 2
+        trained_as_asked(RECIPES[method], reward, workflow, job)
         called = [call for call in emulator.calls.used() if call[1] == "CallRewardFunction"]
         assert [action for _, _, action in called] == ["lambda:InvokeFunction"]
         assert [str(call) for call in emulator.calls.denied()] == []
         emulator.client("lambda").get_function(FunctionName=reward)
+
+
+def trained_as_asked(recipe: str, reward: str, workflow: Workflow, job: dict[str, Any]) -> None:
+    """Assert the training job's container, parameters, data and recipe."""
+    train = source(job, "train")
+    assert job["AlgorithmSpecification"]["TrainingImage"] == public_recipes.image(recipe)
+    assert job["HyperParameters"] == {
+        "model_type": "amazon.nova-2-lite-v1:0:256k",
+        "base_model": "nova-lite-2/prod",
+        "reward_lambda_arn": reward,
+        "sagemaker_recipe_local_path": "/opt/ml/input/data/recipe/recipe.yaml",
+    }
+    assert train["S3DataType"] == "S3Prefix"
+    assert recipe_of(workflow, job) == {
+        **public_recipes.values(recipe),
+        "run.name": slug(job),
+        "run.replicas": 4,
+        "run.data_s3_path": train["S3Uri"],
+        "run.reward_lambda_arn": reward,
+        "training_config.rollout.rewards.api_endpoint.lambda_arn": reward,
+    }
 
 
 def reinforcement(folder: Path, method: str) -> Path:
