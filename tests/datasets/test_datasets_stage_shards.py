@@ -73,14 +73,16 @@ def rows(seed: int, bad: int = 3) -> bytes:
 class Call:
     """The calls of one run, as the state machine makes them."""
 
-    def __init__(self, s3: Any, run: str, objects: dict[str, bytes], **config: Any) -> None:
+    def __init__(self, s3: Any, run: str, objects: dict[str, bytes], stage: str | None = None, **config: Any) -> None:
         found = []
         for name, data in objects.items():
             version = s3.put_object(Bucket="incoming-bucket", Key=f"datasets/{name}", Body=data)["VersionId"]
             uri, digest = f"s3://incoming-bucket/datasets/{name}", hashlib.sha256(data).hexdigest()
             found.append({"uri": uri, "version_id": version, "sha256": digest, "bytes": len(data)})
         self.s3 = s3
+        self.stage = {"stage": stage} if stage else {}
         self.event = {
+            **self.stage,
             "run": {
                 "id": run,
                 "execution_arn": "arn:e",
@@ -106,7 +108,8 @@ class Call:
         done = []
         for shard in json.loads(content):
             if shard["number"] != skip:
-                handler({"run": self.event["run"], "config": self.event["config"], "shard": shard}, None)
+                event = {**self.stage, "run": self.event["run"], "config": self.event["config"], "shard": shard}
+                handler(event, None)
             done.append(shard["number"])
         return done
 
@@ -158,6 +161,20 @@ def test_shards_leave_the_same_bytes_as_one_call(
     }
     # Only versions tell the two uploads of the same data apart.
     assert _without_versions(found["manifest"]) == _without_versions(expected["manifest"])
+
+
+def test_shards_of_two_stages_of_a_run_do_not_meet(s3: Any, tiny: Callable[[int], None]) -> None:
+    tiny(3000)
+    first, further = Call(s3, "run", {"a.jsonl": rows(1)}), Call(s3, "run", {"b.jsonl": rows(2)}, stage="rl")
+    expected = Call(s3, "other", {"b.jsonl": rows(2)}).by_shards()
+    listed, later = first.cut(), further.cut()
+    assert (listed["key"], later["key"]) == ("work/run/shards.json", "work/run/rl/shards.json")
+    done, done_later = first.each(transform_shard.handler, listed), further.each(transform_shard.handler, later)
+    reduced, reduced_later = first.reduce(listed, done), further.reduce(later, done_later)
+    result = further.finish(later, further.each(assemble_shard.handler, later), reduced_later)
+    assert result["train"]["uri"] == "s3://prepared-bucket/runs/run/rl/train.jsonl"
+    assert files(s3, result)["train"] == files(s3, expected)["train"]
+    assert first.finish(listed, first.each(assemble_shard.handler, listed), reduced)["rows"]["out"] == 400
 
 
 def _without_versions(manifest: bytes) -> Any:

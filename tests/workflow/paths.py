@@ -14,6 +14,8 @@ EVENT = "SageMaker Training Job State Change"
 PLATFORM = ENTRY["platform"]
 PHOTOS = "nova-test-photos"
 """A bucket from which the customization may read media."""
+MORE = "uploads/more.jsonl"
+"""The data of the further training stage, which every run needs."""
 
 
 def success(workflow: Workflow) -> None:
@@ -35,6 +37,18 @@ def dry_run(workflow: Workflow) -> None:
         workflow.start(dataset=f"s3://{workflow['IncomingBucketName']}/uploads/dry.jsonl", dry_run=True)
     )
     assert json.loads(ended["output"])["status"] == "DRY_RUN"
+
+
+def later_runs(workflow: Workflow) -> None:
+    """A run that trains on from an earlier one, and an evaluation of what it left."""
+    place = f"s3://{workflow['IncomingBucketName']}/uploads"
+    for name in ("earlier", "later"):
+        workflow.put("IncomingBucketName", f"uploads/{name}.jsonl", dataset_of(name))
+    first = workflow.finish(workflow.start(dataset=f"{place}/earlier.jsonl", mode="train"))
+    second = workflow.finish(workflow.start(dataset=f"{place}/later.jsonl", mode="train", base_run=first["name"]))
+    measured = workflow.finish(workflow.start(mode="evaluate", base_run=second["name"]))
+    for ended in (first, second, measured):
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
 
 
 def dataset_of(salt: str) -> bytes:
@@ -167,7 +181,7 @@ CREATES = {
 }
 STAGE_BEFORE = {
     "training": "PlanRun",
-    "evaluation": "FindCheckpoint",
+    "evaluation": "FindCheckpoint-more",
     "import": "DecideGate",
     "deployment": "ImportModel",
 }
@@ -350,6 +364,7 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
     "dry run": dry_run,
+    "later runs": later_runs,
     "folder": folder,
     "medium dataset": medium,
     "medium dataset, upload interrupted": medium_and_interrupted,

@@ -28,6 +28,7 @@ EVERYTHING = {
         "media_buckets": [paths.PHOTOS],
     },
     "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
+    "further_training": [{"name": "more", "dataset": paths.MORE}],
 }
 """What gives the workflow every permission that a path can prove."""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"
@@ -51,7 +52,9 @@ def workflow(assembly: Path) -> Iterator[Workflow]:
     """Return the customization, deployed in an account that has the network and the app its jobs use."""
     with Emulator(speed=SPEED) as emulator:
         furnish(emulator, VPC)
-        yield Workflow(emulator, assembly)
+        made = Workflow(emulator, assembly)
+        made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
+        yield made
 
 
 def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_path: Path) -> None:
