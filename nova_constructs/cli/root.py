@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "demo": ("nova_constructs.cli.demo", "demo", "Run the whole workflow on the embedded emulator."),
         "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
         "recipe": ("nova_constructs.cli.recipe", "recipe", "Render recipes of the public hub."),
+        "eval": ("nova_constructs.cli.eval", "evaluation", "Show the scores of a run with thresholds and verdicts."),
         "logs": ("nova_constructs.cli.logs", "logs", "Print the log lines and metrics of a run's training jobs."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
     }
