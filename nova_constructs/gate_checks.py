@@ -8,12 +8,11 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog.lookup import nearest
 from lambda_handlers.catalog.metrics import METRICS, Metric
 from lambda_handlers.evaluation.gate.criteria import (
-    BetterThanBase,
     Criterion,
     Floor,
     GeneralAbilityFloor,
     MinimumSamples,
-    NotWorseThanProduction,
+    OfScore,
     is_number,
     metric_of,
 )
@@ -69,9 +68,7 @@ def _evaluation_of(criterion: Criterion, tasks: Sequence[EvaluationTask]) -> Eva
     return own or within
 
 
-def _of_metric(
-    criterion: Floor | NotWorseThanProduction | BetterThanBase | GeneralAbilityFloor, task: EvaluationTask
-) -> Iterable[str]:
+def _of_metric(criterion: OfScore, task: EvaluationTask) -> Iterable[str]:
     known, name = METRICS[task.task], metric_of(criterion)
     if name is None:
         example = next(iter(known), "the one that your function returns")
@@ -84,9 +81,7 @@ def _of_metric(
         yield f"gate names metric {name!r} of task {task.task!r}, which has none such: {hint}use {', '.join(known)}"
 
 
-def _of_known_metric(
-    criterion: Floor | NotWorseThanProduction | BetterThanBase | GeneralAbilityFloor, metric: Metric
-) -> Iterable[str]:
+def _of_known_metric(criterion: OfScore, metric: Metric) -> Iterable[str]:
     if not metric.more_is_better:
         yield f"gate: {criterion.measure} is better the smaller it is, so that a worse model would pass: name another"
     if metric.low is None or metric.high is None:

@@ -54,7 +54,7 @@ def decide_run(event: Mapping[str, Any], *, ledger: Ledger, pointer: Pointer) ->
         criteria=read_criteria(settings["criteria"]),
         has_production=pointer.read() is not None,
         evaluated=[(each["task"], each.get("subtask")) for each in event["evaluated"]],
-        is_open=settings.get("open", False) is True,
+        is_open=settings.get("open") is True,
     )
     decision = gate.decide(event["evaluations"]).as_dict()
     ledger.append(run_id=event["run"]["id"], event_id="gate-decided", type="gate_decided", detail=decision)

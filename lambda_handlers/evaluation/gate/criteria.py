@@ -164,7 +164,8 @@ class GeneralAbilityFloor(_Criterion):
             yield f"against for {self.measure} is {self.against!r}: use {BASE} or {PRODUCTION}"
 
 
-Criterion = Floor | NotWorseThanProduction | BetterThanBase | MinimumSamples | GeneralAbilityFloor
+OfScore = Floor | NotWorseThanProduction | BetterThanBase | GeneralAbilityFloor
+Criterion = OfScore | MinimumSamples
 
 
 def measure(task: str, subtask: str | None, metric: str | None) -> str:

@@ -17,6 +17,7 @@ from lambda_handlers.evaluation.gate.criteria import (
     GeneralAbilityFloor,
     MinimumSamples,
     NotWorseThanProduction,
+    OfScore,
     measure,
     metric_of,
 )
@@ -135,8 +136,8 @@ class Gate:
         yield {**decided, "reason": decided["reason"] + (sentence.NO_PRODUCTION if first else "")}
 
     @staticmethod
-    def _measurement(criterion: Criterion, scores: Measurements, model: str) -> Measurement:
-        metric = None if isinstance(criterion, MinimumSamples) else metric_of(criterion)
+    def _measurement(criterion: OfScore, scores: Measurements, model: str) -> Measurement:
+        metric = metric_of(criterion)
         if metric is None:
             raise NotMeasuredError(f"no metric of {criterion.task} is named")
         return scores.read(criterion.task, criterion.subtask, metric, model)
@@ -172,5 +173,5 @@ def _read(task: str, subtask: str | None, scores: Measurements) -> CriterionResu
     try:
         scores.check_read(task, subtask, CANDIDATE)
     except NotMeasuredError as trouble:
-        return CriterionResult(name=name, kind="evaluated", passed=False, reason=str(trouble))
+        return CriterionResult(name=name, kind="evaluated", reason=str(trouble))
     return CriterionResult(name=name, kind="evaluated", passed=True, reason=f"{name} was read")

@@ -120,8 +120,8 @@ class Measurements:
     ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return the record, and in it the part that the scores stand in: an evaluation of its own goes first."""
         own = self._records(task, subtask, model)
-        within = self._records(task, None, model) if subtask and not own else []
-        found = own or [each for each in within if subtask in _mapping(each.get("subtasks"))]
+        wholes = self._records(task, None, model)
+        found = own or [each for each in wholes if subtask in _mapping(each.get("subtasks"))]
         if len(found) != 1:
             number = str(len(found)) if found else "no"
             raise NotMeasuredError(f"{what} cannot be decided: {number} evaluations of it are there for {model}")

@@ -44,6 +44,6 @@ def _not_worse(model: str, other: float, margin: float) -> str:
 
 def _numbers(tested: Tested) -> str:
     words = _TESTS[tested.name]
-    if tested.bound is None or tested.confidence is None:
+    if tested.bound is None:
         return f"{words}: difference {tested.difference:g}"
-    return f"{words}: difference {tested.difference:g}, at least {tested.bound:g} at {tested.confidence:.6g} confidence"
+    return f"{words}: difference {tested.difference:g}, at least {tested.bound:g} at {tested.confidence:g} confidence"
