@@ -450,9 +450,9 @@ class World(Scheduler):
         lacking = json.loads(str(row.get("lacking", "[]")))
         if error not in ("CapacityUnavailable", "QuotaExceeded"):
             return int(row["choice"]), lacking
-        wanted = f"1 x {row['instance_type']}"
         following = (int(row["choice"]) + 1) % len(requests_of(str(row["stage"])))
-        return following, lacking if wanted in lacking else [*lacking, wanted]
+        wanted = [f"1 x {row['instance_type']}"] if "instance_type" in row else []
+        return following, list(dict.fromkeys([*lacking, *wanted]))
 
     def note(self) -> None:
         """Remember which runs have ever entered the book."""
