@@ -78,8 +78,16 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     told = details.summary
     for warning in told.get("warnings") or ():
         yield "warning", warning
+    start, evaluated = told.get("start") or {}, told.get("evaluated") or {}
+    if start.get("model_path"):
+        yield "trained from", f"{start['model_path']} ({start.get('base_run') or 'no run known'})"
+    if evaluated:
+        run = f" of run {evaluated['run_id']}" if evaluated.get("run_id") else ""
+        yield "evaluated", f"{evaluated['kind']}: {evaluated['model_path']}{run}"
     for label, key in (
         ("reason", "reason"),
+        ("mode", "mode"),
+        ("checkpoint", "checkpoint_uri"),
         ("report", "report_uri"),
         ("model", "model_arn"),
         ("deployment", "deployment_arn"),
