@@ -15,7 +15,7 @@ from constructs import Construct
 
 from lambda_handlers.catalog import images, regions
 from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
-from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
+from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.handler_function import statement
 from nova_constructs.platforms import TrainingJobs
 
@@ -98,19 +98,11 @@ class ExecutionRole(Construct):
         self.statements.append(statement(sid, actions, resources, conditions))
 
     def _read_inputs(self, store: ArtifactStore) -> None:
-        objects = [
-            store.prepared.arn_for_objects("runs/*"),
-            store.artifacts.arn_for_objects("runs/*/recipe/*"),
-            store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*"),
-        ]
+        # Evaluation sets, too, are read as they were frozen for the run, beside its prepared data.
+        objects = [store.prepared.arn_for_objects("runs/*"), store.artifacts.arn_for_objects("runs/*/recipe/*")]
         self._allow("ReadInputs", ["s3:GetObject"], objects)
-        buckets = [store.prepared.bucket_arn, store.artifacts.bucket_arn, store.incoming.bucket_arn]
-        self._allow(
-            "ListInputs",
-            ["s3:ListBucket"],
-            buckets,
-            {"StringLike": {"s3:prefix": ["runs/*", f"{EVALUATION_PREFIX}*"]}},
-        )
+        buckets = [store.prepared.bucket_arn, store.artifacts.bucket_arn]
+        self._allow("ListInputs", ["s3:ListBucket"], buckets, {"StringLike": {"s3:prefix": ["runs/*"]}})
         self._allow("UseKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], [store.key.key_arn])
 
     def _write_output(self, store: ArtifactStore) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_OF_A_SCORE: Final = ("task", "subtask", "model", "metrics", "stderr", "samples", "results_uri")
 
 
 def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -51,9 +53,10 @@ def _scores(evaluations: Any) -> list[dict[str, Any]]:
     if not isinstance(evaluations, list):
         return []
     return [
-        {name: each[name] for name in ("task", "metrics", "stderr", "results_uri") if name in each}
+        {name: each[name] for name in _OF_A_SCORE if each.get(name) is not None}
         for each in evaluations
-        if isinstance(each, Mapping)
+        # A model of comparison that there is none of leaves an empty record.
+        if isinstance(each, Mapping) and each
     ]
 
 

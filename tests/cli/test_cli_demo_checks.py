@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,3 +150,13 @@ def test_without_the_emulator_installed_the_message_says_what_to_install(
 
     assert (ran.code, ran.out) == (2, "")
     assert "pip install 'nova-constructs[emulator,cli]'" in ran.err
+
+
+def test_worse_compares_with_production() -> None:
+    def criteria(worse: bool) -> list[Any]:
+        request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", worse=worse)
+        return list(request.customizations()["customizations"][0]["gate"]["criteria"])
+
+    floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
+    compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
+    assert (criteria(False), criteria(True)) == ([floor], [floor, compared])

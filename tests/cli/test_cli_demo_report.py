@@ -173,3 +173,13 @@ def test_on_a_terminal_the_last_frame_holds_every_step_and_stage_and_nothing_tha
         ["✓", "PlanRun", "3", "s"],
         ["training:", "Training"],
     ]
+
+
+def test_a_run_that_moved_nothing_tells_where_the_pointer_stayed() -> None:
+    stayed = {"name": "/nova/demo/live", "before": "arn:deployment", "after": "arn:deployment"}
+    details = result("REJECTED", {}).details
+    iam = result().iam
+    shown = build_result(
+        details, platform="SMTJ", prompt="", answer=None, iam=iam, seconds=1, speed=1, pointer=stayed
+    ).as_dict()
+    assert (shown["status"], shown["pointer"]) == ("REJECTED", stayed)

@@ -29,6 +29,16 @@ EVERYTHING = {
     },
     "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
     "further_training": [{"name": "more", "dataset": paths.MORE}],
+    "evaluation": [
+        {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
+        {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
+    ],
+    "gate": {
+        "criteria": [
+            {"task": "mmlu", "floor": 0.2},
+            {"kind": "not_worse_than_production", "task": "mmlu", "margin": 0.2},
+        ]
+    },
 }
 """What gives the workflow every permission that a path can prove."""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"

@@ -32,6 +32,7 @@ class DemoRequest:
     instance_type: str
     instance_count: int
     node: Path
+    worse: bool = False
 
     def customizations(self) -> dict[str, Any]:
         """Return the `customizations.yaml` of the demo."""
@@ -48,14 +49,19 @@ class DemoRequest:
                     },
                     "data": {"columns": dict(self.columns)},
                     "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"}],
-                    "gate": {"criteria": [{"task": "mmlu", "metric": "accuracy", "floor": 0.5}]},
+                    "gate": {"criteria": self._criteria()},
                     "deployment": {"target": DEPLOY_TARGET},
                 }
             ]
         }
 
+    def _criteria(self) -> list[dict[str, Any]]:
+        floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
+        compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
+        return [floor, compared] if self.worse else [floor]
 
-def check(*, data: Path | None, columns: str | None, model: str, method: str) -> DemoRequest:
+
+def check(*, data: Path | None, columns: str | None, model: str, method: str, worse: bool = False) -> DemoRequest:
     """Return the request, or raise BadInputError for the first thing that cannot work."""
     node = find_node(os.environ)
     chosen, how = _check_combination(model, method)
@@ -70,6 +76,7 @@ def check(*, data: Path | None, columns: str | None, model: str, method: str) ->
         instance_type=instance_type,
         instance_count=instance_count,
         node=node,
+        worse=worse,
     )
 
 

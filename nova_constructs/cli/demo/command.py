@@ -20,6 +20,7 @@ Examples:
   nova demo
   nova demo --data train.jsonl --columns question=prompt,answer=completion
   nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
+  nova demo --worse
 
 \b
 Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skipped.
@@ -33,15 +34,16 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 )
 @click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
 @click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
+@click.option("--worse", is_flag=True, help="Bring a model into production, then train a worse one: it is rejected.")
 @output.json_option
-def demo(data: Path | None, columns: str | None, model: str, method: str, as_json: bool) -> int:
+def demo(data: Path | None, columns: str | None, model: str, method: str, worse: bool, as_json: bool) -> int:
     """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
 
     Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
     """
     began = time.monotonic()
     require_installed()
-    request = check(data=data, columns=columns, model=model, method=method)
+    request = check(data=data, columns=columns, model=model, method=method, worse=worse)
     return _run(request, began, as_json=as_json)
 
 

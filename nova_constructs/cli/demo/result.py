@@ -73,9 +73,20 @@ class DemoResult:
 
 
 def build_result(
-    details: RunDetails, *, platform: str, prompt: str, answer: str | None, iam: IamUse, seconds: float, speed: float
+    details: RunDetails,
+    *,
+    platform: str,
+    prompt: str,
+    answer: str | None,
+    iam: IamUse,
+    seconds: float,
+    speed: float,
+    pointer: Mapping[str, Any] | None = None,
 ) -> DemoResult:
-    """Put the parts together; what the run never came to is None, and its counts are 0."""
+    """Put the parts together; what the run never came to is None, and its counts are 0.
+
+    `pointer` is what production was before and after a run that does not tell, because it moved nothing.
+    """
     told = details.summary
     rows = told.get("rows") or {}
     return DemoResult(
@@ -84,7 +95,7 @@ def build_result(
         platform=platform,
         model_arn=told.get("model_arn"),
         deployment_arn=told.get("deployment_arn"),
-        pointer=told.get("pointer"),
+        pointer=told.get("pointer") or pointer,
         rows={name: int(rows.get(name, 0)) for name in COUNTS},
         prompt=prompt,
         answer=answer,

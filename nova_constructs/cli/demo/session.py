@@ -14,6 +14,7 @@ from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
 from nova_constructs.cli.demo.synth import synthesis
 from nova_constructs.cli.demo.watch import watch
 from nova_constructs.cli.demo.workplace import workplace
+from nova_constructs.cli.demo.worse import production, start_again, worse_training
 from nova_constructs.cli.deployed import Customization, customizations_of
 from nova_constructs.cli.embedded import running_emulator
 from nova_constructs.cli.errors import CommandError
@@ -114,17 +115,34 @@ def _run(
     run_id = _started_run(runs.customization, runs, interrupts)
     progress.say(f"Run {run_id}")
     watch(runs, run_id, interrupts, progress)
-    details = read_details(runs, run_id)
+    details, pointer = read_details(runs, run_id), None
+    if request.worse and details.status == "SUCCEEDED":
+        details, pointer = _run_worse(deployed, request, interrupts, progress)
     prompt = _prompt(request)
     return build_result(
         details,
         platform=request.customizations()["customizations"][0]["platform"]["type"],
         prompt=prompt,
         answer=_ask(runs, details, prompt),
+        pointer=pointer,
         iam=_iam_use(deployed),
         seconds=time.monotonic() - began,
         speed=deployed.emulator.clock.speed,
     )
+
+
+def _run_worse(
+    deployed: Deployed, request: DemoRequest, interrupts: Interrupts, progress: Progress
+) -> tuple[RunDetails, dict[str, str]]:
+    """Run again with training that makes a worse model; return that run, and the pointer before and after it."""
+    runs = deployed.runs
+    before = production(runs)
+    with worse_training(deployed.emulator):
+        run_id = start_again(runs, f"datasets/{request.data.name}")
+        progress.say(f"Run {run_id}, of a worse model")
+        watch(runs, run_id, interrupts, progress)
+    pointer = {"name": before["name"], "before": before["value"], "after": production(runs)["value"]}
+    return read_details(runs, run_id), pointer
 
 
 def _upload(runs: Runs, request: DemoRequest) -> None:
