@@ -115,6 +115,28 @@ def test_every_choice_of_instances_has_a_request_and_the_dearest_is_the_cost(wor
     assert evaluation["stage"] == "evaluation-mmlu"
 
 
+def test_a_further_stage_has_a_request_from_the_checkpoint_to_come_on_data_of_its_own(world: World) -> None:
+    world.s3.put_object(Bucket="incoming-bucket", Key="uploads/more.jsonl", Body=b"{}")
+    stage = {
+        "name": "more",
+        "method": "SFT_LORA",
+        "dataset_uri": "s3://incoming-bucket/uploads/more.jsonl",
+        "training": {**CONFIG["training"], "instance_count": 8},
+        "overrides": {},
+    }
+    world.plan(dry_run=True, config=config(further_training=[stage]))
+    request = written(world, "requests/training-more.json")
+    assert request["HyperParameters"]["base_model_location"] == CHECKPOINT_TO_COME
+    assert request["ResourceConfig"]["InstanceCount"] == 8
+    assert request["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == (
+        "s3://prepared-bucket/runs/run-1/more/train.jsonl"
+    )
+    told = report(world)
+    assert [each["stage"] for each in told["requests"]][:3] == ["training", "training-more", "evaluation-mmlu"]
+    assert told["requests"][1]["stand_ins"] == {"checkpoint": CHECKPOINT_TO_COME}
+    assert told["cost"]["bound_usd"] == round((4 + 8 + 1) * 24 * P5, 2)
+
+
 CHECKPOINT = "s3://customer-escrow-123456789012-smtj-0a1b2c3d/checkpoint-1"
 
 
