@@ -67,5 +67,6 @@ def request_with(
         data_uri=data_uri,
         data_type="S3Prefix",
         options=settings,
+        mlflow=None,  # training alone is tracked
         **places,
     )
