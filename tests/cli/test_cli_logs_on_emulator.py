@@ -116,6 +116,23 @@ def test_the_command_that_run_show_prints_ends_in_the_reason_of_the_failure(nova
     assert "global_step: 0 |" in ran.out
 
 
+def test_the_lines_of_an_earlier_attempt_come_before_those_of_the_present_one(nova: Nova, workflow: Workflow) -> None:
+    workflow.emulator.faults.fail_job("training", reason="CapacityError: the instances were taken back", times=1)
+    arn = workflow.upload(dataset(salt="retried"))
+    run_id = arn.rsplit(":", 1)[1]
+    assert workflow.finish(arn)["status"] == "SUCCEEDED"
+
+    ran = nova("logs", run_id, "--stage", "training")
+    assert (ran.code, ran.err) == (0, "")
+    origins = [line.split()[2].partition("/")[0] for line in ran.out.splitlines()]
+    assert set(origins) == {"training#1", "training"}
+    assert origins == sorted(origins, reverse=True, key=lambda origin: origin == "training#1")
+    assert any("taken back" in line for line in ran.out.splitlines() if "training#1/" in line)
+    jobs = json.loads(nova("run", "show", run_id, "--json").out)["jobs"]
+    [training] = [job for job in jobs if job["stage"] == "training"]
+    assert (training["attempt"], training["instance_count"], training["choices"]) == (2, 4, 1)
+
+
 def test_a_held_job_is_followed_until_somebody_stops_it(nova: Nova, workflow: Workflow) -> None:
     workflow.emulator.faults.never_finish("training")
     arn = workflow.upload(dataset(salt="held"))
