@@ -45,16 +45,18 @@ def plan_document(
 
 
 def fingerprint_of(checked: Checked, config: Mapping[str, Any]) -> str:
-    """Return the fingerprint: dataset, recipes, hub content, settings, code, mode, and the model the run is about."""
+    """Return the fingerprint: dataset, recipes, hub content, settings, code and mode.
+
+    The model that the run is about, its checkpoint, is in the recipes.
+    """
     recipes = {**checked.training, **checked.further_training, **checked.evaluation}
     # What a run may cost does not change what comes out of it.
     settings = {key: value for key, value in config.items() if key not in ("code_version", "cost_ceiling")}
-    about = {"mode": checked.mode.name, "start": checked.start.model_path}
     return fingerprint(
         dataset_sha256=_data_sha256(checked),
         recipe_sha256=sha256({stage: recipe.identity for stage, recipe in recipes.items()}),
         hub_content_version=checked.recipes.content.version if checked.recipes else "",
-        config={**settings, "run": {**about, "model": checked.model.model_path if checked.model else None}},
+        config={**settings, "mode": checked.mode.name},
         code_version=config["code_version"],
     )
 

@@ -192,6 +192,13 @@ def test_the_same_data_from_another_model_or_in_another_mode_is_another_input(wo
         world.close(f"again-{number}", "SKIPPED")
 
 
+def test_training_alone_is_another_input_even_where_nothing_is_evaluated(world: World) -> None:
+    config = {**CONFIG, "evaluation": []}
+    assert world.plan(config=config)["plan"]["decision"] == "RUN"
+    world.close("run-1", "SUCCEEDED")
+    assert world.plan("run-2", config=config, mode="train")["plan"]["decision"] == "RUN"
+
+
 def test_a_checkpoint_and_the_run_that_left_it_are_the_same_start(world: World) -> None:
     trained(world)
     world.plan(base_run="run-0")
