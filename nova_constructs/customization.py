@@ -74,8 +74,8 @@ class NovaCustomization(Construct):
         in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
         further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
         values of the first training and can be overridden again by an execution's input. `reconcile_interval` defaults
-        to 5 minutes. Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises ConfigurationError with every problem at once, each under the path of
-        this construct.
+        to 5 minutes. Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises
+        ConfigurationError with every problem at once, each under the path of this construct.
         """
         super().__init__(scope, construct_id)
         data, deployment = data or DataFormat(), deployment or OnDemand()
