@@ -81,7 +81,13 @@ def test_scores_are_measured_anew_where_anything_that_decides_on_them_is_other(
 
 def test_where_a_job_runs_does_not_decide_on_scores(world: World) -> None:
     measured(world, BASE)
-    task = {"task": "mmlu", "subtask": None, "overrides": {}, "instance_type": "ml.p4d.24xlarge", "baseline": "base"}
+    task: dict[str, Any] = {
+        "task": "mmlu",
+        "subtask": None,
+        "overrides": {},
+        "instance_type": "ml.p4d.24xlarge",
+        "baseline": "base",
+    }
     assert world.baseline("base", task=task)["decision"] == "KNOWN"
 
 
