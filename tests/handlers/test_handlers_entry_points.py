@@ -15,6 +15,8 @@ THIRD_PARTY = {
     "submit_evaluation": {"yaml"},
     "read_evaluation": set(),
     "decide_gate": set(),
+    "find_baseline": set(),
+    "freeze_evaluation_sets": {"orjson"},
     "submit_import": set(),
     "submit_deployment": set(),
     "promote_deployment": set(),
