@@ -113,6 +113,9 @@ class FixedFacts:
     def deployment_arn(self, identifier: str) -> str | None:
         return self.models.get(identifier)
 
+    def throughput_arn(self, identifier: str) -> str | None:
+        return self.models.get(identifier)
+
     def state_machine_of_token(self, token: str) -> str | None:
         return self.tokens.get(token)
 

@@ -1,4 +1,4 @@
-"""Serve Amazon Bedrock's operations on custom models, their deployments, and tags of both."""
+"""Serve Amazon Bedrock's operations on custom models, their deployments, provisioned throughput, and tags of all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from nova_constructs.emulator.simulators.deployments import Deployment, Deployme
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
 from nova_constructs.emulator.simulators.store import Store, as_tag_list, as_tags, store_of
+from nova_constructs.emulator.simulators.throughputs import Throughput, Throughputs
 
 
 class Tags:
-    """The tag operations of Bedrock for custom models and deployments."""
+    """The tag operations of Bedrock for custom models, deployments and provisioned throughput."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,9 +35,10 @@ class Tags:
             for key in parameters["tagKeys"]:
                 self._resource(parameters).tags.pop(key, None)
 
-    def _resource(self, parameters: Parameters) -> CustomModel | Deployment:
+    def _resource(self, parameters: Parameters) -> CustomModel | Deployment | Throughput:
         arn = parameters["resourceARN"]
-        found = self._store.models.get(arn) or self._store.deployments.get(arn)
+        kept = self._store
+        found = kept.models.get(arn) or kept.deployments.get(arn) or kept.throughputs.get(arn)
         if found is None:
             raise aws_error("ResourceNotFoundException", f"The resource {arn} was not found.")
         return found
@@ -46,6 +48,7 @@ def install(state: SimulatorState) -> Undo:
     """Serve the operations; customization jobs stay moto's."""
     store = store_of(state)
     models, deployments, tags = CustomModels(state, store), Deployments(state, store), Tags(store)
+    throughputs = Throughputs(state, store)
     return serve(
         BedrockResponse,
         {
@@ -58,6 +61,11 @@ def install(state: SimulatorState) -> Undo:
             "ListCustomModelDeployments": deployments.list,
             "UpdateCustomModelDeployment": deployments.update,
             "DeleteCustomModelDeployment": deployments.delete,
+            "CreateProvisionedModelThroughput": throughputs.create,
+            "GetProvisionedModelThroughput": throughputs.get,
+            "ListProvisionedModelThroughputs": throughputs.list,
+            "UpdateProvisionedModelThroughput": throughputs.update,
+            "DeleteProvisionedModelThroughput": throughputs.delete,
             "ListTagsForResource": tags.list,
             "TagResource": tags.add,
             "UntagResource": tags.remove,

@@ -10,6 +10,7 @@ from typing import Any
 from moto.bedrockruntime.responses import BedrockRuntimeResponse
 
 from nova_constructs.emulator.simulators.answering import answer
+from nova_constructs.emulator.simulators.custom_models import CustomModel
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
 from nova_constructs.emulator.simulators.store import Store, store_of
@@ -20,8 +21,8 @@ _PIECE = re.compile(r"\w+|[^\w\s]")
 class Inference:
     """The inference operations of one account and Region."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, state: SimulatorState, store: Store) -> None:
+        self._state, self._store = state, store
 
     def converse(self, parameters: Parameters) -> dict[str, Any]:
         """Answer Converse."""
@@ -42,10 +43,11 @@ class Inference:
         }
 
     def _reply(self, model_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        checkpoint = self._deployed(model_id)
+        model = self._served(model_id)
         question = _question(request.get("messages") or [])
         limit = int((request.get("inferenceConfig") or {}).get("maxTokens") or 5000)
-        text, cut = _limited(answer(checkpoint, question), limit)
+        injected = self._state.faults.reason("answer", model.name, model.tags)
+        text, cut = _limited(answer(model.checkpoint, question) if injected is None else injected, limit)
         spoken = question + " ".join(str(block.get("text", "")) for block in request.get("system") or [])
         usage = {"inputTokens": _tokens(spoken), "outputTokens": _tokens(text)}
         return {
@@ -54,21 +56,28 @@ class Inference:
             "usage": {**usage, "totalTokens": sum(usage.values())},
         }
 
-    def _deployed(self, model_id: str) -> Any:
-        if ":custom-model-deployment/" not in model_id:
-            raise aws_error("ValidationException", "The provided model identifier is invalid.")
+    def _served(self, model_id: str) -> CustomModel:
         with self._store.lock:
-            deployment = self._store.deployments.get(model_id)
-            if deployment is None:
+            if ":custom-model-deployment/" in model_id:
+                deployment = self._store.deployments.get(model_id)
+                ready = deployment is not None and deployment.status == "Active"
+                model_arn = deployment.model_arn if deployment else None
+            elif ":provisioned-model/" in model_id:
+                throughput = self._store.throughputs.get(model_id)
+                ready = throughput is not None and throughput.status in {"InService", "Updating"}
+                model_arn = throughput.model_arn if throughput else None
+            else:
+                raise aws_error("ValidationException", "The provided model identifier is invalid.")
+            if model_arn is None:
                 raise aws_error("ResourceNotFoundException", f"The model deployment {model_id} was not found.")
-            if deployment.status != "Active":
+            if not ready:
                 raise aws_error("ModelNotReadyException", "The model deployment is not ready for inference.")
-            return self._store.models[deployment.model_arn].checkpoint
+            return self._store.models[model_arn]
 
 
 def install(state: SimulatorState) -> Undo:
     """Serve the inference operations."""
-    inference = Inference(store_of(state))
+    inference = Inference(state, store_of(state))
     return serve(BedrockRuntimeResponse, {"Converse": inference.converse, "InvokeModel": inference.invoke_model})
 
 

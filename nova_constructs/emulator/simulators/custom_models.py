@@ -104,7 +104,7 @@ class CustomModels:
             model = self._find(parameters["modelIdentifier"])
             if model.status == "Creating":
                 raise aws_error("ConflictException", f"Model {model.arn} is being created and cannot be deleted.")
-            if any(deployment.model_arn == model.arn for deployment in self._store.deployments.values()):
+            if model.arn in self._in_use():
                 raise aws_error("ConflictException", f"Model {model.arn} is in use by a deployment.")
             del self._store.models[model.arn]
 
@@ -114,6 +114,15 @@ class CustomModels:
         if found is None:
             raise aws_error("ResourceNotFoundException", f"The custom model {identifier} was not found.")
         return found
+
+    def _in_use(self) -> set[str]:
+        """Return the models that something serves, or is being made to serve."""
+        coming = [each.update["modelArn"] for each in self._store.deployments.values() if each.updating and each.update]
+        served = [each.model_arn for each in self._store.deployments.values()]
+        provisioned = [
+            arn for each in self._store.throughputs.values() for arn in (each.model_arn, each.desired_model_arn)
+        ]
+        return {*coming, *served, *provisioned}
 
     def _refuse_taken(self, name: str) -> None:
         if any(model.name == name for model in self._store.models.values()):

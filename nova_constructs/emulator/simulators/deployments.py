@@ -34,6 +34,11 @@ class Deployment:
     updated: datetime | None = None
     update: dict[str, str] | None = None
 
+    @property
+    def updating(self) -> bool:
+        """Whether another model is being put behind it."""
+        return self.update is not None and self.update["updateStatus"] == "Updating"
+
     def described(self) -> dict[str, Any]:
         """Return what GetCustomModelDeployment answers."""
         shown = {
@@ -106,7 +111,7 @@ class Deployments:
         with self._store.lock:
             deployment = self._find(parameters)
             self._deployable(parameters["modelArn"])
-            if deployment.status != "Active" or (deployment.update or {}).get("updateStatus") == "Updating":
+            if deployment.status != "Active" or deployment.updating:
                 raise aws_error("ValidationException", f"Deployment {deployment.arn} cannot be updated now.")
             deployment.update = {"modelArn": parameters["modelArn"], "updateStatus": "Updating"}
         seconds = settings_for(self._state.simulation, parameters).deployment_seconds
@@ -117,8 +122,8 @@ class Deployments:
         """Delete a deployment that is not being created."""
         with self._store.lock:
             deployment = self._find(parameters)
-            if deployment.status == "Creating":
-                raise aws_error("ConflictException", f"Deployment {deployment.arn} is being created.")
+            if deployment.status == "Creating" or deployment.updating:
+                raise aws_error("ConflictException", f"Deployment {deployment.arn} is being created or updated.")
             del self._store.deployments[deployment.arn]
 
     def _find(self, parameters: Parameters) -> Deployment:
@@ -164,7 +169,7 @@ class Deployments:
             deployment.failure, deployment.updated = failure, self._state.clock.now()
 
     def _finish_update(self, deployment: Deployment) -> None:
-        failure = self._state.faults.reason("fail_deployment", deployment.name, deployment.tags)
+        failure = self._state.faults.reason("fail_update", deployment.name, deployment.tags)
         with self._store.lock:
             update = deployment.update or {}
             if failure is None:

@@ -79,8 +79,18 @@ class Faults:
     def fail_deployment(
         self, match: Match, reason: str = "The model could not be loaded.", times: int | None = None
     ) -> None:
-        """Let matching custom model deployments end as Failed."""
+        """Let matching deployments and provisioned throughput end as Failed."""
         self._add("fail_deployment", _by_name(match), text=reason, remaining=times)
+
+    def fail_update(
+        self, match: Match, reason: str = "The model could not be loaded.", times: int | None = None
+    ) -> None:
+        """Let updates of matching deployments and provisioned throughput fail."""
+        self._add("fail_update", _by_name(match), text=reason, remaining=times)
+
+    def answer(self, match: Match, text: str, times: int | None = None) -> None:
+        """Let matching models answer this text, whoever asks them through whatever serves them."""
+        self._add("answer", _by_name(match), text=text, remaining=times)
 
     def crash_function(self, match: Match, times: int | None = 1) -> None:
         """Kill the processes of matching functions as they take an invocation, as for lack of memory."""

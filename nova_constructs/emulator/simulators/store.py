@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nova_constructs.emulator.simulators.custom_models import CustomModel
     from nova_constructs.emulator.simulators.deployments import Deployment
     from nova_constructs.emulator.simulators.state import SimulatorState
+    from nova_constructs.emulator.simulators.throughputs import Throughput
     from nova_constructs.emulator.simulators.training_job import TrainingJob
 
 
@@ -22,12 +23,13 @@ _JOIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Store:
-    """Jobs by name, checkpoints by URI, custom models and deployments by ARN; hold `lock` to change more than one."""
+    """Jobs by name, checkpoints by URI, the rest by ARN; hold `lock` to change more than one."""
 
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     models: dict[str, CustomModel] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    throughputs: dict[str, Throughput] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
     _workers: set[threading.Thread] = field(default_factory=set)
@@ -52,13 +54,13 @@ class Store:
         self.halt()
         with self.lock:
             self.closed = threading.Event()
-            for kept in (self.jobs, self.checkpoints, self.models, self.deployments):
+            for kept in (self.jobs, self.checkpoints, self.models, self.deployments, self.throughputs):
                 kept.clear()
 
     def tags(self, arn: str) -> dict[str, str] | None:
         """Return the tags of a resource, or None if it is not one of the simulated ones."""
         job = self.jobs.get(arn.rsplit("/", 1)[-1]) if ":training-job/" in arn else None
-        resource = job or self.models.get(arn) or self.deployments.get(arn)
+        resource = job or self.models.get(arn) or self.deployments.get(arn) or self.throughputs.get(arn)
         return dict(resource.tags) if resource else None
 
 

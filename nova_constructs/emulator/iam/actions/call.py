@@ -59,6 +59,9 @@ class Facts(Protocol):
     def deployment_arn(self, identifier: str) -> str | None:
         """Give the ARN of a custom model deployment that a call names by ARN or by name."""
 
+    def throughput_arn(self, identifier: str) -> str | None:
+        """Give the ARN of provisioned throughput that a call names by ARN or by name."""
+
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""
 

@@ -178,6 +178,31 @@ def _update_deployment(call: ApiCall) -> Iterator[Need]:
     yield from _deployment(call)
 
 
+def _create_throughput(call: ApiCall) -> Iterator[Need]:
+    """Give the needs of provisioned throughput, which the reference checks on the model and on what is made."""
+    tags = _bedrock_tags(call)
+    new = f"provisioned-model/{_NEW_ID}"
+    yield Need(
+        action="bedrock:CreateProvisionedModelThroughput", resource=_model_arn(call, call.text("modelId")), context=tags
+    )
+    yield from _tagged(call, tags, new)
+
+
+def _throughput(call: ApiCall) -> list[Need]:
+    """Give the need on provisioned throughput; one that does not exist is for the service to refuse."""
+    return _existing(call, call.facts.throughput_arn(call.text("provisionedModelId")))
+
+
+def _update_throughput(call: ApiCall) -> Iterator[Need]:
+    yield from _throughput(call)
+    if model := call.params.get("desiredModelId"):
+        yield Need(action="bedrock:UpdateProvisionedModelThroughput", resource=_model_arn(call, model))
+
+
+def _model_arn(call: ApiCall, identifier: str) -> str:
+    return call.facts.custom_model_arn(identifier) or identifier
+
+
 def _invoked(call: ApiCall) -> str:
     model = call.text("modelId")
     return model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
@@ -198,6 +223,11 @@ BEDROCK: Final[Mapping[str, Row]] = {
     "DeleteCustomModelDeployment": _deployment,
     "UpdateCustomModelDeployment": _update_deployment,
     "ListCustomModelDeployments": anywhere,
+    "CreateProvisionedModelThroughput": _create_throughput,
+    "GetProvisionedModelThroughput": _throughput,
+    "DeleteProvisionedModelThroughput": _throughput,
+    "UpdateProvisionedModelThroughput": _update_throughput,
+    "ListProvisionedModelThroughputs": anywhere,
     "InvokeModel": on(_invoked, action="InvokeModel"),
     "Converse": on(_invoked, action="InvokeModel"),
     "InvokeModelWithResponseStream": on(_invoked, action="InvokeModelWithResponseStream"),
