@@ -92,7 +92,9 @@ def _hyperparameters(recipe: Mapping[str, Any], recipe_file: str) -> dict[str, s
         "base_model_location" if model_path.startswith("s3://") else "base_model": model_path,
         "sagemaker_recipe_local_path": f"{RECIPE_CHANNEL_PATH}/{recipe_file}",
     }
-    if scorer := recipe.get("processor", {}).get("lambda_arn"):
+    processor = recipe.get("processor")
+    # An own recipe may have the key with nothing, or something else, below it.
+    if isinstance(processor, Mapping) and (scorer := processor.get("lambda_arn")):
         parameters["eval_lambda_arn"] = str(scorer)
     if reward := run.get("reward_lambda_arn"):
         parameters["reward_lambda_arn"] = str(reward)

@@ -27,7 +27,12 @@ SETTINGS: dict[str, Any] = {
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-app/app-ABC123"
 
 
-def request(options: dict[str, Any], mlflow: dict[str, str] | None = None) -> dict[str, Any]:
+PLAIN = {"run": {"model_type": "t", "model_name_or_path": "nova-lite-2/prod"}}
+
+
+def request(
+    options: dict[str, Any], mlflow: dict[str, str] | None = None, recipe: dict[str, Any] = PLAIN
+) -> dict[str, Any]:
     return training_request(
         image_uri="i",
         role_arn="arn:aws:iam::111122223333:role/Exec",
@@ -39,7 +44,7 @@ def request(options: dict[str, Any], mlflow: dict[str, str] | None = None) -> di
         output_uri="s3://b/o",
         recipe_prefix_uri="s3://b/r/",
         recipe_file="recipe.yaml",
-        recipe={"run": {"model_type": "t", "model_name_or_path": "nova-lite-2/prod"}},
+        recipe=recipe,
         data_uri=None,
         data_type=None,
         options=options,
@@ -82,6 +87,11 @@ def test_what_is_not_asked_for_is_not_sent(option: str) -> None:
     }
     assert marks[option] not in text
     assert all(mark in text for name, mark in marks.items() if name != option)
+
+
+@pytest.mark.parametrize("processor", [None, "none", []])
+def test_a_section_that_an_own_recipe_leaves_empty_names_no_function(processor: Any) -> None:
+    assert "eval_lambda_arn" not in request({}, recipe={**PLAIN, "processor": processor})["HyperParameters"]
 
 
 def test_a_job_is_told_where_to_track_only_by_sagemaker() -> None:
