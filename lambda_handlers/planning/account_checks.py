@@ -9,13 +9,14 @@ from typing import Any
 from lambda_handlers.checks import job_settings, key, quota, role
 from lambda_handlers.checks.role_needs import training_job_needs
 from lambda_handlers.evaluation.stages import stage_name
-from lambda_handlers.jobs.choices import choices_of
+from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.further_training import further_stages, job_inputs
 from lambda_handlers.planning.modes import Mode
 from lambda_handlers.planning.resource_checks import check_resources, functions_of, mlflow_arns, vpcs_of
 from lambda_handlers.planning.training_checks import TRAINING
 from lambda_handlers.protocol.names import job_name
+from lambda_handlers.training.recipe import RECIPE_FILE
 from lambda_handlers.training.stages import training_stage
 
 Job = tuple[str, Mapping[str, Any]]
@@ -98,7 +99,8 @@ def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[st
             yield validation
         yield from job_inputs(context)
     for stage, settings in jobs:
-        yield f"{places.recipe_prefix_uri(run_id, stage)}recipe.yaml"
+        for index in range(len(choices_of(settings))):
+            yield f"{places.recipe_prefix_uri(run_id, choice_folder(stage, index))}{RECIPE_FILE}"
         if settings.get("dataset_uri") or settings.get("held_out"):
             yield places.evaluation_set_uri(run_id, settings["task"])
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_handlers.catalog import evaluation_task
+from lambda_handlers.evaluation.stages import set_key
+from lambda_handlers.training.job import output_uri
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +28,7 @@ class Places:
 
     def evaluation_set_uri(self, run_id: str, task: str) -> str:
         """Return where the rows of an evaluation with data of one's own will be, as they are frozen for the run."""
-        return f"s3://{self.prepared_bucket}/runs/{run_id}/evaluation-sets/{task}/{evaluation_task(task).data_file}"
+        return f"s3://{self.prepared_bucket}/{set_key(run_id, task)}"
 
     def validation_uri(self, run_id: str, config: Mapping[str, Any], further: str | None = None) -> str | None:
         """Return where the rows for validation will be, if the settings of the customization or stage put any aside."""
@@ -39,7 +40,7 @@ class Places:
 
     def output_uri(self, run_id: str) -> str:
         """Return where the jobs of a run write."""
-        return f"s3://{self.artifacts_bucket}/runs/{run_id}/jobs"
+        return output_uri(self.artifacts_bucket, run_id)
 
     def hub_prefix(self, run_id: str) -> str:
         """Return the prefix of the keys, in the artifacts bucket, of what the hub gave a run."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from lambda_handlers import catalog
 from lambda_handlers.deployment import requests as bedrock
 from lambda_handlers.evaluation import job as evaluation
-from lambda_handlers.evaluation.stages import set_key, stage_name
+from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.modes import MODES
@@ -138,7 +138,7 @@ def _evaluations(
                     "role_arn": places.role_arn,
                     "kms_key_id": places.key_arn,
                 },
-                data_uri=f"s3://{places.prepared_bucket}/{set_key(run_id, settings['task'])}" if own_data else None,
+                data_uri=places.evaluation_set_uri(run_id, settings["task"]) if own_data else None,
             )
             yield PlannedRequest(
                 stage=folder,

@@ -94,3 +94,14 @@ def test_evaluations_have_alternatives_of_their_own(world: World) -> None:
         world.plan(config=config)
     [problem] = caught.value.problems
     assert problem.startswith("evaluation-mmlu on 1 x ml.g5.48xlarge: ")
+
+
+def test_the_role_is_asked_for_the_recipe_of_every_choice(world: World) -> None:
+    config = config_with(P5EN)
+    config["evaluation"][0]["alternatives"] = [{"instance_type": "ml.p5.48xlarge", "instance_count": 1}]
+    world.plan(config=config)
+    read = {resource.rpartition("runs/run-1/")[2] for action, resource in world.iam.asked if action == "s3:GetObject"}
+    assert {each for each in read if each.endswith("/recipe/recipe.yaml")} == {
+        f"{folder}/recipe/recipe.yaml"
+        for folder in ("training", "training-alternative-2", "evaluation-mmlu", "evaluation-mmlu-alternative-2")
+    }
