@@ -22,6 +22,7 @@ from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
 from nova_constructs.evaluation import Evaluation, baselines_config, baselines_of
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
+from nova_constructs.grants import grant_invoke
 from nova_constructs.handler_assets import handler_code
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
@@ -116,6 +117,14 @@ class NovaCustomization(Construct):
     def waiting(self) -> JobWaiting:
         """The job registry and what completes its rows."""
         return self.workshop.waiting
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody invoke what this customization has deployed, and read which deployment is production.
+
+        Exactly `bedrock:InvokeModel` and `bedrock:InvokeModelWithResponseStream`, which Converse needs too, on
+        deployments and provisioned models that carry this customization's tag, and `ssm:GetParameter` on the pointer.
+        """
+        return grant_invoke(grantee, self.workshop.control, self.waiting.permissions)
 
     def _dead_letters(self) -> sqs.Queue:
         return sqs.Queue(

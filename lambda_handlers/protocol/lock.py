@@ -68,6 +68,10 @@ class RunLock:
         item = item or self.store.get(_KEY)
         return str(item["run_id"]) if item and "run_id" in item else None
 
+    def generation(self) -> int:
+        """Return the generation of whoever holds the lock, or held it last; 0 before the first."""
+        return _generation(self.store.get(_KEY))
+
     def _held(self, item: Item | None, run_id: str) -> int:
         if item and item.get("fenced"):
             raise LockLost(f"Run {run_id} is being closed.")

@@ -7,73 +7,107 @@ from datetime import datetime
 from typing import Any, Final
 
 from lambda_handlers.protocol.clock import current, iso
-from lambda_handlers.protocol.errors import LockLost, error_code, service_errors
+from lambda_handlers.protocol.errors import InvalidRequest, LockLost, error_code, service_errors
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.store import ConditionFailed, Item, ItemStore, attempts
+from lambda_handlers.protocol.targets import Earlier, Rollback, Target, item_of, target_of
 
 _KEY: Final[Item] = {"item": "pointer"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """Name what the pointer shows: a deployment, its model, and the run that moved the pointer there."""
-
-    arn: str
-    model_arn: str
-    run_id: str
-    generation: int
-    moved_at: str
-    previous: str | None
-    previous_model_arn: str | None
+HISTORY_KEPT: Final = 20
+"""How many earlier targets the pointer remembers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Move the pointer of a customization."""
+    """Move the pointer of a customization. What it showed before stands in the same item, so that both move at once."""
 
     store: ItemStore
 
     def read(self) -> Target | None:
         """Return what the pointer shows, or None before the first promotion."""
         item = self.store.get(_KEY)
-        return _target(item) if item else None
+        return target_of(item) if item else None
 
     def move(
         self, run_id: str, generation: int, after: str, *, model_arn: str = "", now: datetime | None = None
     ) -> str | None:
         """Show `after` and return what was shown before; the same answer when the run asks again.
 
-        Raise LockLost if the run no longer holds the lock, or if a run of a later generation has moved the pointer.
+        Raise LockLost if the run no longer holds the lock, or if a run of a later generation or a rollback has moved
+        the pointer since the run began.
         """
         for _ in attempts():
             item = self.store.get(_KEY)
-            target = _target(item) if item else None
+            target = target_of(item) if item else None
             if target and target.run_id == run_id and target.arn == after:
                 return target.previous
             RunLock(self.store).check(run_id, generation)
             if target and target.generation > generation:
-                raise LockLost(f"Run {target.run_id} has moved the pointer since.")
-            if self._swap(item, target, run_id, generation, after, model_arn, now or current().now()):
+                raise LockLost(_overtaken(target))
+            moved = iso(now or current().now())
+            place = Earlier(arn=after, model_arn=model_arn, run_id=run_id, moved_at=moved)
+            if self._swap(item, _following(target, place, generation)):
                 return target.arn if target else None
         raise AssertionError
 
-    def _swap(
-        self,
-        item: Item | None,
-        target: Target | None,
-        run_id: str,
-        generation: int,
-        after: str,
-        model_arn: str,
-        now: datetime,
-    ) -> bool:
-        moved = {"arn": after, "model_arn": model_arn, "run_id": run_id, "moved_at": iso(now)}
-        before = {"previous": target.arn, "previous_model_arn": target.model_arn} if target else {}
+    def roll_back(self, rollback: Rollback, to: Earlier) -> Target:
+        """Show an earlier target again and return what is shown then; the same answer when asked again.
+
+        No run that holds the lock now may move the pointer afterwards: the next one may. Raise InvalidRequest if the
+        pointer does not show what is to be withdrawn.
+        """
+        for _ in attempts():
+            item = self.store.get(_KEY)
+            target = target_of(item) if item else None
+            if target and target.rollback and target.rollback.id == rollback.id:
+                return target
+            shown = (target.arn, target.model_arn) if target else None
+            if target is None or shown != (rollback.withdrawn_arn, rollback.withdrawn_model_arn):
+                raise InvalidRequest(
+                    f"The pointer no longer shows {rollback.withdrawn_arn}: look again at what it shows now."
+                )
+            generation = max(target.generation, RunLock(self.store).generation() + 1)
+            place = Earlier(arn=to.arn, model_arn=to.model_arn, run_id=to.run_id, moved_at=rollback.at)
+            back = _following(target, place, generation, rollback)
+            if self._swap(item, back):
+                return back
+        raise AssertionError
+
+    def _swap(self, item: Item | None, target: Target) -> bool:
         try:
-            self.store.put({**_KEY, **moved, **before, "generation": generation}, replacing=item)
+            self.store.put({**_KEY, **item_of(target)}, replacing=item)
         except ConditionFailed:
             return False
         return True
+
+
+def _following(before: Target | None, place: Earlier, generation: int, rollback: Rollback | None = None) -> Target:
+    """Return what the pointer shows after a move, with what it showed before at the head of its history."""
+    past = (before.as_earlier(withdrawn=rollback is not None), *before.history) if before else ()
+    history: list[Earlier] = []
+    for each in past:
+        if not each.same(place) and not any(each.same(known) for known in history):
+            history.append(each)
+    return Target(
+        arn=place.arn,
+        model_arn=place.model_arn,
+        run_id=place.run_id,
+        generation=generation,
+        moved_at=place.moved_at,
+        previous=before.arn if before else None,
+        previous_model_arn=before.model_arn if before else None,
+        history=tuple(history[:HISTORY_KEPT]),
+        rollback=rollback,
+    )
+
+
+def _overtaken(target: Target) -> str:
+    if target.rollback:
+        return (
+            f"The pointer was rolled back at {target.rollback.at} while this run was at work "
+            f"({target.rollback.reason}): it stays where it is. Start a new run to move it forward."
+        )
+    return f"Run {target.run_id} has moved the pointer since."
 
 
 def project(ssm: Any, parameter: str, value: str) -> None:
@@ -99,15 +133,3 @@ def _projected(ssm: Any, parameter: str) -> str | None:
         if error_code(error) == "ParameterNotFound":
             return None
         raise
-
-
-def _target(item: Item) -> Target:
-    return Target(
-        arn=str(item["arn"]),
-        model_arn=str(item["model_arn"]),
-        run_id=str(item["run_id"]),
-        generation=int(item["generation"]),
-        moved_at=str(item["moved_at"]),
-        previous=str(item["previous"]) if "previous" in item else None,
-        previous_model_arn=str(item["previous_model_arn"]) if "previous_model_arn" in item else None,
-    )

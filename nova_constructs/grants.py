@@ -1,0 +1,28 @@
+"""What callers of a customization's production model are allowed."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+
+from nova_constructs.job_permissions import JobPermissions
+from nova_constructs.run_control import RunControl
+
+INVOKE_ACTIONS = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+
+
+def grant_invoke(grantee: iam.IGrantable, control: RunControl, permissions: JobPermissions) -> iam.Grant:
+    """Let somebody invoke what carries the customization's tag, and read the pointer that names it.
+
+    By the tag and not by ARN: the id of what serves changes with each swap, a grant does not.
+    """
+    provisioned = permissions.stack.format_arn(service="bedrock", resource="provisioned-model", resource_name="*")
+    invoke = iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=INVOKE_ACTIONS,
+        resource_arns=[permissions.deployments, provisioned],
+        conditions={"StringEquals": permissions.identity.resource_tag["StringEquals"]},
+    )
+    read = iam.Grant.add_to_principal(
+        grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[control.pointer_parameter_arn]
+    )
+    return invoke.combine(read)
