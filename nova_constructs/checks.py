@@ -15,9 +15,11 @@ from lambda_handlers.catalog import Technique, combinations, instances
 from lambda_handlers.catalog.instances import Work
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.evaluation.gate.criteria import Criterion
+from lambda_handlers.inference.stages import TASK
 from lambda_handlers.planning.account_checks import jobs_of
-from lambda_handlers.planning.modes import FULL
+from lambda_handlers.planning.modes import BATCH_INFERENCE, FULL
 from lambda_handlers.training.stages import training_stage
+from nova_constructs.batch_inference import BatchInference
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment import NoDeployment, OnDemand
@@ -55,11 +57,13 @@ def check_customization(
     cost_ceiling: CostCeiling | None,
     overrides: Mapping[str, Any],
     further_training: Sequence[TrainingStage] = (),
+    batch_inference: BatchInference | None = None,
     execution_role: iam.IRole | str | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
+    tasks = [*(task.task for task in evaluation), *([TASK] if batch_inference else [])]
     problems = [
-        *combinations.check(model, method, platform.kind, deployment.kind, [task.task for task in evaluation]),
+        *combinations.check(model, method, platform.kind, deployment.kind, tasks),
         *_of_method(scope, method, data, reward_function),
         *platform.problems(),
         *data.problems(),
@@ -68,7 +72,8 @@ def check_customization(
         *role_problems(scope, execution_role),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
-        *_cost_problems(cost_ceiling, platform, further_training, evaluation, gate),
+        *_inference_problems(platform, batch_inference),
+        *_cost_problems(cost_ceiling, platform, further_training, evaluation, gate, batch_inference),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
@@ -79,6 +84,9 @@ def check_customization(
         _warn_of_instances(scope, training_stage(stage.name), Work.TRAINING, model, stage.trains_by, stage.runs_on)
     for task in evaluation:
         _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
+    if batch_inference:
+        on = batch_inference.runs_on
+        _warn_of_instances(scope, "batch-inference", Work.EVALUATION, model, "EVALUATION", on)
 
 
 def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
@@ -87,12 +95,21 @@ def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
 
 
+def _inference_problems(training: TrainingJobs, inference: BatchInference | None) -> Iterable[str]:
+    if inference is None:
+        return
+    told = training.problems()  # those of the default platform, which stands in the same VPC
+    found = [*inference.problems(), *_null_overrides("overrides", inference.overrides)]
+    yield from (f"batch_inference: {problem}" for problem in found if problem not in told)
+
+
 def _cost_problems(
     ceiling: CostCeiling | None,
     training: TrainingJobs,
     further: Sequence[TrainingStage],
     evaluation: Sequence[EvaluationTask],
     gate: QualityGate,
+    inference: BatchInference | None,
 ) -> Iterable[str]:
     if ceiling is None:
         return
@@ -107,7 +124,10 @@ def _cost_problems(
             for task, more in (*((task, {}) for task in evaluation), *compared)
         ],
     }
-    yield from ceiling.problems(dict(jobs_of(config, FULL)))
+    if inference:
+        config["batch_inference"] = {"dataset_uri": inference.dataset, **inference.runs_on.config()}
+    for mode in (FULL, BATCH_INFERENCE):
+        yield from ceiling.problems(dict(jobs_of(config, mode)))
 
 
 BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")
@@ -162,7 +182,10 @@ def _goes_on(method: str, platform: TrainingJobs, stage: TrainingStage) -> Itera
             f"with, {ranks[before.full_rank]}: all stages need the same rank"
         )
     if stage.runs_on.kind != platform.kind:
-        yield f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need the same platform"
+        yield (
+            f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need the same "
+            "platform"
+        )
 
 
 def _reward_problems(scope: Construct, method: str, arn: str | None) -> Iterable[str]:

@@ -11,7 +11,7 @@ from lambda_handlers.protocol.errors import error_code, service_errors
 
 # A function or a version or alias of it (Lambda API reference, FunctionName).
 FUNCTION_ARN: Final = re.compile(r"arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[\w-]{1,64}(:[\w$-]+)?")
-_EXAMPLE: Final = "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
+EXAMPLE_ARN: Final = "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
 
 
 def functions_called(job: Mapping[str, Any]) -> list[str]:
@@ -27,7 +27,7 @@ def check(findings: Findings, functions: Any, arn: str, region: str) -> None:
     """
     found = FUNCTION_ARN.fullmatch(arn)
     if found is None:
-        findings.problem(f"The function {arn!r} has no ARN of a Lambda function: use one such as {_EXAMPLE}.")
+        findings.problem(f"The function {arn!r} has no ARN of a Lambda function: use one such as {EXAMPLE_ARN}.")
         return
     if found["region"] != region:
         findings.problem(f"The function {arn} is in another Region than the jobs: give one of {region}.")
