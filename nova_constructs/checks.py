@@ -183,8 +183,8 @@ def _goes_on(method: str, platform: TrainingJobs, stage: TrainingStage) -> Itera
         )
     if stage.runs_on.kind != platform.kind:
         yield (
-            f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need the same "
-            "platform"
+            f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need "
+            "the same platform"
         )
 
 
