@@ -10,15 +10,21 @@ from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.protocol.ledger import RUN_CLOSED, LedgerEvent, read
 from lambda_handlers.protocol.store import ItemStore
 from lambda_handlers.training.checkpoint import CHECKPOINT_RESOLVED
+from lambda_handlers.training.stages import TRAINING, training_stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EarlierRun:
-    """Name the checkpoint that a run ended up with, the platform it can be used on, and the settings it was made by."""
+    """Name the checkpoint that a run ended up with, the platform it can be used on, and the settings it was made by.
+
+    `stage` is the training stage that left it, `untrained` are those after it, which the run did not get to the end of.
+    """
 
     run_id: str
     checkpoint: str
     platform: str
+    stage: str
+    untrained: tuple[str, ...]
     config: Mapping[str, Any]
 
 
@@ -36,11 +42,16 @@ def find_run(events: ItemStore, run_id: str, *, key: str) -> EarlierRun:
     started = [event.detail for event in recorded if event.type == "run_started"]
     if not resolved or not started:
         raise InvalidRequest(f"{key}: run {run_id} has no checkpoint: {_why(recorded)}.")
+    last, config = resolved[-1], started[-1]["config"]
+    stage = training_stage(last.get("stage"))
+    planned = [TRAINING, *(training_stage(each["name"]) for each in config.get("further_training") or ())]
     return EarlierRun(
         run_id=run_id,
-        checkpoint=str(resolved[-1]["uri"]),
-        platform=str(resolved[-1]["platform"]),
-        config=started[-1]["config"],
+        checkpoint=str(last["uri"]),
+        platform=str(last["platform"]),
+        stage=stage,
+        untrained=tuple(planned[planned.index(stage) + 1 :]) if stage in planned else (),
+        config=config,
     )
 
 

@@ -56,7 +56,7 @@ def find_start(context: RunContext, asked: ExecutionInput) -> Start:
     platform = str(context.config["training"]["platform"])
     if asked.base_run:
         with context.findings.checking():
-            run = find_run(context.history.events, asked.base_run, key="base_run")
+            run = _earlier(context, asked.base_run, "base_run")
             problems = [*_of_another_model(context, run, "base_run"), *_of_another_rank(context, run)]
             problems += _elsewhere("base_run", run.checkpoint, run.platform, [platform])
             _refuse(problems)
@@ -97,8 +97,18 @@ def _production(context: RunContext) -> str:
     return target.run_id
 
 
-def _of_run(context: RunContext, kind: str, run_id: str, key: str, platforms: Iterable[str]) -> ModelReference:
+def _earlier(context: RunContext, run_id: str, key: str) -> EarlierRun:
+    """Return an earlier run; warn where it ended before the last of its training stages."""
     run = find_run(context.history.events, run_id, key=key)
+    if run.untrained:
+        context.findings.warn(
+            f"{key}: run {run_id} left no checkpoint of {', '.join(run.untrained)}; the one taken is of {run.stage}."
+        )
+    return run
+
+
+def _of_run(context: RunContext, kind: str, run_id: str, key: str, platforms: Iterable[str]) -> ModelReference:
+    run = _earlier(context, run_id, key)
     _refuse([*_of_another_model(context, run, key), *_elsewhere(key, run.checkpoint, run.platform, platforms)])
     return ModelReference(kind=kind, model_path=run.checkpoint, platform=run.platform, run_id=run.run_id)
 

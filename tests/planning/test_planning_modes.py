@@ -84,6 +84,18 @@ def test_of_several_training_stages_the_last_checkpoint_counts(world: World) -> 
     assert world.plan(base_run="run-0")["plan"]["start"]["model_path"] == f"{CHECKPOINT}0"
 
 
+@pytest.mark.parametrize("asked", [{}, {"raw": {"mode": "evaluate", "base_run": "run-0"}}])
+def test_a_run_that_ended_before_its_last_training_stage_is_a_base_with_a_warning(
+    world: World, asked: dict[str, Any]
+) -> None:
+    trained(world, further_training=[{"name": "more"}, {"name": "rl"}])
+    detail = {"uri": f"{CHECKPOINT}0", "platform": "SMTJ", "stage": "more"}
+    world.ledger.append(run_id="run-0", event_id="checkpoint-resolved-more", type="checkpoint_resolved", detail=detail)
+    assert world.plan(**(asked or {"base_run": "run-0"}))["plan"]["warnings"] == [
+        "base_run: run run-0 left no checkpoint of training-rl; the one taken is of training-more."
+    ]
+
+
 @pytest.mark.parametrize(
     ("before", "words"),
     [
