@@ -2,7 +2,8 @@
 
 Input: the execution input (schema: `lambda_handlers/planning/execution_input.v1.schema.json`).
 Output: `$.run` and `$.plan`, which replace the input.
-Errors: `InvalidRequest`, `RecipeInvalid`, `UnsupportedCombination`, `QuotaExceeded`: one, with every problem.
+Errors: `InvalidRequest`, `UnsupportedCombination`, `RecipeInvalid`, `CostCeilingExceeded`, `QuotaExceeded`: one, with
+every problem.
 """
 
 from __future__ import annotations

@@ -70,6 +70,11 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe value, read as YAML. Repeatable."
 )
+@click.option(
+    "--hub-content-version",
+    metavar="VERSION",
+    help="Take recipes from this version of the hub's content, such as 1.0.20.",
+)
 @click.option("--wait", is_flag=True, help="Stay until the run has ended. Ctrl-C leaves the run running.")
 @stack_options
 @output.json_option
@@ -84,6 +89,7 @@ def start(
     reason: str | None,
     recipe: str | None,
     settings: tuple[str, ...],
+    hub_content_version: str | None,
     wait: bool,
     stack: str | None,
     customization: str | None,
@@ -102,6 +108,7 @@ def start(
         "reason": reason or None,
         "recipe": own_recipe(recipe),
         "overrides": overrides or None,
+        "hub_content_version": hub_content_version,
     }
     input_for = partial(execution_input, asked)
     check_input(input_for(uri=dataset if local is None else _ANY_URI))
