@@ -15,6 +15,7 @@ from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
 
 from lambda_handlers.datasets.preparation import Split
 from lambda_handlers.protocol.errors import InvalidRequest
+from nova_constructs.batch_inference import BatchInference
 from nova_constructs.checks import ConfigurationError
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.customization import NovaCustomization
@@ -64,6 +65,8 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
         given["data"] = _data_format(given["data"])
     if "further_training" in given:
         given["further_training"] = [_training_stage(stage) for stage in given["further_training"]]
+    if "batch_inference" in given:
+        given["batch_inference"] = _batch_inference(given["batch_inference"])
     if "cost_ceiling" in given:
         given["cost_ceiling"] = CostCeiling(**given["cost_ceiling"])
     if "deployment" in given:
@@ -91,6 +94,16 @@ def _training_stage(settings: Mapping[str, Any]) -> TrainingStage:
     if "platform" in given:
         given["platform"] = _platform(given["platform"])
     return TrainingStage(**given)
+
+
+def _batch_inference(settings: Mapping[str, Any]) -> BatchInference:
+    given = dict(settings)
+    if "data" in given:
+        # Not what DataFormat itself is by default: no faulty row is borne.
+        given["data"] = _data_format({"max_reject_ratio": 0, **given["data"]})
+    if "platform" in given:
+        given["platform"] = _platform(given["platform"])
+    return BatchInference(**given)
 
 
 def _platform(settings: Mapping[str, Any]) -> TrainingJobs:

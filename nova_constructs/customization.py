@@ -14,12 +14,15 @@ from constructs import Construct
 
 from lambda_handlers import catalog
 from nova_constructs.artifact_store import ArtifactStore
+from nova_constructs.batch_inference import BatchInference
+from nova_constructs.batch_inference_stage import BatchInferenceStage
 from nova_constructs.checks import check_customization
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
 from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
 from nova_constructs.evaluation import Evaluation, baselines_config, baselines_of
+from nova_constructs.evaluation_sets import EvaluationSets
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole, service_of_this_account
 from nova_constructs.grants import grant_invoke
@@ -43,8 +46,9 @@ from nova_constructs.triggers import DatasetTrigger
 class NovaCustomization(Construct):
     """A deployed workflow: plan → prepare data → train → evaluate → gate → import → deploy → record.
 
-    Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `training`, `evaluation`, `gate`,
-    `deployment`, None where nothing is deployed), `closing`, `state_machine`, `trigger`, `undelivered`.
+    Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
+    of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
+    `closing`, `state_machine`, `trigger`, `undelivered`.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class NovaCustomization(Construct):
         gate: QualityGate,
         data: DataFormat | None = None,
         further_training: Sequence[TrainingStage] = (),
+        batch_inference: BatchInference | None = None,
         deployment: OnDemand | NoDeployment | None = None,
         reward_function: str | lambda_.IFunction | None = None,
         cost_ceiling: CostCeiling | None = None,
@@ -71,7 +76,8 @@ class NovaCustomization(Construct):
 
         `model` and `method` are names of the catalog (`NOVA_LITE_2`, `SFT_LORA`). `deployment` defaults to OnDemand();
         with NoDeployment() a run ends once its model was evaluated. `further_training` stages train in order, each from
-        the checkpoint of the one before it; the last one's is evaluated and deployed. `reward_function` scores answers
+        the checkpoint of the one before it; the last one's is evaluated and deployed. `batch_inference` lets runs ask a
+        model to answer every row of a dataset. `reward_function` scores answers
         in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
         further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
         values of the first training and can be overridden again by an execution's input. `reconcile_interval` defaults
@@ -82,18 +88,21 @@ class NovaCustomization(Construct):
         data, deployment = data or DataFormat(), deployment or OnDemand()
         evaluation = [task.beside(platform) for task in evaluation]
         further = [stage.after(method, platform) for stage in further_training]
+        inference = batch_inference.beside(platform) if batch_inference else None
         given = reward_function
         reward = given if given is None or isinstance(given, str) else given.function_arn
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
-            overrides=overrides or {}, further_training=further, execution_role=execution_role,
+            overrides=overrides or {}, further_training=further, batch_inference=inference,
+            execution_role=execution_role,
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
         self.workshop = self._shared(deployment.kind is not None, reconcile_interval, removal_policy)
         platforms = [platform, *(stage.runs_on for stage in further), *(task.runs_on for task in evaluation)]
+        platforms += [inference.runs_on] if inference else []
         rewards = [arn for arn in (reward, *(stage.reward_arn for stage in further)) if arn]
         functions = [*rewards, *(function for task in evaluation for function in task.functions)]
         self.execution_role = ExecutionRole(
@@ -103,7 +112,9 @@ class NovaCustomization(Construct):
         config = self._config(platform, data, further, evaluation, gate, deployment, reward, overrides or {})
         if cost_ceiling:
             config["cost_ceiling"] = cost_ceiling.config()
-        self._create_stages(config, platform, data, further, evaluation, gate, deployment)
+        if inference:
+            config["batch_inference"] = inference.config(self.store)
+        self._create_stages(config, platform, data, further, evaluation, gate, deployment, inference)
         self.state_machine = self._state_machine()
         self._connect()
         self._outputs()
@@ -189,22 +200,44 @@ class NovaCustomization(Construct):
         evaluation: Sequence[EvaluationTask],
         gate: QualityGate,
         deployment: OnDemand | NoDeployment,
+        inference: BatchInference | None,
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
         self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
         self.data = DataPreparation(
-            self, "Data", workshop=workshop, model=model, method=method, data=data, further=further
+            self,
+            "Data",
+            workshop=workshop,
+            model=model,
+            method=method,
+            data=data,
+            further=further,
+            inference=inference,
+        )
+        own_data = [task for task in evaluation if task.dataset]
+        self.evaluation_sets = (
+            EvaluationSets(self, "EvaluationSets", workshop=workshop, model=model, tasks=own_data, data=data)
+            if own_data
+            else None
         )
         self.training = Training(
             self, "Training", workshop=workshop, execution_role=role, model=model, method=method, platform=platform,
             validates=data.validates, further=further,
         )  # fmt: skip
         self.evaluation = Evaluation(
-            self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation, data=data,
+            self, "Evaluation", workshop=workshop, execution_role=role, model=model, tasks=evaluation,
             baselines=baselines_of(evaluation, gate),
         )  # fmt: skip
         self.gate = GateStage(
             self, "Gate", workshop=workshop, gate=gate, evaluated=[(task.task, task.subtask) for task in evaluation]
+        )
+        self._infers_in_every_run = bool(inference and inference.dataset)
+        self.batch_inference = (
+            BatchInferenceStage(
+                self, "BatchInference", workshop=workshop, execution_role=role, model=model, inference=inference
+            )
+            if inference
+            else None
         )
         self.deployment = (
             Deployment(self, "Deployment", workshop=workshop, target=deployment)
@@ -215,7 +248,8 @@ class NovaCustomization(Construct):
     @property
     def stages(self) -> Sequence[Stage]:
         """The stages in the order of a run."""
-        found = (self.plan, self.data, self.training, self.evaluation, self.gate, self.deployment)
+        before = (self.plan, self.data, self.evaluation_sets, self.training, self.evaluation, self.gate)
+        found = (*before, self.batch_inference, self.deployment)
         return [stage for stage in found if stage]
 
     def _definition(self) -> sfn.IChainable:
@@ -226,10 +260,12 @@ class NovaCustomization(Construct):
                 state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
         close = closing.succeed("CloseRun", "SUCCEEDED")
         deploy = self.deployment.next(close) if self.deployment else close
+        infer = self._infer(deploy, close)
+        release = infer if infer and self._infers_in_every_run else deploy
         passed = sfn.Condition.string_equals("$.gate.verdict", "PASSED")
         gate = (
             sfn.Choice(self, "GateDecision")
-            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.deploys)), deploy)
+            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.deploys)), release)
             .when(passed, close)
             .otherwise(closing.succeed("CloseRejectedRun", "REJECTED"))
         )
@@ -237,16 +273,55 @@ class NovaCustomization(Construct):
         measure = self.evaluation.next(self.gate).next(gate)
         trained = sfn.Choice(self, "TrainingDone").when(in_modes(lambda mode: mode.evaluates), measure).otherwise(close)
         train = self.training.next(trained)
-        prepared = sfn.Choice(self, "DataDone").when(in_modes(lambda mode: mode.trains), train).otherwise(close)
+        frozen = self._freeze(train, measure, close)
+        answer = self._answer(infer, frozen or train)
+        prepared = sfn.Choice(self, "DataDone")
+        if answer and self._infers_in_every_run:
+            prepared.when(in_modes(lambda mode: mode.trains and mode.infers), answer)
+        elif frozen:
+            prepared.when(in_modes(lambda mode: mode.trains and mode.evaluates), frozen)
+        prepared.when(in_modes(lambda mode: mode.trains), train).otherwise(close)
         run = sfn.Condition.string_equals("$.plan.decision", "RUN")
         plan = (
             sfn.Choice(self, "PlanDecision")
             .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.prepares)), self.data.next(prepared))
-            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates and not mode.trains)), measure)
-            .when(sfn.Condition.string_equals("$.plan.decision", "DRY_RUN"), closing.succeed("CloseDryRun", "DRY_RUN"))
-            .otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
+            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates and not mode.trains)), frozen or measure)
         )
+        if answer:
+            plan.when(sfn.Condition.and_(run, in_modes(lambda mode: mode.infers and not mode.trains)), answer)
+        dry_run = sfn.Condition.string_equals("$.plan.decision", "DRY_RUN")
+        plan.when(dry_run, closing.succeed("CloseDryRun", "DRY_RUN"))
+        plan.otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
         return self.plan.next(plan)
+
+    def _infer(self, deploy: sfn.IChainable, close: sfn.IChainable) -> sfn.IChainable | None:
+        """Return the states of batch inference: a run of its own ends with them, a whole one goes on."""
+        if self.batch_inference is None:
+            return None
+        if not self._infers_in_every_run:
+            return self.batch_inference.next(close)
+        done = sfn.Choice(self, "InferenceDone").when(in_modes(lambda mode: mode.deploys), deploy).otherwise(close)
+        return self.batch_inference.next(done)
+
+    def _freeze(self, train: sfn.IChainable, measure: sfn.IChainable, close: sfn.IChainable) -> sfn.IChainable | None:
+        """Return the state that freezes the evaluation sets, and what follows it.
+
+        It stands before training, so that nothing is paid for a model that could not be measured then.
+        """
+        if self.evaluation_sets is None:
+            return None
+        frozen = sfn.Choice(self, "SetsFrozen").when(in_modes(lambda mode: mode.trains), train)
+        frozen.when(in_modes(lambda mode: mode.evaluates and not mode.trains), measure).otherwise(close)
+        return self.evaluation_sets.next(frozen)
+
+    def _answer(self, infer: sfn.IChainable | None, train: sfn.IChainable) -> sfn.IChainable | None:
+        """Return the states that prepare the rows to answer, before anything is trained, and what follows them."""
+        if infer is None or self.data.for_inference is None:
+            return None
+        if not self._infers_in_every_run:
+            return self.data.for_inference.next(infer)
+        ready = sfn.Choice(self, "RowsReady").when(in_modes(lambda mode: mode.trains), train).otherwise(infer)
+        return self.data.for_inference.next(ready)
 
     def _state_machine(self) -> sfn.StateMachine:
         stack = Stack.of(self)
@@ -278,6 +353,8 @@ class NovaCustomization(Construct):
     def _connect(self) -> None:
         """Connect what needs the state machine's ARN, which did not exist before."""
         submitters = [self.training.submit, self.evaluation.submit]
+        if self.batch_inference:
+            submitters.append(self.batch_inference.submit)
         if self.deployment:
             submitters += [self.deployment.import_model, self.deployment.deploy]
             # A dry run writes the request of the import too.

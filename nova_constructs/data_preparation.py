@@ -22,7 +22,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambda_handlers.inference.stages import BATCH_INFERENCE
 from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX, WORK_PREFIX
+from nova_constructs.batch_inference import BatchInference
+from nova_constructs.batch_inference_stage import DATA
 from nova_constructs.data_format import DataFormat
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.lambda_task import RUN, lambda_task, shard_map
@@ -48,7 +51,8 @@ class _Dataset:
 class DataPreparation(Stage):
     """Transforms and validates the datasets.
 
-    Attributes: `prepare`, `transform_shard`, `reduce_shards`, `assemble_shard`, `finish`.
+    Attributes: `prepare`, `transform_shard`, `reduce_shards`, `assemble_shard`, `finish`; `for_inference`, the states
+    that prepare the rows of a batch inference, None without one.
     """
 
     def __init__(
@@ -61,15 +65,21 @@ class DataPreparation(Stage):
         method: str,
         data: DataFormat,
         further: Sequence[TrainingStage] = (),
+        inference: BatchInference | None = None,
     ) -> None:
-        """Create the functions, which all datasets share, and the states of each: the first, then the `further`."""
+        """Create the functions, which all datasets share, and the states of each: the first, then the `further`.
+
+        The rows that batch inference answers have states of their own, `for_inference`: not every run needs them.
+        """
         super().__init__(scope, construct_id)
         self._workshop = workshop
         self._create_functions()
-        self._read_and_write([data, *(stage.data for stage in further)])
+        formats = [data, *(stage.data for stage in further), *([inference.data] if inference else [])]
+        self._read_and_write(formats)
         config = {"model": model, "method": method, **data.config(workshop.store)}
         first = self._dataset(config, planned="$.plan.dataset", place="$.data")
         self._connect([first, *(self._further_dataset(model, stage) for stage in further)])
+        self.for_inference = self._rows_to_answer(model, inference) if inference else None
 
     def _create_functions(self) -> None:
         store = self._workshop.store
@@ -139,6 +149,13 @@ class DataPreparation(Stage):
         config = {"model": model, "method": stage.trains_by, **stage.data.config(self._workshop.store)}
         planned = f"$.plan.further_training.{stage.name}.dataset"
         return self._dataset(config, planned=planned, place=f"$.further_data.{stage.name}", name=stage.name)
+
+    def _rows_to_answer(self, model: str, inference: BatchInference) -> sfn.Chain:
+        config = {"model": model, "method": "EVALUATION", **inference.data.config(self._workshop.store)}
+        planned = "$.plan.batch_inference.dataset"
+        made = self._dataset(config, planned=planned, place=DATA, name=BATCH_INFERENCE)
+        self.tasks += made.tasks
+        return sfn.Chain.custom(made.tasks[0], [made.ready], made.ready)
 
     def _dataset(self, config: Mapping[str, Any], *, planned: str, place: str, name: str | None = None) -> _Dataset:
         """Return the states of one dataset, which leave what came of it at `place`."""

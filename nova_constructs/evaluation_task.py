@@ -10,7 +10,7 @@ from typing import Any, Final
 from aws_cdk import aws_lambda as lambda_
 
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.platforms import TrainingJobs, one_p5
 
 
 class HeldOut(Enum):
@@ -21,10 +21,6 @@ class HeldOut(Enum):
 
 HELD_OUT: Final = HeldOut.TEST_ROWS
 """The run's own test rows, as questions with answers: those that `split` keeps out of training."""
-
-
-def _one_p5() -> TrainingJobs:
-    return TrainingJobs(instance_type="ml.p5.48xlarge", instance_count=1)
 
 
 def function_arn(function: str | lambda_.IFunction) -> str:
@@ -78,7 +74,7 @@ class EvaluationTask:
 
     def beside(self, training: TrainingJobs) -> EvaluationTask:
         """Return the task with a platform: its own, or the default one beside that of training."""
-        return self if self.platform else replace(self, platform=_one_p5().protected_as(training))
+        return self if self.platform else replace(self, platform=one_p5().protected_as(training))
 
     @property
     def name(self) -> str:
@@ -88,7 +84,7 @@ class EvaluationTask:
     @property
     def runs_on(self) -> TrainingJobs:
         """The platform."""
-        return self.platform or _one_p5()
+        return self.platform or one_p5()
 
     @property
     def functions(self) -> list[str]:

@@ -144,6 +144,11 @@ class TrainingJobs:
         }
 
 
+def one_p5() -> TrainingJobs:
+    """Return what evaluates and infers unless another platform is given: one ml.p5.48xlarge."""
+    return TrainingJobs(instance_type="ml.p5.48xlarge", instance_count=1)
+
+
 def _ids(name: str, given: Sequence[str], most: int, prefix: str) -> Iterable[str]:
     if not 1 <= len(given) <= most:
         yield f"vpc.{name} has {len(given)} ids: use 1 to {most}"

@@ -131,7 +131,8 @@ def _may_be(arn: str, kind: MlflowKind) -> bool:
 def jobs_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the settings of every job that runs of a customization may have."""
     further = [stage["training"] for stage in config.get("further_training") or ()]
-    return [config["training"], *further, *config["evaluation"]]
+    inference = config.get("batch_inference")
+    return [config["training"], *further, *config["evaluation"], *([inference] if inference else [])]
 
 
 def functions_of(jobs: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -122,10 +122,13 @@ def output_reader(
     *,
     environment: Mapping[str, str] | None = None,
     timeout: Duration | None = None,
+    memory_mib: int = 512,
 ) -> HandlerFunction:
     """Return a function that reads what a job has written; `environment` is what it needs beyond the ledger."""
     known = {**workshop.ledger.environment, **(environment or {})}
-    function = HandlerFunction(scope, construct_id, handler=handler, environment=known, timeout=timeout)
+    function = HandlerFunction(
+        scope, construct_id, handler=handler, environment=known, timeout=timeout, memory_mib=memory_mib
+    )
     function.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
     workshop.ledger.grant_append(function)
     return function

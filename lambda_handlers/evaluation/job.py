@@ -15,13 +15,21 @@ from lambda_handlers.training.recipe import RECIPE_FILE, Recipes, ResolvedRecipe
 
 
 def requests(
-    event: Mapping[str, Any], *, s3: Any, sagemaker: Any, role_arn: str, artifacts_bucket: str, slug: str, key_arn: str
+    event: Mapping[str, Any],
+    *,
+    s3: Any,
+    sagemaker: Any,
+    role_arn: str,
+    artifacts_bucket: str,
+    slug: str,
+    key_arn: str,
+    stage: str | None = None,
 ) -> list[dict[str, Any]]:
     """Write the recipe of an evaluation for each choice of instances and return the CreateTrainingJob requests.
 
     The payload has `run`, `task`, `config`, `subject` (`model_path`: a checkpoint, or the model as Amazon publishes it)
     and, for data of one's own, `set`, the rows as they were frozen for this run. Its optional `hub_content_version`
-    pins the hub content that the run was planned with.
+    pins the hub content that the run was planned with. `stage` is by default that of the evaluation.
     """
     settings, run_id = event["task"], event["run"]["id"]
     recipes = Recipes(
@@ -33,7 +41,7 @@ def requests(
     made = []
     for index, choice in enumerate(choices_of(settings)):
         resolved = recipes.evaluation(settings=choice, name=slug, model_path=event["subject"]["model_path"])
-        folder = f"runs/{run_id}/{choice_folder(stage_name(settings), index)}/recipe"
+        folder = f"runs/{run_id}/{choice_folder(stage or stage_name(settings), index)}/recipe"
         text = resolved.recipe.yaml_text.encode()
         with service_errors():
             s3.put_object(Bucket=artifacts_bucket, Key=f"{folder}/{RECIPE_FILE}", Body=text)

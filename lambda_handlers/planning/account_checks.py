@@ -9,9 +9,11 @@ from typing import Any
 from lambda_handlers.checks import job_settings, key, quota, role
 from lambda_handlers.checks.role_needs import training_job_needs
 from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.further_training import further_stages, job_inputs
+from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.modes import Mode
 from lambda_handlers.planning.resource_checks import check_resources, functions_of, mlflow_arns, vpcs_of
 from lambda_handlers.planning.training_checks import TRAINING
@@ -57,6 +59,8 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
         # Models of comparison may cost a job each; whether their scores are known is seen once the set is frozen.
         for settings in (*config.get("evaluation", ()), *config.get("baselines", ())):
             yield stage_name(settings), settings
+    if settings := inference_of(config, mode):
+        yield BATCH_INFERENCE, settings
 
 
 def _name(context: RunContext, stage: str) -> str:
@@ -101,17 +105,22 @@ def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[st
     for stage, settings in jobs:
         for index in range(len(choices_of(settings))):
             yield f"{places.recipe_prefix_uri(run_id, choice_folder(stage, index))}{RECIPE_FILE}"
-        if settings.get("dataset_uri") or settings.get("held_out"):
+        if stage == BATCH_INFERENCE:
+            yield places.inference_rows_uri(run_id)
+        elif settings.get("dataset_uri") or settings.get("held_out"):
             yield places.evaluation_set_uri(run_id, settings["task"])
 
 
 def _quotas(jobs: Iterable[Job]) -> dict[str, int]:
-    """Return how many instances of a quota the run has at once: each training alone, then all evaluations together."""
+    """Return how many instances of a quota the run has at once.
+
+    All evaluations run side by side; each training, and batch inference, alone.
+    """
     at_once: Counter[str] = Counter()
     together: Counter[str] = Counter()
     for stage, settings in jobs:
         wanted = Counter({quota.training_quota(settings["instance_type"]): settings.get("instance_count") or 1})
-        if stage.startswith(TRAINING):
+        if stage.startswith((TRAINING, BATCH_INFERENCE)):
             at_once |= wanted
             if settings.get("keep_alive_seconds"):
                 at_once |= Counter({quota.warm_pool_quota(settings["instance_type"]): settings["instance_count"]})

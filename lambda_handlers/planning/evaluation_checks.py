@@ -34,7 +34,6 @@ def _evaluation(
     context: RunContext, recipes: Recipes | None, settings: Mapping[str, Any], model_path: str, index: int
 ) -> ResolvedRecipe | None:
     stage = stage_name(settings)
-    subject = f"{stage} on {instances_of(settings)}" if index else stage
     try:
         task = catalog.evaluation_task(settings["task"])
     except UnknownNameError:
@@ -51,8 +50,16 @@ def _evaluation(
     subtask = settings.get("subtask") if settings.get("subtask") in task.subtasks else None
     dataset = settings.get("dataset_uri") or _SOME_DATASET if task.takes_data else None
     usable = {**settings, "subtask": subtask, "dataset_uri": dataset}
+    return resolve(context, recipes, usable, stage=stage, model_path=model_path, index=index)
+
+
+def resolve(
+    context: RunContext, recipes: Recipes, settings: Mapping[str, Any], *, stage: str, model_path: str, index: int
+) -> ResolvedRecipe | None:
+    """Return the recipe of one choice of instances, or None where something is wrong with it, which is noted."""
+    subject = f"{stage} on {instances_of(settings)}" if index else stage
     with context.findings.checking(subject, unless_told_of=stage):
-        found = recipes.evaluation(settings=usable, name=context.places.slug, model_path=model_path)
+        found = recipes.evaluation(settings=settings, name=context.places.slug, model_path=model_path)
         for warning in found.recipe.warnings:
             context.findings.warn(f"{subject}: {warning}", unless_told=f"{stage}: {warning}")
         return found

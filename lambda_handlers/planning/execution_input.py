@@ -22,8 +22,9 @@ class ExecutionInput:
     """What one run was asked to do.
 
     `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode that
-    reads no dataset, and in an input that is not valid. `model_path`, `base_run` and `model` (base or production) name
-    the model that the run is about. `requested_by` is what the caller claims; nothing attests it.
+    reads no dataset, and in an input that is not valid. `output` is the folder for the results of batch inference.
+    `model_path`, `base_run` and `model` (base or production) name the model that the run is about. `requested_by` is
+    what the caller claims; nothing attests it.
     """
 
     dataset_uri: str = ""
@@ -32,6 +33,7 @@ class ExecutionInput:
     model_path: str | None = None
     base_run: str | None = None
     model: str | None = None
+    output: str | None = None
     recipe: str | Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     hub_content_version: str | None = None
@@ -92,8 +94,9 @@ def _mode_problems(raw: Mapping[str, Any]) -> Iterator[str]:
         return
     # Whoever misspelled a key is told so already, with the nearest name.
     complete = set(raw) <= set(published_schema()["properties"])
-    if mode.prepares and "dataset" not in raw and complete:
-        yield f"dataset: missing; give the s3:// address of the data to {'train on' if mode.trains else 'prepare'}"
+    if mode.reads_dataset and "dataset" not in raw and complete:
+        purpose = "train on" if mode.trains else "prepare" if mode.prepares else "answer"
+        yield f"dataset: missing; give the s3:// address of the data to {purpose}"
     yield from _not_of_the_mode(raw, mode)
     yield from _reference_problems(raw, mode, complete=complete)
 
@@ -101,13 +104,14 @@ def _mode_problems(raw: Mapping[str, Any]) -> Iterator[str]:
 def _taken(mode: Mode) -> Mapping[str, bool]:
     """Return which keys that depend on the mode it uses."""
     return {
-        "dataset": mode.prepares,
+        "dataset": mode.reads_dataset,
         "recipe": mode.trains,
         "overrides": mode.trains,
-        "hub_content_version": mode.trains or mode.evaluates,
+        "hub_content_version": mode.trains or mode.evaluates or mode.infers,
         "model_path": mode.trains or mode.needs_model,
         "base_run": mode.trains or mode.needs_model,
         "model": mode.needs_model,
+        "output": mode.infers and mode.needs_model,
     }
 
 

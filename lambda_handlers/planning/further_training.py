@@ -25,16 +25,17 @@ def further_stages(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def locate_further(context: RunContext, first: FoundDataset | None) -> dict[str, FoundDataset]:
+def locate_further(context: RunContext, others: Sequence[FoundDataset]) -> dict[str, FoundDataset]:
     """Find the dataset of each further stage by its name; what is wrong with one is noted under its stage.
 
-    All datasets of a run together keep to the limits of one: the plan hashes them all, and lists them in the state.
+    `others` are the run's other datasets. All datasets of a run together keep to the limits of one: the plan hashes
+    them all, and lists them in the state.
     """
     found: dict[str, FoundDataset] = {}
     for stage in further_stages(context.config):
         with context.findings.checking(training_stage(stage["name"])):
             found[stage["name"]] = datasets.locate(context.account.s3, stage["dataset_uri"], None)
-    everything = [*([first] if first else []), *found.values()]
+    everything = [*others, *found.values()]
     if len(everything) > 1:
         with context.findings.checking():
             _check_together(everything)

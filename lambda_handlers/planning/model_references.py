@@ -1,4 +1,4 @@
-"""Which model a run is about: the checkpoint that training continues from, or the model that is evaluated."""
+"""Which model a run is about: the checkpoint that training continues from, or the model that is evaluated or asked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelReference:
-    """Name the model that a run evaluates.
+    """Name the model that a run evaluates or asks.
 
     `kind` is checkpoint, run, base or production; `model_path` the checkpoint, or the base model's own path; `run_id`
     the run that trained it, where that is known.
@@ -68,9 +68,12 @@ def find_start(context: RunContext, asked: ExecutionInput) -> Start:
     return Start()
 
 
-def find_model(context: RunContext, asked: ExecutionInput) -> ModelReference | None:
-    """Return the model that a run evaluates, or None where something is wrong with it, which is noted."""
-    platforms = [str(each.get("platform", catalog.Platform.SMTJ)) for each in context.config.get("evaluation", ())]
+def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mapping[str, Any]]) -> ModelReference | None:
+    """Return the model that a run evaluates or asks, or None where something is wrong with it, which is noted.
+
+    `jobs` are the settings of the jobs that use it.
+    """
+    platforms = [str(each.get("platform", catalog.Platform.SMTJ)) for each in jobs]
     with context.findings.checking():
         if asked.model == "base":
             path = catalog.model(context.config["model"]).model_path
@@ -91,8 +94,7 @@ def _production(context: RunContext) -> str:
     target = Pointer(context.history.control).read()
     if target is None:
         raise InvalidRequest(
-            "model: production: nothing of this customization is in production yet; "
-            "evaluate base, a run or a checkpoint."
+            "model: production: nothing of this customization is in production yet; name base, a run or a checkpoint."
         )
     return target.run_id
 

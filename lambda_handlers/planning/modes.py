@@ -12,7 +12,8 @@ from typing import Final
 class Mode:
     """Say which parts of the workflow a mode has, and which model it is about.
 
-    `needs_model` tells that the input has to name a model, since the run makes none.
+    `needs_model` tells that the input has to name a model, since the run makes none. `infers` is batch inference: a run
+    of its own, or in a whole run a stage, where the customization has data for it.
     """
 
     name: str
@@ -20,13 +21,22 @@ class Mode:
     trains: bool = False
     evaluates: bool = False
     deploys: bool = False
+    infers: bool = False
     needs_model: bool = False
 
+    @property
+    def reads_dataset(self) -> bool:
+        """Whether the input names data."""
+        return self.prepares or self.infers
 
-FULL: Final = Mode(name="full", prepares=True, trains=True, evaluates=True, deploys=True)
+
+FULL: Final = Mode(name="full", prepares=True, trains=True, evaluates=True, deploys=True, infers=True)
 PREPARE: Final = Mode(name="prepare", prepares=True)
 TRAIN: Final = Mode(name="train", prepares=True, trains=True)
 EVALUATE: Final = Mode(name="evaluate", evaluates=True, needs_model=True)
+BATCH_INFERENCE: Final = Mode(name="batch_inference", infers=True, needs_model=True)
 
-MODES: Final[Mapping[str, Mode]] = MappingProxyType({mode.name: mode for mode in (FULL, PREPARE, TRAIN, EVALUATE)})
+MODES: Final[Mapping[str, Mode]] = MappingProxyType(
+    {mode.name: mode for mode in (FULL, PREPARE, TRAIN, EVALUATE, BATCH_INFERENCE)}
+)
 """The modes that run. The schema knows others, which are refused in words until they are built."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.evaluation.stages import set_key
+from lambda_handlers.inference.stages import BATCH_INFERENCE, ROWS_FILE
 from lambda_handlers.training.job import output_uri
 
 
@@ -29,6 +30,10 @@ class Places:
     def evaluation_set_uri(self, run_id: str, task: str) -> str:
         """Return where the rows of an evaluation with data of one's own will be, as they are frozen for the run."""
         return f"s3://{self.prepared_bucket}/{set_key(run_id, task)}"
+
+    def inference_rows_uri(self, run_id: str) -> str:
+        """Return where the rows of a batch inference will be, once they are prepared."""
+        return f"{self._prepared(run_id, BATCH_INFERENCE)}{ROWS_FILE}"
 
     def validation_uri(self, run_id: str, config: Mapping[str, Any], further: str | None = None) -> str | None:
         """Return where the rows for validation will be, if the settings of the customization or stage put any aside."""

@@ -108,7 +108,9 @@ class Planner:
             return
         if plan["decision"] == "DRY_RUN":
             self._dry_run(run.id).passed(
-                plan, config, {**checked.training, **checked.further_training, **checked.evaluation}
+                plan,
+                config,
+                {**checked.training, **checked.further_training, **checked.evaluation, **checked.inference},
             )
         else:
             self._write_recipes(run.id, checked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.places import Places
@@ -22,7 +23,8 @@ def plan_document(
 ) -> dict[str, Any]:
     """Return the plan of a run.
 
-    `training` is None in a run that trains nothing, `model` in one that evaluates what it trains.
+    `training` is None in a run that trains nothing, `model` in one that evaluates what it trains, `batch_inference` in
+    one that has none.
     """
     asked = checked.asked
     own = asked.recipe
@@ -41,6 +43,7 @@ def plan_document(
         "hub": _hub(checked, places, run_id),
         "training": _training(checked, config, places, run_id),
         "further_training": _further_training(checked, config, places, run_id),
+        "batch_inference": _batch_inference(checked),
     }
 
 
@@ -49,16 +52,27 @@ def fingerprint_of(checked: Checked, config: Mapping[str, Any]) -> str:
 
     The model that the run is about, its checkpoint, is in the recipes.
     """
-    recipes = {**checked.training, **checked.further_training, **checked.evaluation}
+    recipes = {**checked.training, **checked.further_training, **checked.evaluation, **checked.inference}
     # What a run may cost does not change what comes out of it.
     settings = {key: value for key, value in config.items() if key not in ("code_version", "cost_ceiling")}
     return fingerprint(
         dataset_sha256=_data_sha256(checked),
         recipe_sha256=sha256({stage: recipe.identity for stage, recipe in recipes.items()}),
         hub_content_version=checked.recipes.content.version if checked.recipes else "",
-        config={**settings, "mode": checked.mode.name},
+        config={**settings, "mode": checked.mode.name, **_place(checked)},
         code_version=config["code_version"],
     )
+
+
+def _place(checked: Checked) -> dict[str, str]:
+    """Return the place of results where the input names one: answers that go elsewhere are asked for again."""
+    return {"output": str(checked.output_uri)} if checked.asked.output else {}
+
+
+def _batch_inference(checked: Checked) -> dict[str, Any] | None:
+    if checked.inference_dataset is None:
+        return None
+    return {"dataset": checked.inference_dataset.as_dict(), "output_uri": checked.output_uri}
 
 
 def _hub(checked: Checked, places: Places, run_id: str) -> dict[str, Any]:
@@ -81,6 +95,8 @@ def _training(checked: Checked, config: Mapping[str, Any], places: Places, run_i
 def _data_sha256(checked: Checked) -> str:
     first = checked.dataset.sha256 if checked.dataset else ""
     further = {name: dataset.sha256 for name, dataset in checked.further_datasets.items()}
+    if checked.inference_dataset and checked.inference_dataset is not checked.dataset:
+        further[BATCH_INFERENCE] = checked.inference_dataset.sha256
     return sha256([first, further]) if further else first
 
 

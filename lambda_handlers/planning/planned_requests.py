@@ -15,8 +15,10 @@ from lambda_handlers import catalog
 from lambda_handlers.deployment import requests as bedrock
 from lambda_handlers.evaluation import job as evaluation
 from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
+from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.modes import MODES
 from lambda_handlers.planning.places import Places
 from lambda_handlers.recipes import Recipe, documents
@@ -69,6 +71,8 @@ def planned_requests(
     found = [*_training(plan, config, recipes, places, run_id)] if mode.trains else []
     if mode.evaluates:
         found += _evaluations(config, recipes, places, run_id)
+    if settings := inference_of(config, mode):
+        found += _inference(settings, recipes, places, run_id)
     if mode.deploys and config.get("deployment"):
         found += _deployment(places)
     return found
@@ -132,12 +136,7 @@ def _evaluations(
             body = evaluation.request_with(
                 choice,
                 replace(resolved, recipe=recipe),
-                {
-                    "recipe_prefix_uri": places.recipe_prefix_uri(run_id, folder),
-                    "output_uri": places.output_uri(run_id),
-                    "role_arn": places.role_arn,
-                    "kms_key_id": places.key_arn,
-                },
+                _places(places, run_id, folder),
                 data_uri=places.evaluation_set_uri(run_id, settings["task"]) if own_data else None,
             )
             yield PlannedRequest(
@@ -147,6 +146,27 @@ def _evaluations(
                 recipe=recipe,
                 only_if=_only_if(index, baseline),
             )
+
+
+def _inference(
+    settings: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe], places: Places, run_id: str
+) -> Iterator[PlannedRequest]:
+    for index, choice in enumerate(choices_of(settings)):
+        folder = choice_folder(BATCH_INFERENCE, index)
+        recipe, rows = recipes[folder].recipe, places.inference_rows_uri(run_id)
+        body = evaluation.request_with(choice, recipes[folder], _places(places, run_id, folder), data_uri=rows)
+        yield PlannedRequest(
+            stage=folder, operation="CreateTrainingJob", body=body, recipe=recipe, only_if=_only_if(index)
+        )
+
+
+def _places(places: Places, run_id: str, folder: str) -> dict[str, str]:
+    return {
+        "recipe_prefix_uri": places.recipe_prefix_uri(run_id, folder),
+        "output_uri": places.output_uri(run_id),
+        "role_arn": places.role_arn,
+        "kms_key_id": places.key_arn,
+    }
 
 
 def _only_if(index: int, baseline: str | None = None) -> str | None:

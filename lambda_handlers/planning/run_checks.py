@@ -14,6 +14,7 @@ from lambda_handlers import catalog
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning import dataset as datasets
+from lambda_handlers.planning import inference_checks
 from lambda_handlers.planning.account_checks import check_account
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.cost_checks import check_cost
@@ -21,6 +22,7 @@ from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
 from lambda_handlers.planning.evaluation_checks import check_evaluations
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.further_training import check_further_training, locate_further, pin_further
+from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.model_references import ModelReference, Start, find_model, find_start
 from lambda_handlers.planning.modes import MODES, Mode
 from lambda_handlers.planning.training_checks import check_training, overrides_of
@@ -32,9 +34,10 @@ from lambda_handlers.training.recipe import Recipes, ResolvedRecipe, check_combi
 class Checked:
     """Everything known of a run that may start.
 
-    `training`, `further_training` and `evaluation` hold the recipe of each job by its stage, `further_datasets` the
-    data of each further training stage by its name. `dataset` is None in a run without one, `recipes`, where recipes
-    were found, in a run without jobs, `model` in a run that evaluates what it trains.
+    `training`, `further_training`, `evaluation` and `inference` hold the recipe of each job by its stage,
+    `further_datasets` the data of each further training stage by its name. `dataset` is None in a run without one,
+    `recipes`, where recipes were found, in a run without jobs, `model` in a run that evaluates what it trains.
+    `inference_dataset` and `output_uri` are None without batch inference.
     """
 
     asked: ExecutionInput
@@ -45,6 +48,9 @@ class Checked:
     training: Mapping[str, ResolvedRecipe]
     further_training: Mapping[str, ResolvedRecipe]
     evaluation: Mapping[str, ResolvedRecipe]
+    inference: Mapping[str, ResolvedRecipe]
+    inference_dataset: PinnedDataset | None
+    output_uri: str | None
     start: Start
     model: ModelReference | None
     overrides: Mapping[str, Any]
@@ -72,35 +78,48 @@ class RunChecks:
             self.findings.problem(problem)
         with self.findings.checking():
             check_combination(context.config)
-        found = self._dataset(asked) if mode.prepares else None
-        more = locate_further(context, found) if mode.prepares else {}
+        found = self._dataset(asked) if mode.reads_dataset else None
+        to_answer = inference_checks.locate(context, mode)
+        together = [each for each in (found, to_answer) if each]
+        more = locate_further(context, together) if mode.prepares else {}
         start = find_start(context, asked) if mode.trains else Start()
-        model = self._model(asked) if mode.needs_model else None
-        recipes = self._hub(asked) if mode.trains or mode.evaluates else None
+        model = self._model(asked, mode) if mode.needs_model else None
+        recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}
         further = check_further_training(context, recipes) if mode.trains else {}
         path = model.model_path if model else CHECKPOINT_TO_COME
         evaluation = check_evaluations(context, recipes, model_path=path) if mode.evaluates else {}
-        images = dict.fromkeys(each.image_uri for each in (*training.values(), *further.values(), *evaluation.values()))
+        inference = inference_checks.check_inference(context, recipes, mode, model_path=path)
+        output = inference_checks.output_uri(context, asked, mode)
+        resolved = (*training.values(), *further.values(), *evaluation.values(), *inference.values())
+        images = dict.fromkeys(each.image_uri for each in resolved)
         check_account(context, mode, images)
         cost = check_cost(context, mode)
         self.findings.raise_all()
+        # Last, because it reads the whole dataset.
+        dataset = datasets.pin(context.account.s3, found) if found else None
         return Checked(
             asked=asked,
             mode=mode,
-            # Last, because it reads the whole dataset.
-            dataset=datasets.pin(context.account.s3, found) if found else None,
+            dataset=dataset,
             further_datasets=pin_further(context.account.s3, more),
             recipes=recipes,
             training=training,
             further_training=further,
             evaluation=evaluation,
+            inference=inference,
+            inference_dataset=datasets.pin(context.account.s3, to_answer) if to_answer else self._asked(mode, dataset),
+            output_uri=output,
             start=start,
             model=model,
             overrides=overrides_of(context.config, asked) if mode.trains else {},
             warnings=tuple(self.findings.warnings),
             cost=cost,
         )
+
+    def _asked(self, mode: Mode, dataset: PinnedDataset | None) -> PinnedDataset | None:
+        """Return the input's dataset in a run that answers it."""
+        return dataset if mode.needs_model and inference_of(self._context.config, mode) else None
 
     def _dataset(self, asked: ExecutionInput) -> FoundDataset | None:
         if not asked.dataset_uri:
@@ -109,11 +128,16 @@ class RunChecks:
             return datasets.locate(self._context.account.s3, asked.dataset_uri, asked.dataset_version_id)
         return None
 
-    def _model(self, asked: ExecutionInput) -> ModelReference | None:
-        if not self._context.config.get("evaluation"):
+    def _model(self, asked: ExecutionInput, mode: Mode) -> ModelReference | None:
+        inference_checks.check_offered(self._context, mode)
+        if mode.infers:
+            settings = inference_of(self._context.config, mode)
+            return find_model(self._context, asked, [settings] if settings else [])
+        tasks = self._context.config.get("evaluation", ())
+        if not tasks:
             self.findings.problem("mode: evaluate, but this customization has no evaluation tasks; add one to it")
-        found = find_model(self._context, asked)
-        for settings in self._context.config.get("evaluation", ()) if found and not found.run_id else ():
+        found = find_model(self._context, asked, tasks)
+        for settings in tasks if found and not found.run_id else ():
             if settings.get("held_out"):
                 self.findings.problem(
                     f"{stage_name(settings)}: its test rows are those of the run that trained the model, and no run is "

@@ -12,7 +12,8 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is known of a run.
 
     Mode, what training began from, the model evaluated, dataset, warnings, report of a dry run, rows (of further
-    training stages by their names), checkpoint, scores, gate, model, deployment and pointer.
+    training stages by their names), checkpoint, scores, gate, results of batch inference, model, deployment and
+    pointer.
     """
     state = result or {}
     start = _at(state, "plan", "start") or {}
@@ -28,6 +29,7 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
         "checkpoint_uri": _at(state, "checkpoint", "uri"),
         "scores": _scores(state.get("evaluations")),
         "gate": state.get("gate"),
+        "inference": _inference(state),
         "model_arn": _at(state, "model", "model_arn"),
         "deployment_arn": _at(state, "deployment", "deployment_arn"),
         "pointer": state.get("pointer"),
@@ -58,6 +60,12 @@ def _scores(evaluations: Any) -> list[dict[str, Any]]:
         # A model of comparison that there is none of leaves an empty record.
         if isinstance(each, Mapping) and each
     ]
+
+
+def _inference(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what batch inference left: how many rows were answered, and where the results are."""
+    found = _at(state, "inference_results") or {}
+    return {name: found[name] for name in ("rows", "results_uri", "results_sha256", "raw_uri") if name in found}
 
 
 def _at(state: Mapping[str, Any], *path: str) -> Any:

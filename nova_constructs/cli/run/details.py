@@ -23,6 +23,7 @@ _PASSED_ON = (
     "checkpoint_uri",
     "scores",
     "gate",
+    "inference",
     "model_arn",
     "deployment_arn",
     "pointer",

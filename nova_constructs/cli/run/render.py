@@ -94,6 +94,9 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     ):
         if told.get(key):
             yield label, str(told[key])
+    if told.get("inference"):
+        found = told["inference"]
+        yield "inference", f"{found['rows']} rows answered: {found['results_uri']}"
     if told.get("pointer"):
         pointer = told["pointer"]
         yield "pointer", f"{pointer['name']}: {pointer.get('before') or 'nothing'} → {pointer.get('after')}"

@@ -42,6 +42,7 @@ Examples:
   nova run start ./train.jsonl --recipe ./recipe.yaml --dry-run
   nova run start ./more.jsonl --base-run 20260101-120000-abc123 --mode train
   nova run start --mode evaluate --model production --wait
+  nova run start ./questions.jsonl --mode batch_inference --base-run 20260101-120000-abc123 --wait
 
 \b
 Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 skipped); 2 bad input.
@@ -54,11 +55,14 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
     default=FULL.name,
     show_default=True,
     help="full: the whole workflow; prepare: ends with the data; train: ends with the checkpoint; evaluate: measures a "
-    "model and deploys nothing.",
+    "model and deploys nothing; batch_inference: a model answers every row of DATASET.",
 )
 @click.option("--model-path", metavar="S3URI", help="Train on from this checkpoint, or evaluate it.")
 @click.option("--base-run", metavar="RUN", help="Train on from the checkpoint of this run, or evaluate it.")
-@click.option("--model", type=click.Choice(["base", "production"]), help="With --mode evaluate: the model to measure.")
+@click.option(
+    "--model", type=click.Choice(["base", "production"]), help="With --mode evaluate or batch_inference: the model."
+)
+@click.option("--output", "place", metavar="S3URI", help="With --mode batch_inference: the folder for the results.")
 @click.option("--force", is_flag=True, help="Run even if the same input has already succeeded.")
 @click.option(
     "--dry-run",
@@ -84,6 +88,7 @@ def start(
     model_path: str | None,
     base_run: str | None,
     model: str | None,
+    place: str | None,
     force: bool,
     dry_run: bool,
     reason: str | None,
@@ -103,6 +108,7 @@ def start(
         "model_path": model_path,
         "base_run": base_run,
         "model": model,
+        "output": place,
         "force": force or None,
         "dry_run": dry_run or None,
         "reason": reason or None,

@@ -1,0 +1,91 @@
+"""Batch inference as a value object: what a model answers in a run of its own, or in a stage of a whole one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from aws_cdk import Token
+
+from lambda_handlers.inference.stages import TASK
+from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX, ArtifactStore
+from nova_constructs.data_format import DataFormat
+from nova_constructs.platforms import TrainingJobs, one_p5
+
+TRAINING_JOB: Final = "training_job"
+BEDROCK: Final = "bedrock"
+_PREFIXES: Final = (DATASETS_PREFIX, UPLOADS_PREFIX)
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def _no_faulty_row() -> DataFormat:
+    return DataFormat(max_reject_ratio=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchInference:
+    """A model answers every row of a dataset: `query`, `response` (the gold answer), `system`, `images`, `metadata`.
+
+    Any execution may ask for it with mode `batch_inference`. With a `dataset`, a key of the incoming bucket under
+    `datasets/` or `uploads/` (an object, or a folder with a slash at the end), it is a stage of every whole run too,
+    once the gate has passed and before anything is deployed.
+
+    `data` says how rows are read; by default one faulty row is an error, and a higher `max_reject_ratio` sends faulty
+    rows to quarantine. `overrides` change recipe values. `platform` defaults to one ml.p5.48xlarge in the VPC of
+    training. `output_buckets` names buckets of yours that an execution's `output` may be in; the function that writes
+    the results is allowed s3:PutObject there. `through` is training_job: a job of the evaluation container.
+    """
+
+    platform: TrainingJobs | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    through: str = TRAINING_JOB
+    dataset: str | None = None
+    data: DataFormat = field(default_factory=_no_faulty_row)
+    output_buckets: Sequence[str] = ()
+
+    def beside(self, training: TrainingJobs) -> BatchInference:
+        """Return it with a platform: its own, or the default one beside that of training."""
+        return self if self.platform else replace(self, platform=one_p5().protected_as(training))
+
+    @property
+    def runs_on(self) -> TrainingJobs:
+        """The platform."""
+        return self.platform or one_p5()
+
+    def problems(self) -> Iterable[str]:
+        """Yield what cannot work, each with the value received and what is allowed."""
+        yield from self.runs_on.problems()
+        yield from self.data.problems()
+        if self.runs_on.mlflow:
+            yield "its platform has mlflow, which tracks training alone: leave it out"
+        if self.data.compares_rows:
+            yield "data has split, dedupe, limit or no_leak, but every row is answered: leave them out"
+        if self.through == BEDROCK:
+            yield (
+                "through is 'bedrock', but whether Bedrock batch jobs take models that were imported from a checkpoint "
+                f"is not documented, and this version sends none: use {TRAINING_JOB}"
+            )
+        elif self.through != TRAINING_JOB:
+            yield f"through is {self.through!r}: use {TRAINING_JOB}"
+        if self.dataset is not None and (not self.dataset.startswith(_PREFIXES) or self.dataset in _PREFIXES):
+            yield f"dataset is {self.dataset!r}: use a key under {' or '.join(_PREFIXES)} of the incoming bucket"
+        for name in self.output_buckets:
+            if not Token.is_unresolved(name) and not _BUCKET.fullmatch(name):
+                yield f"output_buckets names {name!r}: use the name of a bucket, without s3:// and without a key"
+
+    def config(self, store: ArtifactStore) -> dict[str, Any]:
+        """Return batch inference as the functions read it; what is off is left out."""
+        options = {
+            "dataset_uri": store.incoming.s3_url_for_object(self.dataset) if self.dataset else None,
+            "output_buckets": list(self.output_buckets),
+        }
+        return {
+            "task": TASK,
+            "through": self.through,
+            "overrides": dict(self.overrides),
+            "data": self.data.config(store),
+            **{name: value for name, value in options.items() if value},
+            **self.runs_on.config(),
+        }

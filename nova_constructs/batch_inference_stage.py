@@ -1,0 +1,89 @@
+"""The batch inference stage: a job answers the prepared rows, and its answers become `inference_results.jsonl`.
+
+Input: `$.checkpoint.uri`, `$.inference_data` (what the data stage left), `$.plan.batch_inference.output_uri`.
+Output: `$.inference` (the job), `$.inference_results`: rows, location and SHA-256 of the results, raw output.
+Errors: `EvaluationFailed`, `JobStopped`, `JobTimedOut`, `CapacityUnavailable`, `QuotaExceeded`.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Stack
+from constructs import Construct
+
+from lambda_handlers.inference.stages import NAMED_PREFIX
+from nova_constructs.batch_inference import BatchInference
+from nova_constructs.execution_role import ExecutionRole
+from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.lambda_task import RUN, job_task, lambda_task
+from nova_constructs.run_plan import read_recipes
+from nova_constructs.stage import Stage, Workshop
+from nova_constructs.training import job_submitter, output_reader
+
+DATA = "$.inference_data"
+"""Where in the state of a run its prepared rows are told."""
+
+
+class BatchInferenceStage(Stage):
+    """Has the model answer every row. Attributes: `submit`, `read`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        workshop: Workshop,
+        execution_role: ExecutionRole,
+        model: str,
+        inference: BatchInference,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._workshop = workshop
+        self.submit = job_submitter(self, "Submit", "submit_batch_inference", workshop, execution_role)
+        self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/batch-inference*/recipe/*")
+        read_recipes(self.submit)
+        self.read = self._reader(inference)
+        common = {**RUN, "model_path.$": "$.checkpoint.uri", "data.$": DATA}
+        submit = job_task(
+            self,
+            "AnswerRows",
+            function=self.submit,
+            payload={
+                **common,
+                "inference": inference.config(workshop.store),
+                "hub_content_version.$": "$.plan.hub.content_version",
+                "config": {"model": model, "deadline_seconds": inference.runs_on.deadline.to_seconds()},
+            },
+            result_path="$.inference",
+            deadline=inference.runs_on.deadline,
+            grace=workshop.grace,
+            choices=len(inference.runs_on.choices),
+        )
+        read = lambda_task(
+            self,
+            "ReadAnswers",
+            function=self.read,
+            payload={
+                **common,
+                "submitted.$": "$.inference",
+                "output_uri.$": "$.plan.batch_inference.output_uri",
+            },
+            result_path="$.inference_results",
+        )
+        self.run_in_order(submit, read)
+
+    def _reader(self, inference: BatchInference) -> HandlerFunction:
+        artifacts = self._workshop.store.artifacts
+        # An archive is read to its end, and may have gigabytes.
+        function = output_reader(
+            self, "Read", "read_batch_inference", self._workshop, timeout=Duration.minutes(15), memory_mib=1769
+        )
+        write = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        places = [artifacts.arn_for_objects(pattern) for pattern in ("runs/*/inference/*", f"{NAMED_PREFIX}*")]
+        function.allow("WriteResults", write, places)
+        # A multipart upload decrypts its own parts.
+        function.use_key(self._workshop.store.key, "s3", "kms:GenerateDataKey", "kms:Decrypt")
+        if inference.output_buckets:
+            partition = Stack.of(self).partition
+            places = [f"arn:{partition}:s3:::{name}/*" for name in dict.fromkeys(inference.output_buckets)]
+            function.allow("WriteElsewhere", write, places)
+        return function
