@@ -8,6 +8,7 @@ from typing import Final
 
 from lambda_handlers.protocol.errors import (
     CostCeilingExceeded,
+    DeploymentExists,
     InvalidRequest,
     QuotaExceeded,
     RecipeInvalid,
@@ -19,6 +20,7 @@ ORDER: Final[tuple[type[WorkflowError], ...]] = (
     InvalidRequest,
     UnsupportedCombination,
     RecipeInvalid,
+    DeploymentExists,
     CostCeilingExceeded,
     QuotaExceeded,
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from lambda_handlers.deployment import smoke
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
-from lambda_handlers.protocol.pointer import Pointer, project
+from lambda_handlers.protocol.pointer import POINTER_MOVED, Pointer, project
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.store import ItemStore
 
@@ -31,6 +31,6 @@ def promote(
     ledger.append(run_id=run.id, event_id="model-deployed", type="model_deployed", detail=deployed)
     before = Pointer(control).move(run.id, run.lock_generation, deployment_arn, model_arn=model_arn)
     pointer = {"name": parameter, "before": before, "after": deployment_arn}
-    ledger.append(run_id=run.id, event_id="pointer-moved", type="pointer_moved", detail=pointer)
+    ledger.append(run_id=run.id, event_id="pointer-moved", type=POINTER_MOVED, detail=pointer)
     project(ssm, parameter, deployment_arn)
     return pointer

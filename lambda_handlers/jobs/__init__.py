@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Final
 
 from lambda_handlers.jobs.custom_models import CustomModels
+from lambda_handlers.jobs.deployment_updates import DeploymentUpdates
 from lambda_handlers.jobs.deployments import CustomModelDeployments
 from lambda_handlers.jobs.driver import JobDriver, JobState, JobStatus, NameTaken
+from lambda_handlers.jobs.throughput_updates import ThroughputUpdates
+from lambda_handlers.jobs.throughputs import ProvisionedThroughputs
 from lambda_handlers.jobs.training_jobs import TrainingJobs
 
 __all__ = [
     "CustomModelDeployments",
     "CustomModels",
+    "DeploymentUpdates",
     "JobDriver",
     "JobState",
     "JobStatus",
     "NameTaken",
+    "ProvisionedThroughputs",
+    "ThroughputUpdates",
     "TrainingJobs",
     "driver_for",
 ]
 
 
+_DRIVERS: Final[tuple[Callable[[], JobDriver], ...]] = (
+    TrainingJobs,
+    CustomModels,
+    CustomModelDeployments,
+    DeploymentUpdates,
+    ProvisionedThroughputs,
+    ThroughputUpdates,
+)
+
+
 @cache
 def driver_for(kind: str) -> JobDriver:
-    """Return the driver of TrainingJob, CustomModel or CustomModelDeployment; raise KeyError for any other kind."""
-    drivers: dict[str, JobDriver] = {
-        driver.kind: driver for driver in (TrainingJobs(), CustomModels(), CustomModelDeployments())
-    }
-    return drivers[kind]
+    """Return the driver of a kind of job; raise KeyError for a kind that there is none of."""
+    return {driver.kind: driver for driver in (make() for make in _DRIVERS)}[kind]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lambda_handlers.jobs.driver import DIGEST_TAG, NameTaken
+from lambda_handlers.jobs.driver import DIGEST_TAG, PREVIOUS_MODEL_TAG, NameTaken
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.errors import InvalidRequest, QuotaExceeded, error_code, service_errors
 
@@ -38,9 +38,25 @@ def find(get: Callable[[str], Mapping[str, Any]], arn: str, lookup: Lookup) -> M
 
 def digest(arn: str) -> str | None:
     """Return the request digest a resource is tagged with, or None (bedrock:ListTagsForResource)."""
+    return tags_of(arn).get(DIGEST_TAG)
+
+
+def tags_of(arn: str) -> dict[str, str]:
+    """Return the tags of a resource (bedrock:ListTagsForResource)."""
     with service_errors():
         tags = client("bedrock").list_tags_for_resource(resourceARN=arn)["tags"]
-    return next((tag["value"] for tag in tags if tag["key"] == DIGEST_TAG), None)
+    return {tag["key"]: tag["value"] for tag in tags}
+
+
+def previous_model(arn: str) -> str | None:
+    """Return the model that the newest update took from what serves models, or None (bedrock:ListTagsForResource)."""
+    return tags_of(arn).get(PREVIOUS_MODEL_TAG)
+
+
+def remember_model(arn: str, model_arn: str) -> None:
+    """Note on what serves models which one an update is about to take from it (bedrock:TagResource)."""
+    with service_errors():
+        client("bedrock").tag_resource(resourceARN=arn, tags=tag_list({PREVIOUS_MODEL_TAG: model_arn}))
 
 
 def refusal(name: str, error: Exception, exists: Callable[[], bool]) -> Exception:

@@ -14,6 +14,8 @@ from lambda_handlers.protocol.names import client_token
 if TYPE_CHECKING:
     from lambda_handlers.protocol.registry import JobRow
 
+MORE_TAGS: Final = "tags"
+"""Key of a request under which it has tags of its own, beside those of every job."""
 _STATUS: Final[Mapping[str, JobStatus]] = {
     "Creating": JobStatus.RUNNING,
     "Active": JobStatus.COMPLETED,
@@ -36,9 +38,9 @@ class CustomModels:
         try:
             with service_errors():
                 answer = client("bedrock").create_custom_model(
-                    **request,
+                    **{key: value for key, value in request.items() if key != MORE_TAGS},
                     modelName=name,
-                    modelTags=bedrock.tag_list(tags),
+                    modelTags=bedrock.tag_list({**request.get(MORE_TAGS, {}), **tags}),
                     clientRequestToken=client_token(name, digest),
                 )
         except Exception as error:

@@ -43,7 +43,7 @@ class CustomModelDeployments:
                     clientRequestToken=client_token(name, digest),
                 )
         except Exception as error:
-            raise bedrock.refusal(name, error, lambda: self._arn(name) is not None) from error
+            raise bedrock.refusal(name, error, lambda: deployment_arn(name) is not None) from error
         return str(answer["customModelDeploymentArn"])
 
     def instances_of(self, request: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ class CustomModelDeployments:
 
     def digest_of(self, name: str) -> str | None:
         """Return the request digest the deployment of that name is tagged with, or None."""
-        arn = self._arn(name)
+        arn = deployment_arn(name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
@@ -59,13 +59,14 @@ class CustomModelDeployments:
         deployment = bedrock.find(
             lambda arn: dict(client("bedrock").get_custom_model_deployment(customModelDeploymentIdentifier=arn)),
             row.arn,
-            lambda: self._arn(row.job_name),
+            lambda: deployment_arn(row.job_name),
         )
         if deployment is None:
             return JobState(status=JobStatus.GONE)
         arn = str(deployment["customModelDeploymentArn"])
         status = _STATUS.get(deployment["status"], JobStatus.RUNNING)
-        output = {"deployment_arn": arn} if status is JobStatus.COMPLETED else {}
+        serving = {"deployment_arn": arn, "name": deployment["modelDeploymentName"]}
+        output = serving if status is JobStatus.COMPLETED else {}
         return JobState(status=status, arn=arn, output=output, cause=deployment.get("failureMessage", ""))
 
     def stop(self, row: JobRow) -> None:
@@ -73,16 +74,17 @@ class CustomModelDeployments:
         bedrock.delete(
             lambda arn: client("bedrock").delete_custom_model_deployment(customModelDeploymentIdentifier=arn),
             row.arn,
-            lambda: self._arn(row.job_name),
+            lambda: deployment_arn(row.job_name),
         )
 
-    def _arn(self, name: str) -> str | None:
-        """Return the ARN of the deployment of that name, or None.
 
-        By listing: the policies bind every other call to the deployment's tag, which a free name does not carry.
-        """
-        with service_errors():
-            answer = client("bedrock").list_custom_model_deployments(nameContains=name, maxResults=1000)
-        found = answer["modelDeploymentSummaries"]
-        names = {each["customModelDeploymentName"]: str(each["customModelDeploymentArn"]) for each in found}
-        return names.get(name)
+def deployment_arn(name: str) -> str | None:
+    """Return the ARN of the deployment of that name, or None.
+
+    By listing: the policies bind every other call to the deployment's tag, which a free name does not carry.
+    """
+    with service_errors():
+        answer = client("bedrock").list_custom_model_deployments(nameContains=name, maxResults=1000)
+    found = answer["modelDeploymentSummaries"]
+    names = {each["customModelDeploymentName"]: str(each["customModelDeploymentArn"]) for each in found}
+    return names.get(name)

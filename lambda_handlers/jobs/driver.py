@@ -14,6 +14,8 @@ CUSTOMIZATION_TAG: Final = "nova-constructs:customization"
 RUN_TAG: Final = "nova-constructs:run"
 STAGE_TAG: Final = "nova-constructs:stage"
 DIGEST_TAG: Final = "nova-constructs:request-digest"
+PREVIOUS_MODEL_TAG: Final = "nova-constructs:previous-model"
+"""On what serves a model: the model that the newest update took away, to be put back where a run fails."""
 
 
 class NameTaken(Exception):  # noqa: N818 - a finding, not a fault
@@ -63,7 +65,7 @@ class JobDriver(Protocol):
     kind: str
     name_limit: int
     stop_deletes: bool
-    """Whether `stop` deletes what a completed job left, as for a custom model, which nobody can stop being made."""
+    """Whether `stop` undoes what a completed job left: a custom model, which nobody can stop being made, is deleted."""
 
     def create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
         """Create the job and return its ARN; raise NameTaken if the name is in use."""

@@ -27,11 +27,12 @@ class Submissions:
     customization: str
 
     def submit(
-        self, event: Mapping[str, Any], *, stage: str, kind: str, requests: Sequence[Mapping[str, Any]]
+        self, event: Mapping[str, Any], *, stage: str, kind: str, requests: Sequence[Mapping[str, Any]], name: str = ""
     ) -> dict[str, Any]:
         """Submit one of the requests for the task token in the payload; return the facts of the job.
 
-        `requests` are choices, the first the one wanted; the others are for lack of capacity.
+        `requests` are choices, the first the one wanted; the others are for lack of capacity. `name` is that of what
+        is made where users chose it.
         The payload's `retry` is the waiting state's `$$.State.RetryCount`.
         """
         row = waiting.submit(
@@ -48,5 +49,6 @@ class Submissions:
             deadline_seconds=int(event["config"]["deadline_seconds"]),
             requests=requests,
             retry=int(event.get("retry", 0)),
+            name=name,
         )
         return {"job": row.facts()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.deployment.stages import TEMPORARY, UNLESS_PROMOTED
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.delivery import Desk
 from lambda_handlers.protocol.failures import Failure, explain
@@ -14,6 +15,7 @@ from lambda_handlers.protocol.fingerprint import settle
 from lambda_handlers.protocol.ledger import RUN_CLOSED, LedgerEvent, Mirror, read
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import canonical
+from lambda_handlers.protocol.pointer import POINTER_MOVED, Pointer
 from lambda_handlers.protocol.registry import JobRow
 from lambda_handlers.protocol.store import ItemStore
 from lambda_handlers.protocol.summary import reason, summarize
@@ -48,7 +50,8 @@ class Closer:
         lock.fence(ending.run_id)
         rows = self.desk.registry.of_run(ending.run_id)
         account = _account(ending, rows)
-        jobs = [self._clean_up(row) for row in rows]
+        undone = self._undone(ending.run_id)
+        jobs = [self._clean_up(row, undo=row.stage in undone) for row in rows]
         self.desk.ledger.append(
             run_id=ending.run_id,
             event_id=RUN_CLOSED,
@@ -63,9 +66,16 @@ class Closer:
         runs.close_run(self.control, ending.run_id)
         return final
 
-    def _clean_up(self, row: JobRow) -> JobRow:
+    def _undone(self, run_id: str) -> tuple[str, ...]:
+        """Return the stages of which nothing stays: what serves models stays once the pointer was moved to it."""
+        target = Pointer(self.control).read()
+        now = target is not None and target.run_id == run_id
+        promoted = now or any(event.type == POINTER_MOVED for event in read(self.events, run_id))
+        return TEMPORARY if promoted else (*TEMPORARY, *UNLESS_PROMOTED)
+
+    def _clean_up(self, row: JobRow, *, undo: bool) -> JobRow:
         try:
-            return clean_up(self.desk, row)
+            return clean_up(self.desk, row, undo=undo)
         except Exception:
             # The row stays open, so that the reconciler goes on stopping; the rest of the run is closed regardless.
             _log.exception("%s %s could not be stopped yet", row.kind, row.job_name)

@@ -101,6 +101,11 @@ def cancel(desk: Desk, row: JobRow) -> JobRow:
     raise AssertionError
 
 
+def reopen(desk: Desk, row: JobRow) -> JobRow:
+    """Give up what the closed row's job made: the row is open until there is nothing of it any more."""
+    return _save(desk, replace(row, status=RowStatus.CANCELLED, token="", closed_at=0), row)
+
+
 def closed(desk: Desk, row: JobRow) -> JobRow:
     """Return the row closed now, without its token."""
     return replace(row, status=RowStatus.CLOSED, token="", closed_at=desk.epoch())

@@ -25,6 +25,9 @@ _MOVE_ON: Final = (CapacityUnavailable.__name__, QuotaExceeded.__name__)
 _FAILURE_OF_KIND: Final[dict[str, type[WorkflowError]]] = {
     "CustomModel": ModelImportFailed,
     "CustomModelDeployment": DeploymentFailed,
+    "DeploymentUpdate": DeploymentFailed,
+    "ProvisionedThroughput": DeploymentFailed,
+    "ThroughputUpdate": DeploymentFailed,
 }
 
 

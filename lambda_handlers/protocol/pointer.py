@@ -13,6 +13,8 @@ from lambda_handlers.protocol.store import ConditionFailed, Item, ItemStore, att
 from lambda_handlers.protocol.targets import Earlier, Rollback, Target, item_of, target_of
 
 _KEY: Final[Item] = {"item": "pointer"}
+POINTER_MOVED: Final = "pointer_moved"
+"""Type of the ledger event of a run that has brought its model into production."""
 HISTORY_KEPT: Final = 20
 """How many earlier targets the pointer remembers."""
 

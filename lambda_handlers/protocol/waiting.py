@@ -24,9 +24,16 @@ from lambda_handlers.protocol.delivery import (
     deliver,
     finish,
     look,
+    reopen,
     settle,
 )
-from lambda_handlers.protocol.errors import JobFailed, JobStopped, QuotaExceeded, TransientServiceError
+from lambda_handlers.protocol.errors import (
+    DeploymentExists,
+    JobFailed,
+    JobStopped,
+    QuotaExceeded,
+    TransientServiceError,
+)
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import job_name, request_digest
@@ -61,8 +68,11 @@ class _Submission:
     deadline_seconds: int
     requests: Sequence[Mapping[str, Any]]
     digests: Sequence[str]
+    fixed_name: str
 
     def name(self, attempt: int) -> str:
+        if self.fixed_name:
+            return self.fixed_name
         return job_name(
             slug=self.slug,
             state_machine_arn=self.run.state_machine_arn,
@@ -101,6 +111,7 @@ def submit(
     deadline_seconds: int,
     requests: Sequence[Mapping[str, Any]],
     retry: int = 0,
+    name: str = "",
     tasks: TaskTokens = STEP_FUNCTIONS,
 ) -> JobRow:
     """Have the stage's job run once and its outcome sent to `token`, however often the call is repeated.
@@ -109,6 +120,7 @@ def submit(
     takes the next one, wrapping round; any other keeps that of the attempt before it. `retry` is the waiting state's
     `$$.State.RetryCount`: the token of its newest try is the one that is told. Raise LockLost or JobStopped when the
     run is over, TransientServiceError when an earlier attempt has yet to end, QuotaExceeded where there is no choice.
+    `name` is that of what is made where users chose it, in every attempt; DeploymentExists if another has it.
     """
     desk = Desk(registry=registry, clock=clock, tasks=tasks, ledger=ledger, drivers=lambda _: driver)
     wanted = _Submission(
@@ -123,6 +135,7 @@ def submit(
         deadline_seconds=deadline_seconds,
         requests=requests,
         digests=[request_digest(request) for request in requests],
+        fixed_name=name,
     )
     row = _intend(desk, wanted)
     if row.token != token:
@@ -161,9 +174,19 @@ def complete(
     return deliver(desk, row) if row.status is RowStatus.CLAIMED else settle(desk, row)
 
 
-def clean_up(desk: Desk, row: JobRow) -> JobRow:
-    """Cancel the row and bring its job to its end, as far as that can be done now; the reconciler does the rest."""
+def clean_up(desk: Desk, row: JobRow, *, undo: bool = False) -> JobRow:
+    """Cancel the row and bring its job to its end, as far as that can be done now; the reconciler does the rest.
+
+    `undo`: what a job that has ended left is undone too, by its driver's `stop`, while there is any of it.
+    """
     row = cancel(desk, row)
+    if undo and row.status is RowStatus.CLOSED and row.outcome:
+        driver = desk.drivers(row.kind)
+        status = driver.describe(row).status
+        if status is JobStatus.FAILED:
+            driver.stop(row)
+        elif status is JobStatus.COMPLETED:
+            row = reopen(desk, row)
     return row if row.status is RowStatus.CLOSED else settle(desk, row)
 
 
@@ -258,6 +281,8 @@ def _create_or_adopt(desk: Desk, wanted: _Submission, row: JobRow) -> JobRow | N
             state = wanted.driver.describe(row)
             if _is_ours(wanted, row, state):
                 return replace(row, arn=state.arn)
+            if wanted.fixed_name:
+                raise DeploymentExists(f"{row.kind} {wanted.fixed_name} exists and is not this run's.") from None
             row = _next_attempt(desk, wanted, row, state)
     raise JobFailed(f"{_NAMES_TRIED} names for stage {wanted.stage} of run {wanted.run.id} are all in use.")
 

@@ -68,10 +68,11 @@ def test_an_update_keeps_the_old_model_answering_until_it_is_done(world: World) 
 
 
 def test_a_commitment_cannot_be_left(world: World) -> None:
-    arn, bedrock = provisioned(world, imported(world), commitmentDuration="OneMonth"), world.client("bedrock")
+    model, bedrock = imported(world), world.client("bedrock")
+    arn = provisioned(world, model, commitmentDuration="OneMonth")
     assert settled(world, arn)["commitmentExpirationTime"]
     assert "committed until" in refused(bedrock.delete_provisioned_model_throughput, provisionedModelId=arn)
-    free = provisioned(world, imported(world, name="other"), "free")
+    free = provisioned(world, model, "free")
     settled(world, free)
     bedrock.delete_provisioned_model_throughput(provisionedModelId=free)
     assert refused(bedrock.get_provisioned_model_throughput, provisionedModelId=free).startswith("ResourceNotFound")

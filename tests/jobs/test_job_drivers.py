@@ -19,6 +19,23 @@ from lambda_handlers.protocol.errors import InvalidRequest, QuotaExceeded, Trans
 from lambda_handlers.protocol.names import client_token
 from lambda_handlers.protocol.registry import JobRow
 
+KINDS = (
+    "TrainingJob",
+    "CustomModel",
+    "CustomModelDeployment",
+    "DeploymentUpdate",
+    "ProvisionedThroughput",
+    "ThroughputUpdate",
+)
+MODULES = (
+    "training_jobs",
+    "bedrock",
+    "custom_models",
+    "deployments",
+    "deployment_updates",
+    "throughputs",
+    "throughput_updates",
+)
 JOB_ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/demo-x"
 MODEL_ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model/imported/abcdefghij12"
 DEPLOYMENT_ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghij12"
@@ -65,7 +82,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
 
 def _stub(service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client(service)
-    for module in ("training_jobs", "bedrock", "custom_models", "deployments"):
+    for module in MODULES:
         monkeypatch.setattr(f"lambda_handlers.jobs.{module}.client", lambda _: client)
     with Stubber(client) as stubber:
         yield stubber
@@ -92,7 +109,7 @@ def _refuse(stub: Stubber, operation: str, code: str, message: str = "", status:
 
 
 def test_there_is_a_driver_for_every_kind() -> None:
-    for kind in ("TrainingJob", "CustomModel", "CustomModelDeployment"):
+    for kind in KINDS:
         driver: JobDriver = driver_for(kind)
         assert (driver.kind, driver.name_limit) == (kind, 63)
     with pytest.raises(KeyError):
@@ -258,7 +275,7 @@ def test_what_the_status_of_a_model_and_a_deployment_means(bedrock: Stubber, ser
     assert (deployment.status, deployment.arn) == (status, DEPLOYMENT_ARN)
     completed = status is JobStatus.COMPLETED
     assert model.output == ({"model_arn": MODEL_ARN} if completed else {})
-    assert deployment.output == ({"deployment_arn": DEPLOYMENT_ARN} if completed else {})
+    assert deployment.output == ({"deployment_arn": DEPLOYMENT_ARN, "name": "demo-x"} if completed else {})
 
 
 def test_what_was_never_made_or_is_gone_is_told_so(bedrock: Stubber) -> None:
