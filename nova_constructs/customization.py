@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambda_handlers import catalog
+from nova_constructs.approval import Approval, ApprovalStage
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.batch_inference_stage import BatchInferenceStage
@@ -48,7 +49,7 @@ class NovaCustomization(Construct):
 
     Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
     of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
-    `closing`, `state_machine`, `trigger`, `undelivered`.
+    `approval` (None where no person is asked), `closing`, `state_machine`, `trigger`, `undelivered`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class NovaCustomization(Construct):
         further_training: Sequence[TrainingStage] = (),
         batch_inference: BatchInference | None = None,
         deployment: OnDemand | NoDeployment | None = None,
+        approval: Approval | None = None,
         reward_function: str | lambda_.IFunction | None = None,
         cost_ceiling: CostCeiling | None = None,
         execution_role: iam.IRole | str | None = None,
@@ -95,7 +97,7 @@ class NovaCustomization(Construct):
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
             overrides=overrides or {}, further_training=further, batch_inference=inference,
-            execution_role=execution_role,
+            execution_role=execution_role, approval=approval,
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
@@ -115,6 +117,11 @@ class NovaCustomization(Construct):
         if inference:
             config["batch_inference"] = inference.config(self.store)
         self._create_stages(config, platform, data, further, evaluation, gate, deployment, inference)
+        self.approval = (
+            ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval, name=self.node.id)
+            if approval
+            else None
+        )
         self.state_machine = self._state_machine()
         self._connect()
         self._outputs()
@@ -249,7 +256,7 @@ class NovaCustomization(Construct):
     def stages(self) -> Sequence[Stage]:
         """The stages in the order of a run."""
         before = (self.plan, self.data, self.evaluation_sets, self.training, self.evaluation, self.gate)
-        found = (*before, self.batch_inference, self.deployment)
+        found = (*before, self.batch_inference, self.approval, self.deployment)
         return [stage for stage in found if stage]
 
     def _definition(self) -> sfn.IChainable:
@@ -259,7 +266,10 @@ class NovaCustomization(Construct):
             for state in stage.tasks:
                 state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
         close = closing.succeed("CloseRun", "SUCCEEDED")
+        rejected = closing.succeed("CloseRejectedRun", "REJECTED")
         deploy = self.deployment.next(close) if self.deployment else close
+        if self.approval:
+            deploy = self.approval.before(deploy, rejected)
         infer = self._infer(deploy, close)
         release = infer if infer and self._infers_in_every_run else deploy
         passed = sfn.Condition.string_equals("$.gate.verdict", "PASSED")
@@ -267,7 +277,7 @@ class NovaCustomization(Construct):
             sfn.Choice(self, "GateDecision")
             .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.deploys)), release)
             .when(passed, close)
-            .otherwise(closing.succeed("CloseRejectedRun", "REJECTED"))
+            .otherwise(rejected)
         )
         # What a mode does not have ends the run: a mode that nobody thought of trains nothing and deploys nothing.
         measure = self.evaluation.next(self.gate).next(gate)
@@ -360,6 +370,8 @@ class NovaCustomization(Construct):
             # A dry run writes the request of the import too.
             self.plan.plan.function.add_environment("IMPORT_ROLE_ARN", self.deployment.import_role.role_arn)
         self.waiting.answer_to(self.state_machine, *submitters)
+        if self.approval:
+            self.approval.connect(self.state_machine)
         self.closing.watch(self.state_machine, self.undelivered)
         self.trigger = DatasetTrigger(
             self,
@@ -384,5 +396,8 @@ class NovaCustomization(Construct):
             "RunControlTableName": self.workshop.control.table.table_name,
             "PointerParameterName": self.workshop.control.pointer_parameter_name,
         }
+        if self.approval:
+            values["ApprovalFunctionName"] = self.approval.answer.function.function_name
+            values["ApprovalTopicArn"] = self.approval.topic.topic_arn
         for name, value in values.items():
             CfnOutput(self, name, value=value).override_logical_id(f"{self.node.id}{name}")

@@ -35,8 +35,17 @@ def walk(definition: dict[str, Any], choices: dict[str, str]) -> list[str]:
 
 def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
     assert walk(definition, {"DataIsCut": definition["States"]["DataIsCut"]["Default"]}) == [
-        *("PlanRun", "PlanDecision", "PrepareData", "DataIsCut", "DataReady", "DataDone", "Train", "FindCheckpoint"),
-        *("TrainingDone", "FreezeEvaluationSets", "Evaluate", "DecideGate", "GateDecision", "ImportModel"),
+        *("PlanRun", "PlanDecision", "PrepareData", "DataIsCut", "DataReady", "DataDone", "FreezeEvaluationSets"),
+        *(
+            "SetsFrozen",
+            "Train",
+            "FindCheckpoint",
+            "TrainingDone",
+            "Evaluate",
+            "DecideGate",
+            "GateDecision",
+            "ImportModel",
+        ),
         *("DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
     ]
 
@@ -81,7 +90,7 @@ def test_each_mode_ends_where_its_work_is_done(definition: dict[str, Any]) -> No
     states = definition["States"]
     ways = {
         name: [(modes_of(choice), choice["Next"]) for choice in states[name]["Choices"]]
-        for name in ("PlanDecision", "DataDone", "TrainingDone", "GateDecision")
+        for name in ("PlanDecision", "DataDone", "SetsFrozen", "TrainingDone", "GateDecision")
     }
     assert ways == {
         "PlanDecision": [
@@ -89,11 +98,12 @@ def test_each_mode_ends_where_its_work_is_done(definition: dict[str, Any]) -> No
             ({"evaluate"}, "FreezeEvaluationSets"),
             (set(), "CloseDryRun"),
         ],
-        "DataDone": [({"full", "train"}, "Train")],
-        "TrainingDone": [({"full", "evaluate"}, "FreezeEvaluationSets")],
+        "DataDone": [({"full"}, "FreezeEvaluationSets"), ({"full", "train"}, "Train")],
+        "SetsFrozen": [({"full", "train"}, "Train"), ({"evaluate"}, "Evaluate")],
+        "TrainingDone": [({"full", "evaluate"}, "Evaluate")],
         "GateDecision": [({"full"}, "ImportModel"), (set(), "CloseRun")],
     }
-    assert (states["DataDone"]["Default"], states["TrainingDone"]["Default"]) == ("CloseRun", "CloseRun")
+    assert {states[name]["Default"] for name in ("DataDone", "SetsFrozen", "TrainingDone")} == {"CloseRun"}
     for name in ("PlanDecision", "GateDecision"):
         first = states[name]["Choices"][0]["And"]
         assert first[0]["StringEquals"] in {"RUN", "PASSED"}

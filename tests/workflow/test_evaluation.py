@@ -167,3 +167,21 @@ def test_evaluations_run_at_the_same_time(gated: Workflow) -> None:
     ]
     assert len(times) == 4  # two tasks of two models
     assert max(start for start, _ in times) < min(end for _, end in times)
+
+
+def faulty(workflow: Workflow, name: str) -> None:
+    """Put an evaluation set half of whose rows have no answer."""
+    rows = [{"query": "What is 1 plus 1?", "response": "2"}, {"query": "What is 2 plus 2?"}]
+    workflow.put("IncomingBucketName", f"evaluation/{name}.jsonl", jsonl(rows))
+
+
+def test_a_faulty_evaluation_set_ends_the_run_before_anything_is_bought(gated: Workflow) -> None:
+    outcome(gated)
+    faulty(gated, "gen_qa")
+    bought = gated.jobs()
+    for arn in (gated.upload(), gated.start(mode="evaluate", model="base", force=True)):
+        ended = gated.finish(arn)
+        assert (ended["status"], ended["error"]) == ("FAILED", "EvaluationFailed")
+        assert "1 faulty rows of 2" in ended["cause"]
+        assert gated.jobs() == bought
+    gated.nothing_left_running()
