@@ -16,7 +16,7 @@ from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
 from lambda_handlers.evaluation.stages import set_key
-from lambda_handlers.evaluation.trained_rows import runs_before, trained_on
+from lambda_handlers.evaluation.trained_rows import runs_compared, trained_on
 from lambda_handlers.protocol.errors import EvaluationFailed, InvalidRequest, service_errors
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.store import ItemStore
@@ -52,7 +52,7 @@ class Freezer:
         Raises EvaluationFailed where more rows are faulty than `max_reject_ratio` allows, or none is left.
         """
         run_id, plan, config = event["run"]["id"], event["plan"], event["config"]
-        runs = list(runs_before(plan, control=self.control, events=self.events))
+        runs = list(runs_compared(run_id, plan, control=self.control, events=self.events))
         found = {}
         for settings in event["tasks"]:
             uri = self._source(settings, plan, run_id)

@@ -1,4 +1,4 @@
-"""Which rows models that are compared were trained on: those of the runs that made them, and of the runs before."""
+"""Which rows models that are compared are trained on: those of the runs that make them, and of the runs before."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from lambda_handlers.datasets import s3_objects
 from lambda_handlers.datasets.forms.registry import form_of
-from lambda_handlers.datasets.passes.evaluation_prompts import prompts_of
+from lambda_handlers.datasets.passes.evaluation_prompts import prompts_trained_on
 from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.protocol.ledger import LedgerEvent, read
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.store import ItemStore
 
 
-def runs_before(plan: Mapping[str, Any], *, control: ItemStore, events: ItemStore) -> Iterator[str]:
-    """Yield the runs whose training rows may not decide: production's, the base run's, and an evaluated model's.
+def runs_compared(run_id: str, plan: Mapping[str, Any], *, control: ItemStore, events: ItemStore) -> Iterator[str]:
+    """Yield the runs whose training rows may not decide: production's, the base run's, an evaluated model's, and this.
 
     A run that continued from another was trained on the other's rows too.
     """
     production = Pointer(control).read()
     start, model = plan.get("start") or {}, plan.get("model") or {}
-    waiting = [production.run_id if production else None, start.get("base_run"), model.get("run_id")]
+    waiting = [production.run_id if production else None, start.get("base_run"), model.get("run_id"), run_id]
     seen: set[str] = set()
     while waiting:
-        run_id = waiting.pop(0)
-        if run_id and run_id not in seen:
-            seen.add(run_id)
-            yield run_id
-            waiting += [_base_run(event) for event in read(events, run_id)]
+        found = waiting.pop(0)
+        if found and found not in seen:
+            seen.add(found)
+            yield found
+            waiting += [_base_run(event) for event in read(events, found)]
 
 
 def trained_on(run_ids: Collection[str], asked: Collection[bytes], *, s3: Any, events: ItemStore) -> dict[bytes, str]:
@@ -39,10 +39,9 @@ def trained_on(run_ids: Collection[str], asked: Collection[bytes], *, s3: Any, e
     found: dict[bytes, str] = {}
     for run_id in run_ids:
         recorded = read(events, run_id)
-        preparation = _preparation(recorded)
         for uri in _training_data(recorded):
-            sources = s3_objects.find(s3, uri)
-            for prompt in prompts_of(sources, preparation, form_of(preparation)):
+            sources, preparation = s3_objects.find(s3, uri), _preparation(recorded)
+            for prompt in prompts_trained_on(sources, preparation, form_of(preparation)):
                 if prompt in asked:
                     found.setdefault(prompt, run_id)
     return found

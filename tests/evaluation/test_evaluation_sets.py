@@ -53,6 +53,30 @@ def test_the_rows_of_a_model_that_is_evaluated_by_itself_are_left_out(world: Wor
     assert rows_of(world, world.freeze(question("a?"), question("b?"), plan={**PLAN, "model": model})) == ["b?"]
 
 
+def test_the_rows_that_the_run_itself_trains_on_are_left_out(world: World) -> None:
+    world.trained("run-1", "a?")
+    frozen = world.freeze(question("a?"), question("b?"))
+    assert (rows_of(world, frozen), frozen["trained_by"]) == (["b?"], ["run-1"])
+
+
+def test_test_rows_that_training_has_too_are_left_out(world: World) -> None:
+    world.trained("run-1", "a?", "d?")
+    world.s3.objects["s3://prepared/runs/run-1/test.jsonl"] = lines(chat("a?", "A"), chat("b?", "B"))
+    assert rows_of(world, world.freeze(task=HELD_OUT)) == ["b?"]
+
+
+def test_a_training_row_that_asks_by_a_picture_alone_leaves_nothing_out(world: World) -> None:
+    world.trained("run-0", "a?")
+    world.promote("run-0")
+    picture = {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://prepared/a.png"}}}}
+    row = {
+        **chat("", "a cat"),
+        "messages": [{"role": "user", "content": [picture]}, *chat("", "a cat")["messages"][1:]],
+    }
+    world.s3.objects["s3://prepared/runs/run-0/train.jsonl"] += lines(row)
+    assert rows_of(world, world.freeze(question("a?"), question("b?"))) == ["b?"]
+
+
 def test_a_set_of_which_nothing_is_left_fails_in_words(world: World) -> None:
     world.trained("run-0", "a?")
     world.promote("run-0")

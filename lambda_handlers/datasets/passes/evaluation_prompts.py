@@ -25,6 +25,14 @@ def prompts_of(sources: Iterable[SourceObject], preparation: Preparation, form: 
         yield from prompt_hashes(rows, source=source.uri, columns=preparation.columns, form=form)
 
 
+def prompts_trained_on(sources: Iterable[SourceObject], preparation: Preparation, form: Form) -> Iterator[bytes]:
+    """Yield the hash of what each row of prepared training data asks: NO_PROMPT where that is a picture alone."""
+    names = _asking_columns(form, preparation.columns)
+    for source in sources:
+        for _, _, row in read_rows(source, max_row_bytes=preparation.max_row_bytes):
+            yield prompt_hash(_prompt(row, names))
+
+
 def prompt_hashes(rows: Iterable[Line], *, source: str, columns: Mapping[str, str], form: Form) -> Iterator[bytes]:
     """Yield the hash of what each row of an evaluation set asks, whatever the form of the row.
 
