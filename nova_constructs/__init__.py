@@ -12,6 +12,7 @@ from nova_constructs.node_runtime import use_bundled_node
 
 if TYPE_CHECKING:
     from lambda_handlers.datasets.preparation import Split as Split
+    from nova_constructs.approval import Approval as Approval
     from nova_constructs.batch_inference import BatchInference as BatchInference
     from nova_constructs.checks import ConfigurationError as ConfigurationError
     from nova_constructs.cost_ceiling import CostCeiling as CostCeiling
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nova_constructs.training_stage import TrainingStage as TrainingStage
 
 _HOMES = {
+    "Approval": "approval",
     "BatchInference": "batch_inference",
     "BetterThanBase": "quality_gate",
     "ConfigurationError": "checks",

@@ -15,6 +15,7 @@ from aws_cdk import App, Duration, RemovalPolicy, Size, Stack
 
 from lambda_handlers.datasets.preparation import Split
 from lambda_handlers.protocol.errors import InvalidRequest
+from nova_constructs.approval import Approval
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.checks import ConfigurationError
 from nova_constructs.cost_ceiling import CostCeiling
@@ -71,6 +72,8 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
         given["cost_ceiling"] = CostCeiling(**given["cost_ceiling"])
     if "deployment" in given:
         given["deployment"] = _deployment(given["deployment"])
+    if "approval" in given:
+        given["approval"] = Approval.from_settings(given["approval"])
     if "execution_role_arn" in given:
         given["execution_role"] = given.pop("execution_role_arn")
     if "reconcile_interval_minutes" in given:

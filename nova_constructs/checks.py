@@ -19,6 +19,7 @@ from lambda_handlers.inference.stages import TASK
 from lambda_handlers.planning.account_checks import jobs_of
 from lambda_handlers.planning.modes import BATCH_INFERENCE, FULL
 from lambda_handlers.training.stages import training_stage
+from nova_constructs.approval import Approval
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
@@ -59,6 +60,7 @@ def check_customization(
     further_training: Sequence[TrainingStage] = (),
     batch_inference: BatchInference | None = None,
     execution_role: iam.IRole | str | None = None,
+    approval: Approval | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     tasks = [*(task.task for task in evaluation), *([TASK] if batch_inference else [])]
@@ -70,6 +72,7 @@ def check_customization(
         *evaluation_problems(scope, evaluation, method=method, training=platform, data=data),
         *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
+        *_approval_problems(approval, deployment),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
         *_inference_problems(platform, batch_inference),
@@ -93,6 +96,14 @@ def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
     for task in evaluation:
         if task.runs_on.mlflow:
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
+
+
+def _approval_problems(approval: Approval | None, deployment: OnDemand | NoDeployment) -> Iterable[str]:
+    if approval is None:
+        return
+    yield from approval.problems()
+    if deployment.kind is None:
+        yield "approval is given, but nothing is deployed: leave it out, or give a deployment"
 
 
 def _inference_problems(training: TrainingJobs, inference: BatchInference | None) -> Iterable[str]:

@@ -29,6 +29,7 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
         "checkpoint_uri": _at(state, "checkpoint", "uri"),
         "scores": _scores(state.get("evaluations")),
         "gate": state.get("gate"),
+        "approval": _decided(state.get("approval")),
         "inference": _inference(state),
         "model_arn": _at(state, "model", "model_arn"),
         "deployment_arn": _at(state, "deployment", "deployment_arn"),
@@ -39,8 +40,16 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def reason(status: str, result: Mapping[str, Any] | None) -> str | None:
     """Return why a run that did not fail did not deploy either."""
+    answered = _decided((result or {}).get("approval"))
+    if status == "REJECTED" and answered:  # the gate had let it pass
+        return str(answered["sentence"])
     place = {"REJECTED": ("gate", "sentence"), "SKIPPED": ("plan", "reason")}.get(status)
     return _at(result or {}, *place) if place else None
+
+
+def _decided(approval: Any) -> Mapping[str, Any] | None:
+    """Return what people decided; an error caught while they were asked is no decision."""
+    return approval if isinstance(approval, Mapping) and "decision" in approval else None
 
 
 def _further_rows(prepared: Any) -> dict[str, Any]:

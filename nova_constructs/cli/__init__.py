@@ -1,6 +1,7 @@
 """The `nova` command line.
 
     root.py        the command group, and how any error becomes one message and an exit code
+    approval/      nova approve, nova reject: answers to runs that wait for a person
     data/          nova data prepare, validate, show, convert: datasets
     demo/          nova demo: the whole workflow on the embedded emulator
     emulate.py     nova emulate: the emulator by itself
@@ -9,6 +10,7 @@
     run/           nova run start, list, show, stop: runs of a deployed customization
     aws.py         clients of AWS
     json_command.py  commands that answer with one JSON object in every case when asked to; settings.py --set
+    awaited.py     whether a run waits for a person, and how to answer
     deployed.py    finds the deployed customization; runs.py reads its runs; history.py reads an execution's history
     embedded.py    runs the emulator for the two commands that need it
     output.py      what goes to stdout and stderr; exits.py the exit codes; interrupts.py Ctrl-C and SIGTERM

@@ -19,12 +19,14 @@ CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 
 # name: (module, attribute, short help). The help stands here so that listing commands imports none of them.
 _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
+        "approve": ("nova_constructs.cli.approval", "approve", "Let a run that waits for approval deploy its model."),
         "data": ("nova_constructs.cli.data", "data", "Prepare, validate, show and convert datasets."),
         "demo": ("nova_constructs.cli.demo", "demo", "Run the whole workflow on the embedded emulator."),
         "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
         "recipe": ("nova_constructs.cli.recipe", "recipe", "Render recipes of the public hub."),
         "eval": ("nova_constructs.cli.eval", "evaluation", "Show the scores of a run with thresholds and verdicts."),
         "logs": ("nova_constructs.cli.logs", "logs", "Print the log lines and metrics of a run's training jobs."),
+        "reject": ("nova_constructs.cli.approval", "reject", "End a run that waits for approval as REJECTED."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
     }
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from nova_constructs.cli import history
 from nova_constructs.cli.attempts import read_attempts
+from nova_constructs.cli.awaited import AWAITING, Awaited, awaited
 from nova_constructs.cli.deployed import Customization
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.jobs import Job, activity, read_jobs
@@ -121,12 +122,16 @@ class Runs:
         """Return what the live jobs of a run do, by stage."""
         return dict(activity(self.jobs(run_id), self.client("sagemaker")))
 
+    def awaited(self, run_id: str) -> Awaited | None:
+        """Return what a running run waits for, or None where nobody has to answer."""
+        return awaited(self.client("dynamodb"), self.customization, run_id)
+
     def _summarize(self, listed: Mapping[str, Any]) -> RunSummary:
         # The list does not carry the output, which is where a rejected run differs from one that deployed.
         known = listed if listed["status"] != "SUCCEEDED" else self.describe(listed["name"])
         return RunSummary(
             run_id=listed["name"],
-            status=run_status(known),
+            status=AWAITING if known["status"] == "RUNNING" and self.awaited(listed["name"]) else run_status(known),
             started=listed["startDate"],
             stopped=listed.get("stopDate"),
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nova_constructs.cli import history
+from nova_constructs.cli.awaited import AWAITING, Awaited
 from nova_constructs.cli.runs import Runs, run_status, summary
 
 # What the workflow's last stage says of a run, passed on as it is.
@@ -23,6 +24,7 @@ _PASSED_ON = (
     "checkpoint_uri",
     "scores",
     "gate",
+    "approval",
     "inference",
     "model_arn",
     "deployment_arn",
@@ -48,6 +50,8 @@ class RunDetails:
     summary: Mapping[str, Any]
     stack: str = ""
     """Stack of the customization, where there is more to ask about the run."""
+    awaited: Awaited | None = None
+    """What the run waits for a person to do."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as it is printed with `--json`."""
@@ -66,6 +70,7 @@ class RunDetails:
             "stages": [stage.as_dict() for stage in self.stages],
             "jobs": list(self.jobs),
             **{key: self.summary.get(key) for key in _PASSED_ON},
+            "awaited": self.awaited.as_dict() if self.awaited else None,
         }
 
 
@@ -74,9 +79,11 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
     execution = runs.describe(run_id)
     events = runs.history(run_id)
     told = summary(execution) or (_closed_record(runs, run_id) if execution["status"] != "RUNNING" else {})
+    waits = runs.awaited(run_id) if execution["status"] == "RUNNING" else None
     return RunDetails(
         run_id=run_id,
-        status=run_status(execution),
+        status=AWAITING if waits else run_status(execution),
+        awaited=waits,
         customization=runs.customization.name,
         stack=runs.customization.stack,
         execution_arn=execution["executionArn"],

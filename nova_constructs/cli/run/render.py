@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-SCORE_HEADERS = ("TASK", "METRIC", "SCORE", "STANDARD ERROR")
+SCORE_HEADERS = ("MODEL", "TASK", "METRIC", "SCORE", "STANDARD ERROR")
 
 
 def print_details(to: Console, details: RunDetails) -> None:
@@ -38,7 +38,7 @@ def print_details(to: Console, details: RunDetails) -> None:
 
 
 def gate_rows(gate: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return a gate decision as table rows: criterion, score, floor, verdict."""
+    """Return a gate decision as table rows: criterion, value, threshold, verdict."""
     from rich.markup import escape
 
     return [
@@ -52,12 +52,18 @@ def gate_rows(gate: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def score_rows(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
-    """Return evaluation scores as table rows: task, metric, score, standard error."""
+def score_rows(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+    """Return evaluation scores as table rows: model, task and subtask, metric, score, standard error."""
     from rich.markup import escape
 
     return [
-        (escape(score["task"]), escape(metric), _number(value), _number(score.get("stderr", {}).get(metric)))
+        (
+            escape(score.get("model") or "candidate"),
+            escape(".".join(filter(None, (score["task"], score.get("subtask"))))),
+            escape(metric),
+            _number(value),
+            _number(score.get("stderr", {}).get(metric)),
+        )
         for score in scores
         for metric, value in score["metrics"].items()
     ]
@@ -68,6 +74,10 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     yield "started", times.instant(details.started)
     took = times.between(details.started, details.stopped or datetime.now(UTC))
     yield "duration", took if details.stopped else f"{took} so far"
+    if details.awaited:
+        yield "waits until", f"{times.instant(details.awaited.deadline)}, then it ends REJECTED"
+        for command in details.awaited.commands:
+            yield "answer with", command
     if details.error:
         yield "error", details.error
     if details.cause:
@@ -97,6 +107,8 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     if told.get("inference"):
         found = told["inference"]
         yield "inference", f"{found['rows']} rows answered: {found['results_uri']}"
+    if told.get("approval"):
+        yield "approval", told["approval"]["sentence"]
     if told.get("pointer"):
         pointer = told["pointer"]
         yield "pointer", f"{pointer['name']}: {pointer.get('before') or 'nothing'} → {pointer.get('after')}"

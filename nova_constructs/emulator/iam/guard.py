@@ -12,7 +12,7 @@ from moto.core.parse import XFormedDict
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
-from nova_constructs.emulator.iam import refusals, simulation
+from nova_constructs.emulator.iam import attesting, refusals, simulation
 from nova_constructs.emulator.iam.actions import ApiCall, Need, S3Request, needs, s3_needs
 from nova_constructs.emulator.iam.actions.call import ContextValues
 from nova_constructs.emulator.iam.engine import Engine, use
@@ -35,6 +35,7 @@ def install(state: EmulatorState) -> Undo:
     patches.replace(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _hook(engine))
     patches.replace(FakeBucket, "get_permission", lambda *_args: PermissionResult.NEUTRAL)
     simulation.install(engine, patches)
+    attesting.install(engine.sessions, lambda response: _caller(engine, response), patches)
     state.on_reset(engine.reset)
 
     def undo() -> None:

@@ -55,6 +55,11 @@ def unknown_key(response: Any, message: str) -> Exception:
     return _refusal(response, "InvalidClientTokenId" if name in _DENIED else "UnrecognizedClientException", message)
 
 
+def bad_signature(response: Any, message: str) -> Exception:
+    """Make the refusal of a request whose signature is not that of its caller, or too old."""
+    return _refusal(response, "SignatureDoesNotMatch", message)
+
+
 def not_evaluated(response: Any, message: str) -> Exception:
     """Make the failure of a call that the evaluator cannot judge; its code is none of AWS's, so nothing retries it."""
     return _refusal(response, NOT_EVALUATED, message)

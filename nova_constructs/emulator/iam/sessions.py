@@ -11,7 +11,7 @@ from moto.sts.models import sts_backends
 
 from nova_constructs.emulator.iam.errors import EvaluationError
 from nova_constructs.emulator.iam.principals import Kind, Principal, role_session
-from nova_constructs.emulator.state import OPERATOR_ACCESS_KEY
+from nova_constructs.emulator.state import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY
 
 _HOUR = 3600
 
@@ -62,6 +62,16 @@ class Sessions:
         if user is None:
             raise InvalidCredentialsError("The security token included in the request is invalid.")
         return Principal(kind=Kind.USER, account=self._account, arn=user.arn, issuer_arn=user.arn)
+
+    def secret(self, access_key: str) -> str:
+        """Give the secret key of an access key that was issued, or an empty text."""
+        if access_key == OPERATOR_ACCESS_KEY:
+            return OPERATOR_SECRET_KEY
+        assumed = sts_backends[self._account]["aws"].get_assumed_role_from_access_key(access_key)
+        if assumed is not None:
+            return str(assumed.secret_access_key)
+        known = iam_backends[self._account]["aws"].access_keys.get(access_key)
+        return str(known.secret_access_key) if known else ""
 
     def clear(self) -> None:
         """Forget every session."""
