@@ -18,7 +18,10 @@ from tests.cli.cli_support import EXECUTION, START, at
 
 SUMMARY: dict[str, Any] = {
     "rows": {"in": 120, "out": 118, "rejected": 1, "duplicate": 1, "leaked": 0, "over_limit": 0},
-    "scores": [{"task": "mmlu", "metrics": {"accuracy": 0.71}, "stderr": {"accuracy": 0.01}}],
+    "scores": [
+        {"task": "mmlu", "model": "candidate", "metrics": {"accuracy": 0.71}, "stderr": {"accuracy": 0.01}},
+        {"task": "bbh", "subtask": "navigate", "model": "production", "metrics": {"accuracy": 0.7}},
+    ],
     "gate": {
         "verdict": "PASSED",
         "criteria": [{"name": "mmlu.accuracy", "value": 0.71, "threshold": 0.5, "passed": True, "reason": ""}],
@@ -115,7 +118,9 @@ def test_the_report_begins_with_the_verdict_and_ends_with_what_is_simulated() ->
     "expected",
     [
         r"120 rows in = 118 out, 1 rejected, 1 duplicate, 0 leaked, 0 over limit",
-        r"mmlu +accuracy +0.71 +0.01\n",
+        r"candidate +mmlu +accuracy +0.71 +0.01\n",
+        r"production +bbh.navigate +accuracy +0.7 +-\n",
+        r"CRITERION +VALUE +THRESHOLD +VERDICT\n",
         r"mmlu.accuracy +0.71 +0.5 +PASSED",
         r"before +nothing",
         r"after +arn:deployment",

@@ -82,7 +82,7 @@ def _gate(to: Console, result: DemoResult) -> None:
     if not gate:
         return
     _heading(to, "Gate")
-    output.print_rows(to, ("CRITERION", "SCORE", "FLOOR", "VERDICT"), gate_rows(gate))
+    output.print_rows(to, ("CRITERION", "VALUE", "THRESHOLD", "VERDICT"), gate_rows(gate))
 
 
 def _model(to: Console, result: DemoResult) -> None:
