@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers import catalog
-from lambda_handlers.catalog import TrainingMethod
+from lambda_handlers.catalog import TrainingMethod, instances
 from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.execution_input import ExecutionInput
@@ -79,6 +79,20 @@ def _own_recipe(context: RunContext, asked: ExecutionInput) -> OwnRecipe | None:
     return None
 
 
+def _warn_of_instances(context: RunContext, subject: str, work: Work, settings: Mapping[str, Any]) -> None:
+    """Note instances that the hub's recipe takes and no table lists: the sources disagree about counts."""
+    chosen = instances_of(settings)
+    for message in instances.check(
+        instances.Work.TRAINING,
+        context.config["model"],
+        work.method.name,
+        settings["platform"],
+        instance_type=chosen.type,
+        instance_count=chosen.count,
+    ):
+        context.findings.warn(f"{subject}: {message}")
+
+
 def _choice(
     context: RunContext, recipes: Recipes, work: Work, settings: Mapping[str, Any], index: int
 ) -> ResolvedRecipe | None:
@@ -97,5 +111,6 @@ def _choice(
         )
         for warning in found.recipe.warnings:
             context.findings.warn(f"{subject}: {warning}", unless_told=f"{work.stage}: {warning}")
+        _warn_of_instances(context, subject, work, settings)
         return found
     return None

@@ -105,3 +105,12 @@ def test_the_role_is_asked_for_the_recipe_of_every_choice(world: World) -> None:
         f"{folder}/recipe/recipe.yaml"
         for folder in ("training", "training-alternative-2", "evaluation-mmlu", "evaluation-mmlu-alternative-2")
     }
+
+
+def test_a_count_that_is_not_documented_is_a_warning_that_names_the_choice(world: World) -> None:
+    plan = world.plan(config=config_with({**P5EN, "instance_count": 2}, instance_count=3))["plan"]
+    documented = "is not documented for NOVA_LITE_2 training on SMTJ; documented counts: 4, 8, 16."
+    assert plan["warnings"] == [
+        f"training: 3 x ml.p5.48xlarge {documented}",
+        f"training on 2 x ml.p5en.48xlarge: 2 x ml.p5en.48xlarge {documented}",
+    ]

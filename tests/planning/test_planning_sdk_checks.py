@@ -208,6 +208,7 @@ DIFFERENT = (
     "cluster has the instance type",
     "cluster has enough instances",
     "recipe: keys that are not checked",
+    "recipe: instance count",
     "data mixing",
     "checks can be turned off",
     "policy documented for callers",
