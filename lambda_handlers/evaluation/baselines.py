@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.evaluation import known_scores
+from lambda_handlers.evaluation.gate.criteria import BASE, PRODUCTION
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning.earlier_runs import find_run
 from lambda_handlers.protocol.errors import EvaluationFailed, InvalidRequest
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.store import ItemStore
-
-PRODUCTION: Final = "production"
-BASE: Final = "base"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

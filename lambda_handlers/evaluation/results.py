@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from lambda_handlers.evaluation import known_scores
+from lambda_handlers.evaluation.gate.criteria import CANDIDATE
 from lambda_handlers.evaluation.output import Output, read_output, scores_in
 from lambda_handlers.evaluation.results_file import Measured
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import EvaluationFailed, service_errors
 from lambda_handlers.protocol.ledger import Ledger
-
-CANDIDATE: Final = "candidate"
 
 
 def read_evaluation(event: Mapping[str, Any], *, s3: Any, artifacts_bucket: str, ledger: Ledger) -> dict[str, Any]:
@@ -57,13 +56,16 @@ def _record(event: Mapping[str, Any], s3: Any, bucket: str, tensorboard: str) ->
 
 def _samples(task: str, whole: Measured, output: Output, frozen: Mapping[str, Any] | None) -> int | None:
     """Return on how many samples the scores rest; raise EvaluationFailed for none, or fewer than there are rows."""
-    # Judges and reward functions may leave several lines for a row; gen_qa leaves one answer for each.
-    answered = output.answered if task == "gen_qa" else None
-    told = [count for count in (answered, whole.samples) if count is not None]
+    told = [count for count in (output.answered, whole.samples) if count is not None]
     if 0 in told:
         raise EvaluationFailed(f"The evaluation {task} rests on no sample: its scores say nothing.")
-    if frozen and answered not in (None, frozen["rows"]):
-        raise EvaluationFailed(
-            f"The evaluation {task} is partial: it has {answered} answers to {frozen['rows']} rows of {frozen['uri']}."
-        )
-    return told[0] if told else frozen["rows"] if frozen else None
+    # gen_qa leaves one answer for each row; judges and reward functions may leave several lines, but not fewer.
+    one_each = task == "gen_qa"
+    for count in told if frozen else ():
+        if count < frozen["rows"] or (one_each and count != frozen["rows"]):
+            raise EvaluationFailed(
+                f"The evaluation {task} is partial: it has {count} answers to {frozen['rows']} rows of {frozen['uri']}."
+            )
+    if frozen:
+        return int(frozen["rows"])
+    return whole.samples

@@ -7,12 +7,12 @@ also `all` (AWS documentation); `config_tasks` gives, under the same keys, `effe
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambda_handlers.catalog import evaluation_task
+from lambda_handlers.evaluation.gate.criteria import is_number
 from lambda_handlers.protocol.errors import EvaluationFailed
 
 _ERROR: Final = "_stderr"
@@ -106,7 +106,7 @@ def _measured(entry: Mapping[str, Any], samples: int | None, place: str) -> Meas
     stderr = {
         name.removesuffix(_ERROR): float(value)
         for name, value in entry.items()
-        if name.endswith(_ERROR) and _is_number(value) and math.isfinite(value)
+        if name.endswith(_ERROR) and is_number(value)
     }
     return Measured(metrics=metrics, stderr=stderr, samples=samples)
 
@@ -123,10 +123,6 @@ def _samples(document: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _finite(name: str, value: Any, place: str) -> float:
-    if not _is_number(value) or not math.isfinite(value):
+    if not is_number(value):
         raise EvaluationFailed(f"The results {place} give {name} as {value!r}, which is not a number.")
     return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

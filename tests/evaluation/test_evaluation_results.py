@@ -115,6 +115,24 @@ def test_every_row_of_the_set_has_to_be_answered() -> None:
             read(answers(rows), task={"task": "gen_qa"}, set=FROZEN)
 
 
+@pytest.mark.parametrize("task", ["gen_qa", "llm_judge", "rft_eval"])
+def test_an_evaluation_on_fewer_samples_than_rows_is_partial(task: str) -> None:
+    def counted(samples: int) -> dict[str, bytes]:
+        configured = {"all": {"effective_num_docs": samples}}
+        return {"results_1.json": json.dumps({"results": {"all": {"s": 0.5}}, "config_tasks": configured}).encode()}
+
+    assert read(counted(3), task={"task": task}, set=FROZEN)[0]["samples"] == 3
+    with pytest.raises(EvaluationFailed, match=f"{task} is partial: it has 2 answers to 3 rows"):
+        read(counted(2), task={"task": task}, set=FROZEN)
+
+
+def test_a_judge_may_leave_several_lines_for_a_row_but_not_fewer() -> None:
+    judge = {"task": "llm_judge"}
+    assert read(answers(6), task=judge, set=FROZEN)[0]["samples"] == 3
+    with pytest.raises(EvaluationFailed, match="llm_judge is partial"):
+        read(answers(2), task=judge, set=FROZEN)
+
+
 def test_results_in_parts_tell_nothing_of_the_whole() -> None:
     with pytest.raises(EvaluationFailed, match=r"results_2\.json lacks anatomy, which results_1\.json has"):
         in_archive({"results_1.json": subtasks(anatomy=1), "results_2.json": subtasks(astronomy=1)})
@@ -205,7 +223,7 @@ def test_the_scores_of_another_task_do_not_count() -> None:
         scores(document(**{"custom|mmlu_pro_zs_cot|0": SCORES}))
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", '"0.7"', "true", "null", "[1]"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1" + 400 * "0", '"0.7"', "true", "null", "[1]"])
 def test_a_score_that_is_no_number_is_refused(value: str) -> None:
     content = f'{{"results": {{"all": {{"accuracy": {value}}}}}}}'.encode()
     with pytest.raises(EvaluationFailed, match=r"place give accuracy as .*, which is not a number"):
