@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.driver import JobState, JobStatus
 from lambda_handlers.protocol.errors import (
     CapacityUnavailable,
@@ -72,7 +73,7 @@ def leaves_job(outcome: Outcome) -> bool:
 
 
 def _failure(row: JobRow) -> str:
-    if row.stage.startswith("evaluation"):
+    if row.stage.startswith(("evaluation", BATCH_INFERENCE)):
         return EvaluationFailed.__name__
     return _FAILURE_OF_KIND.get(row.kind, JobFailed).__name__
 

@@ -95,7 +95,7 @@ def test_every_mode_that_prepares_data_needs_a_dataset_and_takes_no_model_by_its
     verb = "prepare" if mode == "prepare" else "train on"
     assert problems({"mode": mode, "model": "base"}) == (
         f"dataset: missing; give the s3:// address of the data to {verb}",
-        f'model: mode "{mode}" does not use it; remove the key, or use mode evaluate',
+        f'model: mode "{mode}" does not use it; remove the key, or use mode evaluate, batch_inference',
     )
 
 
@@ -106,8 +106,8 @@ def test_preparing_takes_nothing_that_is_about_training() -> None:
         for key, modes in (
             ("recipe", "full, train"),
             ("overrides", "full, train"),
-            ("hub_content_version", "full, train, evaluate"),
-            ("base_run", "full, train, evaluate"),
+            ("hub_content_version", "full, train, evaluate, batch_inference"),
+            ("base_run", "full, train, evaluate, batch_inference"),
         )
     )
 
@@ -120,7 +120,8 @@ def test_a_run_is_about_one_model(mode: str) -> None:
 
 def test_an_evaluation_needs_a_model_and_reads_no_dataset() -> None:
     dataset, model = problems({"mode": "evaluate", "dataset": URI})
-    assert dataset == 'dataset: mode "evaluate" does not use it; remove the key, or use mode full, prepare, train'
+    modes = "full, prepare, train, batch_inference"
+    assert dataset == f'dataset: mode "evaluate" does not use it; remove the key, or use mode {modes}'
     assert model.startswith('model: missing; mode "evaluate" needs a model: give model_path')
     [misspelled] = problems({"mode": "evaluate", "modell": "base"})
     assert misspelled == 'modell: unknown key with value "base"; did you mean model?'

@@ -14,6 +14,8 @@ EVENT = "SageMaker Training Job State Change"
 PLATFORM = ENTRY["platform"]
 PHOTOS = "nova-test-photos"
 """A bucket from which the customization may read media."""
+RESULTS = "nova-test-results"
+"""A bucket that results of batch inference may go to."""
 MORE = "uploads/more.jsonl"
 """The data of the further training stage, which every run needs."""
 
@@ -49,6 +51,40 @@ def later_runs(workflow: Workflow) -> None:
     measured = workflow.finish(workflow.start(mode="evaluate", base_run=second["name"]))
     for ended in (first, second, measured):
         assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
+
+def batch_inference(output: str | None) -> Callable[[Workflow], None]:
+    """Return the path of a run that has the base model answer rows; by default its results stay beside it."""
+
+    def take(workflow: Workflow) -> None:
+        if output:
+            workflow.s3.create_bucket(Bucket=RESULTS)
+        asked = _answering(workflow, "a" if output else "b") | ({"output": output} if output else {})
+        ended = workflow.finish(workflow.start(**asked))
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
+    return take
+
+
+def batch_inference_interrupted(output: str | None) -> Callable[[Workflow], None]:
+    """Return the path on which results take several parts, and their upload cannot be completed."""
+
+    def take(workflow: Workflow) -> None:
+        asked = _answering(workflow, "word " * 200_000) | ({"output": output} if output else {})
+        arn = workflow.start(**asked)
+        workflow.reach(arn, "AnswerRows")
+        workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=None)
+        assert workflow.finish(arn)["status"] == "FAILED"
+        closed(workflow, arn)
+
+    return take
+
+
+def _answering(workflow: Workflow, text: str) -> dict[str, Any]:
+    rows = [{"query": f"{n}?", "response": text, "metadata": text} for n in range(8)]
+    workflow.put("IncomingBucketName", "uploads/answer.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    place = f"s3://{workflow['IncomingBucketName']}/uploads/answer.jsonl"
+    return {"mode": "batch_inference", "model": "base", "dataset": place, "force": True}
 
 
 def dataset_of(salt: str) -> bytes:
@@ -365,6 +401,10 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "started by hand": started_by_hand,
     "dry run": dry_run,
     "later runs": later_runs,
+    "batch inference": batch_inference(None),
+    "batch inference, results elsewhere": batch_inference(f"s3://{RESULTS}/here/"),
+    "batch inference, upload interrupted": batch_inference_interrupted(None),
+    "batch inference, upload elsewhere interrupted": batch_inference_interrupted(f"s3://{RESULTS}/here/"),
     "folder": folder,
     "medium dataset": medium,
     "medium dataset, upload interrupted": medium_and_interrupted,

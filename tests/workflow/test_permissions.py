@@ -29,6 +29,7 @@ EVERYTHING = {
     },
     "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
     "further_training": [{"name": "more", "dataset": paths.MORE}],
+    "batch_inference": {"output_buckets": [paths.RESULTS], "platform": {**ENTRY["platform"], "instance_count": 1}},
     "evaluation": [
         {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
         {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
