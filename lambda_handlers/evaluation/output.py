@@ -34,8 +34,8 @@ class Output:
     answered: int | None = None
 
 
-def read_output(s3: Any, archive_uri: str, task: str, *, tensorboard: Keep | None = None) -> Output:
-    """Read a job's output archive, giving TensorBoard records to `tensorboard` where it is given.
+def read_output(s3: Any, archive_uri: str, task: str) -> Output:
+    """Read a job's output archive.
 
     Raises EvaluationFailed naming what is missing or wrong: nothing of an archive with links, devices or paths that
     leave it is used, nor of one that is cut off or unpacks to more than the limits.
@@ -48,16 +48,28 @@ def read_output(s3: Any, archive_uri: str, task: str, *, tensorboard: Keep | Non
             found.results[name] = output_archive.whole(name, content, size, most=_MOST_RESULTS)
         elif path.name == _INFERENCES:
             found.answered = (found.answered or 0) + _lines(content)
-        elif tensorboard and (below := _below_tensorboard(path)):
-            tensorboard(below, output_archive.whole(name, content, size, most=_MOST_RECORDS))
 
+    _walk(s3, archive_uri, task, visit)
+    if not found.results:
+        raise EvaluationFailed(f"The evaluation {task} left no results: {archive_uri} has no results_*.json.")
+    return found
+
+
+def copy_tensorboard(s3: Any, archive_uri: str, task: str, keep: Keep) -> None:
+    """Give the TensorBoard records of an archive to `keep`; the archive was read to its end and found good before."""
+
+    def visit(name: str, content: IO[bytes], size: int) -> None:
+        if below := _below_tensorboard(PurePosixPath(name)):
+            keep(below, output_archive.whole(name, content, size, most=_MOST_RECORDS))
+
+    _walk(s3, archive_uri, task, visit)
+
+
+def _walk(s3: Any, archive_uri: str, task: str, visit: output_archive.Visit) -> None:
     try:
         output_archive.walk(s3, archive_uri, visit, only_plain=True)
     except output_archive.ArchiveError as error:
         raise EvaluationFailed(f"The evaluation {task} left no usable output: {error}.") from error
-    if not found.results:
-        raise EvaluationFailed(f"The evaluation {task} left no results: {archive_uri} has no results_*.json.")
-    return found
 
 
 def scores_in(output: Output, archive_uri: str, task: str, subtask: str | None = None) -> Scores:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lambda_handlers.evaluation import known_scores
 from lambda_handlers.evaluation.gate.criteria import CANDIDATE
-from lambda_handlers.evaluation.output import Output, read_output, scores_in
+from lambda_handlers.evaluation.output import Output, copy_tensorboard, read_output, scores_in
 from lambda_handlers.evaluation.results_file import Measured
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import EvaluationFailed, service_errors
@@ -36,10 +36,12 @@ def _record(event: Mapping[str, Any], s3: Any, bucket: str, tensorboard: str) ->
         with service_errors():
             s3.put_object(Bucket=bucket, Key=f"{tensorboard}/{path}", Body=content)
 
-    output = read_output(s3, archive_uri, name, tensorboard=copy if task.get("tensorboard") else None)
+    output = read_output(s3, archive_uri, name)
     scores = scores_in(output, archive_uri, name, subtask)
     whole = scores.whole.as_dict()
     whole["samples"] = _samples(name, scores.whole, output, frozen)
+    if task.get("tensorboard"):
+        copy_tensorboard(s3, archive_uri, name, copy)
     return {
         "task": name,
         "subtask": subtask,

@@ -146,6 +146,20 @@ def test_records_for_tensorboard_are_copied_where_asked() -> None:
     assert not [uri for uri in read(files)[1].objects if "tensorboard" in uri]
 
 
+def test_nothing_is_copied_of_an_archive_that_is_refused_further_on() -> None:
+    first = {"tensorboard_results/events.out": b"record", "results_1.json": document(all=SCORES), "../x": b""}
+    s3 = MemoryS3({URI: archive(first)})
+    event = {
+        "run": RUN,
+        "task": {"task": "mmlu", "subtask": None, "tensorboard": True},
+        "submitted": {"output_uri": URI, "job": {}},
+        "config": {"model": "NOVA_LITE_2"},
+    }
+    with pytest.raises(EvaluationFailed, match="outside of the archive"):
+        results.read_evaluation(event, s3=s3, artifacts_bucket="artifacts", ledger=Recorder())
+    assert list(s3.objects) == [URI]
+
+
 def member(name: str, kind: bytes) -> tarfile.TarInfo:
     return link(name, "/etc/passwd", kind)
 
