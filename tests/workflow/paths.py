@@ -16,6 +16,8 @@ PHOTOS = "nova-test-photos"
 """A bucket from which the customization may read media."""
 RESULTS = "nova-test-results"
 """A bucket that results of batch inference may go to."""
+ANSWERED = "uploads/answered.jsonl"
+"""The rows that batch inference answers in every whole run."""
 MORE = "uploads/more.jsonl"
 """The data of the further training stage, which every run needs."""
 
@@ -81,7 +83,7 @@ def batch_inference_interrupted(output: str | None) -> Callable[[Workflow], None
 
 
 def _answering(workflow: Workflow, text: str) -> dict[str, Any]:
-    rows = [{"query": f"{n}?", "response": text, "metadata": text} for n in range(8)]
+    rows = [{"question": f"{n}?", "answer": text, "metadata": text} for n in range(8)]
     workflow.put("IncomingBucketName", "uploads/answer.jsonl", "\n".join(map(json.dumps, rows)).encode())
     place = f"s3://{workflow['IncomingBucketName']}/uploads/answer.jsonl"
     return {"mode": "batch_inference", "model": "base", "dataset": place, "force": True}
@@ -212,12 +214,14 @@ def lasting(workflow: Workflow, **seconds: float) -> Iterator[None]:
 CREATES = {
     "training": ("sagemaker", "CreateTrainingJob"),
     "evaluation": ("sagemaker", "CreateTrainingJob"),
+    "batch-inference": ("sagemaker", "CreateTrainingJob"),
     "import": ("bedrock", "CreateCustomModel"),
     "deployment": ("bedrock", "CreateCustomModelDeployment"),
 }
 STAGE_BEFORE = {
     "training": "PlanRun",
     "evaluation": "FindCheckpoint-more",
+    "batch-inference": "DecideGate",
     "import": "DecideGate",
     "deployment": "ImportModel",
 }

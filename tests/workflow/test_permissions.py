@@ -29,7 +29,12 @@ EVERYTHING = {
     },
     "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
     "further_training": [{"name": "more", "dataset": paths.MORE}],
-    "batch_inference": {"output_buckets": [paths.RESULTS], "platform": {**ENTRY["platform"], "instance_count": 1}},
+    "batch_inference": {
+        "dataset": paths.ANSWERED,
+        "data": {"columns": {"query": "question", "response": "answer"}},
+        "output_buckets": [paths.RESULTS],
+        "platform": {**ENTRY["platform"], "instance_count": 1},
+    },
     "evaluation": [
         {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
         {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
@@ -65,6 +70,7 @@ def workflow(assembly: Path) -> Iterator[Workflow]:
         furnish(emulator, VPC)
         made = Workflow(emulator, assembly)
         made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
+        made.put("IncomingBucketName", paths.ANSWERED, paths.dataset_of("answered"))
         yield made
 
 
