@@ -9,8 +9,11 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambda_handlers.catalog import evaluation_task
+from lambda_handlers.recipes.finding import WITHOUT_ENTRY
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.evaluation_task import EvaluationTask
+from nova_constructs.handler_assets import handler_code
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
 from nova_constructs.stage import Workshop
@@ -52,11 +55,15 @@ class Branches:
         return find.next(decision.otherwise(none))
 
     def _payload(self, task: EvaluationTask, baseline: str | None) -> dict[str, Any]:
+        config = {"model": self.model, "deadline_seconds": task.runs_on.deadline.to_seconds()}
+        if evaluation_task(task.task).recipe_kind in WITHOUT_ENTRY:
+            # The recipe comes with the code: what other code has measured is not known to be the same.
+            config["code_version"] = handler_code().sha256
         return {
             **RUN,
             "task": settings_of(task, self.workshop.store, baseline),
             "hub_content_version.$": "$.plan.hub.content_version",
-            "config": {"model": self.model, "deadline_seconds": task.runs_on.deadline.to_seconds()},
+            "config": config,
             **({"set.$": f"$.evaluation_sets.{task.task}"} if task.dataset else {}),
         }
 

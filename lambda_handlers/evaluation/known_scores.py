@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lambda_handlers.checks.function import functions_called
 from lambda_handlers.protocol.errors import error_code, service_errors
 from lambda_handlers.protocol.names import canonical, sha256
 
@@ -13,17 +15,24 @@ PREFIX: Final = "evaluations/"
 """Where records lie in the bucket of artifacts."""
 # What of a task's settings decides on its scores; where the job runs does not.
 _DECIDING: Final = ("task", "subtask", "overrides", "processor", "reward_function")
+# The code of a version never changes, that of a function or an alias does (Lambda developer guide, versions).
+_VERSION: Final = re.compile(r".*:function:[^:]+:\d+")
 
 
-def key_of(event: Mapping[str, Any]) -> str:
+def key_of(event: Mapping[str, Any]) -> str | None:
     """Return the key of a record: by the model's path, the task's settings, the content of its set, and the recipes.
 
-    The payload has `task`, `subject`, `hub_content_version`, `config` and, for data of one's own, `set`.
+    None where scores cannot be taken for known: a function of one's own scores, and its code may be another by now.
+    The payload has `task`, `subject`, `hub_content_version`, `config` (`model`; `code_version` where the recipe comes
+    with our code) and, for data of one's own, `set`.
     """
-    settings = event["task"]
+    settings, config = event["task"], event["config"]
+    if not all(_VERSION.fullmatch(arn) for arn in functions_called(settings)):
+        return None
     identity = {
         **{name: settings.get(name) for name in _DECIDING},
-        "model": event["config"]["model"],
+        "model": config["model"],
+        "code_version": config.get("code_version"),
         "model_path": event["subject"]["model_path"],
         "dataset_sha256": (event.get("set") or {}).get("sha256"),
         "hub_content_version": event.get("hub_content_version"),
@@ -31,14 +40,18 @@ def key_of(event: Mapping[str, Any]) -> str:
     return f"{PREFIX}{sha256(identity)}.json"
 
 
-def keep(s3: Any, bucket: str, key: str, record: Mapping[str, Any]) -> None:
-    """Write a record."""
+def keep(s3: Any, bucket: str, key: str | None, record: Mapping[str, Any]) -> None:
+    """Write a record, where it has a key."""
+    if key is None:
+        return
     with service_errors():
         s3.put_object(Bucket=bucket, Key=key, Body=canonical(record).encode())
 
 
-def find(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+def find(s3: Any, bucket: str, key: str | None) -> dict[str, Any] | None:
     """Return a record, or None where nobody has measured that yet."""
+    if key is None:
+        return None
     try:
         with service_errors():
             return dict(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))

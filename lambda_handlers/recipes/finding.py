@@ -13,7 +13,7 @@ from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, without
 from lambda_handlers.recipes.places import ObjectApi
 
 # Recipes of aws/sagemaker-hyperpod-recipes without a container of their own in any Region, so without a hub entry.
-_WITHOUT_ENTRY: Final = frozenset({RecipeKind.JUDGE, RecipeKind.RUBRIC_JUDGE, RecipeKind.REWARD})
+WITHOUT_ENTRY: Final = frozenset({RecipeKind.JUDGE, RecipeKind.RUBRIC_JUDGE, RecipeKind.REWARD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def find(
         RecipeInvalid: The hub's files cannot be read.
         UnsupportedCombination: There is no such recipe; the message says what there is.
     """
-    if isinstance(work, EvaluationTask) and work.recipe_kind in _WITHOUT_ENTRY and not hub.has_recipe(content, work):
+    if isinstance(work, EvaluationTask) and work.recipe_kind in WITHOUT_ENTRY and not hub.has_recipe(content, work):
         return _public(content, work, platform, instance_type)
     entry = hub.select(content, work, platform, instance_type)
     return FoundRecipe(entry=entry, template=hub.load_template(s3, entry), from_hub=True)

@@ -63,6 +63,17 @@ def test_candidate_and_production_are_asked_the_same(compared: Definition) -> No
     assert other["subject.$"] == "$.baseline.subject"
 
 
+def test_recipes_that_come_with_the_code_are_told_by_it(
+    definition_of: Callable[[dict[str, Any]], Definition], entry: dict[str, Any]
+) -> None:
+    judge = {"task": "rubric_llm_judge", "dataset": "evaluation/pairs.jsonl"}
+    made = branches(definition_of({**entry, "evaluation": [{"task": "mmlu"}, judge]}))
+    configs = [
+        made[f"Evaluate-{task}"][f"ReadScores-{task}"]["Parameters"]["config"] for task in ("mmlu", judge["task"])
+    ]
+    assert ["code_version" in config for config in configs] == [False, True]
+
+
 def test_the_plan_knows_of_every_job(compared: Definition) -> None:
     config = compared["States"]["PlanRun"]["Parameters"]["config"]
     assert [(each["task"], each["baseline"]) for each in config["baselines"]] == [

@@ -68,8 +68,9 @@ def test_scores_of_a_candidate_are_known_once_it_is_production(world: World) -> 
         {"task": {"task": "mmlu", "subtask": "anatomy", "overrides": {}, "baseline": "base"}},
         {"task": {"task": "mmlu", "subtask": None, "overrides": {"top_k": 1}, "baseline": "base"}},
         {"config": {"model": "NOVA_PRO"}},
+        {"config": {"model": "NOVA_LITE_2", "code_version": "ab"}},
     ],
-    ids=["set", "recipes", "subtask", "overrides", "model"],
+    ids=["set", "recipes", "subtask", "overrides", "model", "recipes of our own"],
 )
 def test_scores_are_measured_anew_where_anything_that_decides_on_them_is_other(
     world: World, change: dict[str, Any]
@@ -77,6 +78,21 @@ def test_scores_are_measured_anew_where_anything_that_decides_on_them_is_other(
     measured(world, BASE)
     assert world.baseline("base")["decision"] == "KNOWN"
     assert world.baseline("base", **change)["decision"] == "MEASURE"
+
+
+FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:score"
+
+
+@pytest.mark.parametrize(("arn", "known"), [(FUNCTION, False), (f"{FUNCTION}:live", False), (f"{FUNCTION}:7", True)])
+@pytest.mark.parametrize("kind", ["processor", "reward_function"])
+def test_scores_of_a_function_are_known_only_where_its_code_cannot_change(
+    world: World, kind: str, arn: str, known: bool
+) -> None:
+    settings = {"processor": {"function_arn": arn}, "reward_function": arn}
+    task = {"task": "mmlu", "subtask": None, "overrides": {}, kind: settings[kind]}
+    measured(world, BASE, task=task)
+    found = world.baseline("base", task={**task, "baseline": "base"})
+    assert found["decision"] == ("KNOWN" if known else "MEASURE")
 
 
 def test_where_a_job_runs_does_not_decide_on_scores(world: World) -> None:

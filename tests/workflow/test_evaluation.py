@@ -113,7 +113,9 @@ def test_production_is_measured_again_when_the_set_is_another(gated: Workflow) -
 
 def test_rows_that_production_was_trained_on_do_not_decide(gated: Workflow) -> None:
     outcome(gated, jsonl([{"question": f"What is {n} plus {n}?", "answer": f"{2 * n}"} for n in range(8)]))
-    _, events = outcome(gated)
+    with trained_to(gated, 0.95):  # twelve questions are few: a model that is no better may well be rejected
+        second, events = outcome(gated)
+    assert second["status"] == "SUCCEEDED"
     frozen = sets(events)["gen_qa"]
     assert (frozen["rows"], frozen["left_out"]) == (12, {"faulty": 0, "trained_on": 8})
     gated.put(
