@@ -273,6 +273,10 @@ def _create_or_adopt(desk: Desk, wanted: _Submission, row: JobRow) -> JobRow | N
             arn = wanted.driver.create(row.job_name, wanted.requests[row.choice], row.digest, wanted.tags(row))
             return replace(row, arn=arn)
         except QuotaExceeded as error:
+            # It may be looked at before the name: then it is our own job, of a call without an answer, that fills it.
+            state = wanted.driver.describe(row)
+            if state.status is not JobStatus.GONE and _is_ours(wanted, row, state):
+                return replace(row, arn=state.arn)
             if row.choices == 1:
                 raise
             finish(desk, row, refused(row, error))

@@ -120,6 +120,18 @@ def test_the_only_choice_refused_by_the_quota_is_an_error_at_once(case: Case) ->
     assert case.row.status is RowStatus.PENDING
 
 
+@pytest.mark.parametrize("choices", [CHOICES, ("ml.a",)])
+def test_a_job_whose_answer_was_lost_is_found_where_it_fills_the_quota_itself(
+    case: Case, choices: tuple[str, ...]
+) -> None:
+    submit(case, 0, choices)
+    case.world.registry_store.items.clear()
+    case.world.refused = {"ml.a"}
+    row = submit(case, 1, choices)
+    assert (took(row), row.status, row.arn) == ((1, 0, "1 x ml.a"), RowStatus.OPEN, case.job.arn)
+    assert len(case.world.jobs) == 1
+
+
 def test_facts_say_the_instances_and_which_choice_they_are(case: Case) -> None:
     submit(case, 0)
     no_capacity(case)
