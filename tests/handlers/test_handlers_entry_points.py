@@ -20,6 +20,9 @@ THIRD_PARTY = {
     "submit_import": set(),
     "submit_deployment": set(),
     "promote_deployment": set(),
+    "request_approval": set(),
+    "answer_approval": set(),
+    "settle_approval": set(),
 }
 _PROBE = """
 import importlib, sys

@@ -16,6 +16,7 @@ from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.modes import FULL, MODES
 from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid
 from nova_constructs.cli import output
+from nova_constructs.cli.approval.requester import attest_requester
 from nova_constructs.cli.deployed import Customization, stack_options
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.exits import exit_code
@@ -121,6 +122,8 @@ def start(
     runs = open_runs(stack=stack, customization=customization)
     run_id = new_run_id(datetime.now(UTC))
     uri = dataset if local is None else _upload(runs, local, run_id)
+    if MODES[mode].deploys and not dry_run:
+        attest_requester(runs, run_id)
     execution_arn = _start(runs, run_id, input_for(uri=uri))
     click.echo(f"Started run {run_id}", err=True)
     if wait or dry_run:

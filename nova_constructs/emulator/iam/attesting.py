@@ -16,6 +16,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.core.responses import ActionResult
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.sts.responses import TokenResponse
 
 from nova_constructs.emulator.iam import refusals
@@ -39,9 +40,20 @@ def install(sessions: Sessions, caller: Callable[[Any], Principal], patches: Pat
         if problem:
             raise refusals.bad_signature(response, problem)
         principal = caller(response)
-        return ActionResult({"UserId": principal.name, "Account": principal.account, "Arn": principal.arn})
+        name = principal.name or principal.account
+        return ActionResult({"UserId": name, "Account": principal.account, "Arn": principal.arn})
 
     patches.replace(TokenResponse, "get_caller_identity", answer)
+    infer = DomainDispatcherApplication.infer_service_region_host
+
+    def host_of(application: Any, environ: dict[str, Any], path: str) -> Any:
+        # Moto looks for the service of a request in its Authorization header, which a presigned one has not.
+        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+        scope = query.get("X-Amz-Credential", "").split("/")
+        presigned = len(scope) == 5 and scope[3] == "sts" and "HTTP_AUTHORIZATION" not in environ
+        return f"sts.{scope[2]}.amazonaws.com" if presigned else infer(application, environ, path)
+
+    patches.replace(DomainDispatcherApplication, "infer_service_region_host", host_of)
 
 
 def _presigned_problem(sessions: Sessions, response: Any) -> str | None:
