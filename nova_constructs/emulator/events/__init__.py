@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nova_constructs.emulator.events.alarms import patch_alarms
 from nova_constructs.emulator.events.bus import Bus, patch_rules
 from nova_constructs.emulator.events.delivery import Deliveries
 from nova_constructs.emulator.events.objects import patch_notifications
@@ -22,6 +23,7 @@ def install(state: EmulatorState) -> Undo:
     patch_rules(bus, patches)
     patch_notifications(state, patches)
     patch_schedules(planner, patches)
+    patch_alarms(state, bus, patches)
 
     def undo() -> None:
         state.put_service_event = silent
