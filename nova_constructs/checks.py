@@ -127,7 +127,7 @@ def _cost_problems(
     # What is no criterion is told by the check of the gate.
     known = replace(gate, criteria=[each for each in gate.criteria if isinstance(each, Criterion)])
     compared = [(task, {"baseline": model}) for task, model in baselines_of(evaluation, known)]
-    config = {
+    config: dict[str, Any] = {
         "training": training.config(),
         "further_training": [{"name": stage.name, "training": stage.runs_on.config()} for stage in further],
         "evaluation": [
