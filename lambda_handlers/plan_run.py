@@ -25,6 +25,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             service_quotas=client("service-quotas"),
             ec2=client("ec2"),
             functions=client("lambda"),
+            bedrock=client("bedrock"),
         ),
         history=History(
             events=run_ledger_store(os.environ["RUN_LEDGER_TABLE"]),

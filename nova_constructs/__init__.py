@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from nova_constructs.cost_ceiling import CostCeiling as CostCeiling
     from nova_constructs.customization import NovaCustomization as NovaCustomization
     from nova_constructs.data_format import DataFormat as DataFormat
-    from nova_constructs.deployment import NoDeployment as NoDeployment
-    from nova_constructs.deployment import OnDemand as OnDemand
+    from nova_constructs.deployment_targets import NoDeployment as NoDeployment
+    from nova_constructs.deployment_targets import OnDemand as OnDemand
+    from nova_constructs.deployment_targets import ProvisionedThroughput as ProvisionedThroughput
+    from nova_constructs.deployment_targets import SmokePrompt as SmokePrompt
     from nova_constructs.evaluation_task import HELD_OUT as HELD_OUT
     from nova_constructs.evaluation_task import EvaluationTask as EvaluationTask
     from nova_constructs.evaluation_task import Processor as Processor
@@ -50,12 +52,14 @@ _HOMES = {
     "JobVpc": "platforms",
     "MinimumSamples": "quality_gate",
     "MlflowTracking": "mlflow_tracking",
-    "NoDeployment": "deployment",
+    "NoDeployment": "deployment_targets",
     "NotWorseThanProduction": "quality_gate",
     "NovaCustomization": "customization",
-    "OnDemand": "deployment",
+    "OnDemand": "deployment_targets",
     "Processor": "evaluation_task",
+    "ProvisionedThroughput": "deployment_targets",
     "QualityGate": "quality_gate",
+    "SmokePrompt": "deployment_targets",
     "Split": "data_format",
     "TrainingJobs": "platforms",
     "TrainingStage": "training_stage",

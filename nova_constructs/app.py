@@ -21,7 +21,7 @@ from nova_constructs.checks import ConfigurationError
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.customization import NovaCustomization
 from nova_constructs.data_format import DataFormat
-from nova_constructs.deployment import NoDeployment, OnDemand
+from nova_constructs.deployment_targets import target_from_settings
 from nova_constructs.evaluation_task import HELD_OUT, EvaluationTask, Processor
 from nova_constructs.handler_assets import AssetBuildError
 from nova_constructs.instance_choice import InstanceChoice
@@ -71,11 +71,13 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "cost_ceiling" in given:
         given["cost_ceiling"] = CostCeiling(**given["cost_ceiling"])
     if "deployment" in given:
-        given["deployment"] = _deployment(given["deployment"])
+        given["deployment"] = target_from_settings(given["deployment"])
     if "approval" in given:
         given["approval"] = Approval.from_settings(given["approval"])
     if "execution_role_arn" in given:
         given["execution_role"] = given.pop("execution_role_arn")
+    if "import_role_arn" in given:
+        given["import_role"] = given.pop("import_role_arn")
     if "reconcile_interval_minutes" in given:
         given["reconcile_interval"] = Duration.minutes(given.pop("reconcile_interval_minutes"))
     if "removal_policy" in given:
@@ -146,18 +148,6 @@ def _gate(settings: Mapping[str, Any]) -> QualityGate:
         return QualityGate.from_settings(settings)
     except InvalidRequest as error:
         raise SettingsError(f"gate cannot be used: {error}") from None
-
-
-def _deployment(settings: Mapping[str, Any]) -> OnDemand | NoDeployment:
-    if settings["target"] == "NONE":
-        return NoDeployment()
-    return OnDemand(
-        **{
-            name: Duration.seconds(round(settings[f"{name}_hours"] * 3600))
-            for name in ("import_deadline", "deployment_deadline")
-            if f"{name}_hours" in settings
-        }
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,7 +23,8 @@ from nova_constructs.approval import Approval
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
-from nova_constructs.deployment import NoDeployment, OnDemand
+from nova_constructs.deployment_checks import deployment_problems, warn_of_deployment
+from nova_constructs.deployment_targets import DeploymentTarget
 from nova_constructs.evaluation import baselines_of
 from nova_constructs.evaluation_checks import evaluation_problems
 from nova_constructs.evaluation_task import EvaluationTask
@@ -53,7 +54,7 @@ def check_customization(
     data: DataFormat,
     evaluation: Sequence[EvaluationTask],
     gate: QualityGate,
-    deployment: OnDemand | NoDeployment,
+    deployment: DeploymentTarget,
     reward_function: str | None,
     cost_ceiling: CostCeiling | None,
     overrides: Mapping[str, Any],
@@ -61,6 +62,7 @@ def check_customization(
     batch_inference: BatchInference | None = None,
     execution_role: iam.IRole | str | None = None,
     approval: Approval | None = None,
+    import_role: iam.IRole | str | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     tasks = [*(task.task for task in evaluation), *([TASK] if batch_inference else [])]
@@ -72,6 +74,7 @@ def check_customization(
         *evaluation_problems(scope, evaluation, method=method, training=platform, data=data),
         *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
+        *deployment_problems(scope, deployment, import_role),
         *_approval_problems(approval, deployment),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
@@ -82,6 +85,7 @@ def check_customization(
     ]
     if problems:
         raise ConfigurationError(scope.node.path, problems)
+    warn_of_deployment(scope, deployment)
     _warn_of_instances(scope, "training", Work.TRAINING, model, method, platform)
     for stage in further_training:
         _warn_of_instances(scope, training_stage(stage.name), Work.TRAINING, model, stage.trains_by, stage.runs_on)
@@ -98,7 +102,7 @@ def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
 
 
-def _approval_problems(approval: Approval | None, deployment: OnDemand | NoDeployment) -> Iterable[str]:
+def _approval_problems(approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
     if approval is None:
         return
     yield from approval.problems()

@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambda_handlers import catalog
+from lambda_handlers.deployment.choosing import UPDATE
 from nova_constructs.approval import Approval, ApprovalStage
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.batch_inference import BatchInference
@@ -21,7 +22,8 @@ from nova_constructs.checks import check_customization
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
-from nova_constructs.deployment import Deployment, NoDeployment, OnDemand
+from nova_constructs.deployment import Deployment
+from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand, ProvisionedThroughput
 from nova_constructs.evaluation import Evaluation, baselines_config, baselines_of
 from nova_constructs.evaluation_sets import EvaluationSets
 from nova_constructs.evaluation_task import EvaluationTask
@@ -33,6 +35,7 @@ from nova_constructs.identity import Identity
 from nova_constructs.job_waiting import JobWaiting
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.quality_gate import GateStage, QualityGate
+from nova_constructs.rollback import Rollback
 from nova_constructs.run_closing import RunClosing
 from nova_constructs.run_control import RunControl
 from nova_constructs.run_ledger import RunLedger
@@ -49,7 +52,8 @@ class NovaCustomization(Construct):
 
     Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
     of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
-    `approval` (None where no person is asked), `closing`, `state_machine`, `trigger`, `undelivered`.
+    `approval` (None where no person is asked), `rollback` (None where nothing is deployed), `closing`, `state_machine`,
+    `trigger`, `undelivered`.
     """
 
     def __init__(
@@ -65,11 +69,12 @@ class NovaCustomization(Construct):
         data: DataFormat | None = None,
         further_training: Sequence[TrainingStage] = (),
         batch_inference: BatchInference | None = None,
-        deployment: OnDemand | NoDeployment | None = None,
+        deployment: DeploymentTarget | None = None,
         approval: Approval | None = None,
         reward_function: str | lambda_.IFunction | None = None,
         cost_ceiling: CostCeiling | None = None,
         execution_role: iam.IRole | str | None = None,
+        import_role: iam.IRole | str | None = None,
         overrides: Mapping[str, Any] | None = None,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -82,7 +87,8 @@ class NovaCustomization(Construct):
         model to answer every row of a dataset. `reward_function` scores answers
         in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
         further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
-        values of the first training and can be overridden again by an execution's input. `reconcile_interval` defaults
+        values of the first training and can be overridden again by an execution's input. `import_role` is
+        a role of your own, or its ARN, under which Bedrock reads checkpoints. `reconcile_interval` defaults
         to 5 minutes. Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises
         ConfigurationError with every problem at once, each under the path of this construct.
         """
@@ -97,12 +103,12 @@ class NovaCustomization(Construct):
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
             overrides=overrides or {}, further_training=further, batch_inference=inference,
-            execution_role=execution_role, approval=approval,
+            execution_role=execution_role, approval=approval, import_role=import_role,
         )  # fmt: skip
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
-        self.workshop = self._shared(deployment.kind is not None, reconcile_interval, removal_policy)
+        self.workshop = self._shared(deployment, reconcile_interval, removal_policy)
         platforms = [platform, *(stage.runs_on for stage in further), *(task.runs_on for task in evaluation)]
         platforms += [inference.runs_on] if inference else []
         rewards = [arn for arn in (reward, *(stage.reward_arn for stage in further)) if arn]
@@ -116,12 +122,18 @@ class NovaCustomization(Construct):
             config["cost_ceiling"] = cost_ceiling.config()
         if inference:
             config["batch_inference"] = inference.config(self.store)
-        self._create_stages(config, platform, data, further, evaluation, gate, deployment, inference)
+        self._create_stages(config, platform, data, further, evaluation, gate, inference)
+        self.deployment = (
+            None
+            if isinstance(deployment, NoDeployment)
+            else Deployment(self, "Deployment", workshop=self.workshop, target=deployment, import_role=import_role)
+        )
         self.approval = (
             ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval, name=self.node.id)
             if approval
             else None
         )
+        self.rollback = self._create_rollback(deployment)
         self.state_machine = self._state_machine()
         self._connect()
         self._outputs()
@@ -144,6 +156,11 @@ class NovaCustomization(Construct):
         """
         return grant_invoke(grantee, self.workshop.control, self.waiting.permissions)
 
+    def _create_rollback(self, target: DeploymentTarget) -> Rollback | None:
+        if isinstance(target, NoDeployment):
+            return None
+        return Rollback(self, "Rollback", workshop=self.workshop, target=target, undelivered=self.undelivered)
+
     def _dead_letters(self) -> sqs.Queue:
         return sqs.Queue(
             self,
@@ -153,7 +170,9 @@ class NovaCustomization(Construct):
             retention_period=Duration.days(14),
         )
 
-    def _shared(self, deploys: bool, reconcile_interval: Duration | None, removal_policy: RemovalPolicy) -> Workshop:
+    def _shared(
+        self, target: DeploymentTarget, reconcile_interval: Duration | None, removal_policy: RemovalPolicy
+    ) -> Workshop:
         store = ArtifactStore(self, "Store", removal_policy=removal_policy)
         ledger = RunLedger(self, "Ledger", store=store, removal_policy=removal_policy)
         control = RunControl(self, "Control", identity=self.identity, store=store, removal_policy=removal_policy)
@@ -165,7 +184,9 @@ class NovaCustomization(Construct):
             ledger=ledger,
             control=control,
             undelivered=self.undelivered,
-            deploys=deploys,
+            deploys=target.kind is not None,
+            provisioned=isinstance(target, ProvisionedThroughput),
+            updates=not isinstance(target, NoDeployment) and target.mode == UPDATE,
             reconcile_interval=reconcile_interval,
             removal_policy=removal_policy,
         )
@@ -178,7 +199,7 @@ class NovaCustomization(Construct):
         further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
         gate: QualityGate,
-        deployment: OnDemand | NoDeployment,
+        deployment: DeploymentTarget,
         reward_function: str | None,
         overrides: Mapping[str, Any],
     ) -> dict[str, Any]:
@@ -194,7 +215,9 @@ class NovaCustomization(Construct):
             "evaluation": [task.config(self.store) for task in evaluation],
             "baselines": baselines_config(baselines_of(evaluation, gate), self.store),
             "gate": gate.config(),
-            "deployment": {"target": deployment.kind} if deployment.kind else None,
+            "deployment": (
+                None if isinstance(deployment, NoDeployment) else deployment.config(self.identity.slug)
+            ),
             "code_version": handler_code().sha256,
         }
 
@@ -206,7 +229,6 @@ class NovaCustomization(Construct):
         further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
         gate: QualityGate,
-        deployment: OnDemand | NoDeployment,
         inference: BatchInference | None,
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
@@ -246,11 +268,6 @@ class NovaCustomization(Construct):
             if inference
             else None
         )
-        self.deployment = (
-            Deployment(self, "Deployment", workshop=workshop, target=deployment)
-            if isinstance(deployment, OnDemand)
-            else None
-        )
 
     @property
     def stages(self) -> Sequence[Stage]:
@@ -275,7 +292,7 @@ class NovaCustomization(Construct):
         passed = sfn.Condition.string_equals("$.gate.verdict", "PASSED")
         gate = (
             sfn.Choice(self, "GateDecision")
-            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.deploys)), release)
+            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.evaluates and mode.deploys)), release)
             .when(passed, close)
             .otherwise(rejected)
         )
@@ -299,6 +316,9 @@ class NovaCustomization(Construct):
         )
         if answer:
             plan.when(sfn.Condition.and_(run, in_modes(lambda mode: mode.infers and not mode.trains)), answer)
+        if self.deployment:
+            only = in_modes(lambda mode: mode.deploys and not mode.trains)
+            plan.when(sfn.Condition.and_(run, only), deploy)
         dry_run = sfn.Condition.string_equals("$.plan.decision", "DRY_RUN")
         plan.when(dry_run, closing.succeed("CloseDryRun", "DRY_RUN"))
         plan.otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
@@ -366,7 +386,7 @@ class NovaCustomization(Construct):
         if self.batch_inference:
             submitters.append(self.batch_inference.submit)
         if self.deployment:
-            submitters += [self.deployment.import_model, self.deployment.deploy]
+            submitters += self.deployment.submitters
             # A dry run writes the request of the import too.
             self.plan.plan.function.add_environment("IMPORT_ROLE_ARN", self.deployment.import_role.role_arn)
         self.waiting.answer_to(self.state_machine, *submitters)
@@ -395,7 +415,16 @@ class NovaCustomization(Construct):
             "JobRegistryTableName": self.waiting.table.table_name,
             "RunControlTableName": self.workshop.control.table.table_name,
             "PointerParameterName": self.workshop.control.pointer_parameter_name,
+            "CustomizationTag": self.identity.customization,
         }
+        if self.rollback:
+            values["RollBackFunctionName"] = self.rollback.function.function.function_name
+            values["ModelsKept"] = str(self.rollback.keep)
+            values["BakeMinutes"] = str(self.rollback.bake_minutes)
+            values["AfterDeletion"] = (
+                "Deleting this stack keeps its buckets, tables and key, and the models and deployments in Amazon "
+                f"Bedrock: `nova models prune --customization {self.identity.customization}` shows and removes these."
+            )
         if self.approval:
             values["ApprovalFunctionName"] = self.approval.answer.function.function_name
             values["ApprovalTopicArn"] = self.approval.topic.topic_arn

@@ -1,150 +1,163 @@
-"""The deployment stage: the candidate becomes a Bedrock model, is deployed, answers once, and production points to it.
+"""The deployment stage: the candidate becomes a Bedrock model, is served, answers, and production points to it.
 
-Input: `$.checkpoint.uri`. Output: `$.model`, `$.deployment`, `$.pointer` (`name`, `before`, `after`).
-Errors: `ModelImportFailed`, `DeploymentFailed`, `QuotaExceeded`, `JobTimedOut`.
+Input: `$.checkpoint.uri`, `$.plan`. Output: `$.model`, `$.deployment`, `$.pointer` (`name`, `before`, `after`).
+Errors: `ModelImportFailed`, `DeploymentExists`, `DeploymentFailed`, `QuotaExceeded`, `JobTimedOut`.
+
+What the stage made and did not bring into production is undone when the run is closed, on whatever path
+(`lambda_handlers/deployment/stages.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambda_handlers.deployment.stages import CANDIDATE
+from nova_constructs.deployment_functions import DeploymentFunctions
+from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand, ProvisionedThroughput
 from nova_constructs.execution_role import service_of_this_account
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
+from nova_constructs.retention import retirement
 from nova_constructs.stage import Stage, Workshop
 
+__all__ = ["Deployment", "DeploymentTarget", "NoDeployment", "OnDemand", "ProvisionedThroughput"]
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnDemand:
-    """Bedrock on-demand inference (BEDROCK_OD), for LoRA and PEFT models.
-
-    `import_deadline` and `deployment_deadline` (default 6 hours each) bound the two waits.
-    """
-
-    import_deadline: Duration = field(default_factory=lambda: Duration.hours(6))
-    deployment_deadline: Duration = field(default_factory=lambda: Duration.hours(6))
-
-    kind = "BEDROCK_OD"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NoDeployment:
-    """No deployment: the model is trained, evaluated and judged by the gate; its checkpoint stands in the record.
-
-    For full-rank models, which Bedrock does not serve on demand, and for trials.
-    """
-
-    kind = None
+_MODEL = {"model.$": "$.model", "checkpoint_uri.$": "$.checkpoint.uri"}
 
 
 class Deployment(Stage):
-    """Imports, deploys and promotes. Attributes: `import_role`, `import_model`, `deploy`, `promote`."""
+    """Imports, deploys and promotes. Attributes: `import_role`, `functions`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, workshop: Workshop, target: OnDemand) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        workshop: Workshop,
+        target: OnDemand | ProvisionedThroughput,
+        import_role: iam.IRole | str | None = None,
+    ) -> None:
+        """Create the stage; an `import_role`, or its ARN, is used as it is and nothing attached to it."""
         super().__init__(scope, construct_id)
-        self._workshop = workshop
-        self.import_role = self._create_import_role()
-        self.import_model = self._importer()
-        self.deploy = self._deployer()
-        self.promote = self._promoter()
-        self.run_in_order(self._import_state(target), self._deploy_state(target), self._promote_state())
+        self._workshop, self._target = workshop, target
+        self._config = target.config(workshop.identity.slug)
+        self.import_role = self._import_role(import_role)
+        self.functions = DeploymentFunctions(self, workshop=workshop, target=target, import_role=self.import_role)
+        self.promote = self._promote_state()
+        self._import = self._import_state()
+        self.tasks = [self._import, *(self._by_name() if target.named else self._swap()), self.promote]
+        minutes = target.bake.minutes if target.bake else 0
+        self.tasks.append(retirement(self, workshop, keep=target.keep, bake_minutes=minutes))
+        self.promote.next(self.tasks[-1])
 
-    def _create_import_role(self) -> iam.Role:
+    @property
+    def submitters(self) -> list[HandlerFunction]:
+        """The functions that answer task tokens."""
+        return self.functions.submitters
+
+    def _swap(self) -> list[sfn.CustomState]:
+        """Return the states between import and promotion where each run makes a deployment of its own."""
+        deploy = self._deploy_state()
+        self._import.next(deploy).next(self.promote)
+        return [deploy]
+
+    def _by_name(self) -> list[sfn.CustomState]:
+        """Return these states where all runs deploy under one name."""
+        choose, deploy = self._choose_state(), self._deploy_state()
+        action = sfn.Choice(self, "DeploymentAction")
+        action.when(sfn.Condition.string_equals("$.deployment.action", "CREATE"), deploy)
+        update = self._update_states() if self.functions.update else []
+        if update:
+            action.when(sfn.Condition.string_equals("$.deployment.action", "UPDATE"), update[0])
+            for before, after in zip(update, [*update[1:], self.promote], strict=True):
+                before.next(after)
+        # The name serves the run's model already.
+        action.otherwise(self.promote)
+        self._import.next(choose).next(action)
+        deploy.next(self.promote)
+        return [choose, deploy, *update]
+
+    def _update_states(self) -> list[sfn.CustomState]:
+        """Return the states of an update; on demand the candidate is asked on a temporary deployment first."""
+        update = self._job(
+            "UpdateDeployment",
+            self.functions.update,
+            {**_MODEL, "chosen.$": "$.deployment"},
+            "$.update",
+        )
+        if self.functions.smoke_candidate is None:
+            return [update]
+        arn = {"deployment_arn.$": "$.candidate.deployment_arn"}
+        return [
+            self._job("DeployCandidate", self.functions.deploy, {**_MODEL, "stage": CANDIDATE}, "$.candidate"),
+            self._call("SmokeCandidate", self.functions.smoke_candidate, arn, "$.candidate.smoke"),
+            update,
+            self._call("RemoveCandidate", self.functions.remove_candidate, arn, "$.candidate.removed"),
+        ]
+
+    def _import_role(self, given: iam.IRole | str | None) -> iam.IRole:
         stack = Stack.of(self)
+        if given is not None:
+            if isinstance(given, str):
+                return iam.Role.from_role_arn(self, "ImportRole", given, mutable=False)
+            return given
         role = iam.Role(self, "ImportRole", assumed_by=service_of_this_account(stack, "bedrock.amazonaws.com"))
         escrow = f"arn:{stack.partition}:s3:::customer-escrow-{stack.account}-smtj-*"
         role.add_to_policy(statement("ReadCheckpoint", ["s3:GetObject", "s3:ListBucket"], [escrow, f"{escrow}/*"]))
         return role
 
-    def _submitter(self, construct_id: str, handler: str, extra: dict[str, str]) -> HandlerFunction:
-        workshop = self._workshop
-        function = HandlerFunction(
-            self,
-            construct_id,
-            handler=handler,
-            environment={
-                **workshop.identity.environment,
-                **workshop.waiting.environment,
-                **workshop.control.environment,
-                **workshop.ledger.environment,
-                **extra,
-            },
-        )
-        workshop.waiting.allow_submitting(function)
-        return function
-
-    def _importer(self) -> HandlerFunction:
-        function = self._submitter("Import", "submit_import", {"IMPORT_ROLE_ARN": self.import_role.role_arn})
-        self._workshop.waiting.permissions.create_custom_models(function, self.import_role)
-        return function
-
-    def _deployer(self) -> HandlerFunction:
-        function = self._submitter("Deploy", "submit_deployment", {})
-        self._workshop.waiting.permissions.create_deployments(function)
-        return function
-
-    def _promoter(self) -> HandlerFunction:
-        workshop = self._workshop
-        function = HandlerFunction(
-            self,
-            "Promote",
-            handler="promote_deployment",
-            timeout=Duration.minutes(5),
-            environment={**workshop.control.pointer_environment, **workshop.ledger.environment},
-        )
-        permissions = workshop.waiting.permissions
-        function.allow(
-            "InvokeCandidate", ["bedrock:InvokeModel"], [permissions.deployments], permissions.identity.resource_tag
-        )
-        function.use_table("CheckLockAndMovePointer", workshop.control.table, "GetItem", "PutItem")
-        function.allow("ProjectPointer", ["ssm:PutParameter"], [workshop.control.pointer_parameter_arn])
-        workshop.ledger.grant_append(function)
-        return function
-
-    def _import_state(self, target: OnDemand) -> sfn.CustomState:
-        return job_task(
-            self,
-            "ImportModel",
-            function=self.import_model,
-            payload={
-                **RUN,
-                "checkpoint_uri.$": "$.checkpoint.uri",
-                "config": {"deadline_seconds": target.import_deadline.to_seconds()},
-            },
-            result_path="$.model",
-            deadline=target.import_deadline,
-            grace=self._workshop.grace,
+    def _import_state(self) -> sfn.CustomState:
+        payload = {"checkpoint_uri.$": "$.checkpoint.uri", "plan.$": "$.plan"}
+        return self._job(
+            "ImportModel", self.functions.import_model, payload, "$.model", deadline=self._target.import_deadline
         )
 
-    def _deploy_state(self, target: OnDemand) -> sfn.CustomState:
-        return job_task(
-            self,
-            "DeployModel",
-            function=self.deploy,
-            payload={
-                **RUN,
-                "model_arn.$": "$.model.model_arn",
-                "config": {"deadline_seconds": target.deployment_deadline.to_seconds()},
-            },
-            result_path="$.deployment",
-            deadline=target.deployment_deadline,
-            grace=self._workshop.grace,
-        )
+    def _choose_state(self) -> sfn.CustomState:
+        return self._call("ChooseDeployment", self.functions.choose, _MODEL, "$.deployment")
+
+    def _deploy_state(self) -> sfn.CustomState:
+        return self._job("DeployModel", self.functions.deploy, _MODEL, "$.deployment")
 
     def _promote_state(self) -> sfn.CustomState:
-        return lambda_task(
+        arns = {"deployment_arn.$": "$.deployment.deployment_arn", "model_arn.$": "$.model.model_arn"}
+        return self._call("PromoteDeployment", self.functions.promote, arns, "$.pointer")
+
+    def _job(
+        self,
+        name: str,
+        function: HandlerFunction | None,
+        payload: Mapping[str, Any],
+        result_path: str,
+        deadline: Duration | None = None,
+    ) -> sfn.CustomState:
+        assert function is not None
+        deadline = deadline or self._target.deployment_deadline
+        config = {**self._config, "deadline_seconds": deadline.to_seconds()}
+        return job_task(
             self,
-            "PromoteDeployment",
-            function=self.promote,
-            payload={
-                **RUN,
-                "deployment_arn.$": "$.deployment.deployment_arn",
-                "model_arn.$": "$.model.model_arn",
-            },
-            result_path="$.pointer",
+            name,
+            function=function,
+            payload={**RUN, **payload, "config": config},
+            result_path=result_path,
+            deadline=deadline,
+            grace=self._workshop.grace,
         )
+
+    def _call(
+        self, name: str, function: HandlerFunction | None, payload: Mapping[str, Any], result_path: str
+    ) -> sfn.CustomState:
+        assert function is not None
+        return lambda_task(
+            self, name, function=function, payload={**RUN, **payload, "config": self._config}, result_path=result_path
+        )
+
+    @property
+    def last(self) -> sfn.INextable:
+        """The state after which the model is in production."""
+        return cast(sfn.INextable, self.promote)

@@ -34,17 +34,19 @@ def service_of_this_account(stack: Stack, service: str, source: str | None = Non
     return iam.ServicePrincipal(service, conditions=conditions)
 
 
-def role_problems(scope: Construct, given: iam.IRole | str | None) -> Iterable[str]:
-    """Yield why a role of the user's own cannot be the role of jobs: no ARN of a role, or one of another account."""
+def role_problems(
+    scope: Construct, given: iam.IRole | str | None, name: str = "execution_role", service: str = "SageMaker"
+) -> Iterable[str]:
+    """Yield why a service cannot take a role of the user's own: no ARN of a role, or one of another account."""
     arn = given if given is None or isinstance(given, str) else given.role_arn
     if arn is None or Token.is_unresolved(arn):
         return
     found, account = _ROLE_ARN.fullmatch(arn), Stack.of(scope).account
     if found is None:
-        yield f"execution_role is {arn!r}: use a role or its ARN, such as arn:aws:iam::111122223333:role/nova-jobs"
+        yield f"{name} is {arn!r}: use a role or its ARN, such as arn:aws:iam::111122223333:role/nova-jobs"
     elif not Token.is_unresolved(account) and found["account"] != account:
         yield (
-            f"execution_role is of account {found['account']}, the stack of {account}: SageMaker takes no role of "
+            f"{name} is of account {found['account']}, the stack of {account}: {service} takes no role of "
             "another account"
         )
 

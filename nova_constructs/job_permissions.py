@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from lambda_handlers.jobs.driver import PREVIOUS_MODEL_TAG
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.identity import Identity
 
@@ -15,12 +16,15 @@ from nova_constructs.identity import Identity
 class JobPermissions:
     """Statements for training jobs, custom models and deployments of one customization.
 
-    `deploys` says that it imports and deploys models; where it does not, no function may touch any.
+    `deploys` says that it imports and deploys models; where it does not, no function may touch any. `provisioned` says
+    that provisioned throughput serves them, `updates` that what serves one is given another.
     """
 
     stack: Stack
     identity: Identity
     deploys: bool = True
+    provisioned: bool = False
+    updates: bool = False
 
     @property
     def training_jobs(self) -> str:
@@ -38,6 +42,16 @@ class JobPermissions:
     def deployments(self) -> str:
         """The ARN pattern of custom model deployments, whose ids AWS makes at random."""
         return self.stack.format_arn(service="bedrock", resource="custom-model-deployment", resource_name="*")
+
+    @property
+    def provisioned_models(self) -> str:
+        """The ARN pattern of provisioned throughput, whose ids AWS makes at random."""
+        return self.stack.format_arn(service="bedrock", resource="provisioned-model", resource_name="*")
+
+    @property
+    def serving(self) -> str:
+        """The ARN pattern of what serves the customization's models."""
+        return self.provisioned_models if self.provisioned else self.deployments
 
     def create_training_jobs(self, function: HandlerFunction, role: iam.IRole) -> None:
         """Let a function start training jobs under a role, see them, stop them and read their tags."""
@@ -79,44 +93,103 @@ class JobPermissions:
         actions = ["bedrock:DeleteCustomModel"]
         function.allow("DeleteCustomModels", actions, [self.custom_models], self.identity.resource_tag)
 
-    def create_deployments(self, function: HandlerFunction) -> None:
-        """Let a function deploy this customization's models, see the deployments and delete them again."""
+    def create_serving(self, function: HandlerFunction) -> None:
+        """Let a function make what serves this customization's models, see it and delete it again."""
         tagged = self.identity.request_tag
-        create = ["bedrock:CreateCustomModelDeployment"]
-        function.allow("CreateDeployments", create, [self.custom_models], tagged)
-        function.allow("TagDeployments", ["bedrock:TagResource"], [self.deployments], tagged)
-        self._read_tags(function, self.deployments)
-        self.see_deployments(function)
-        self.delete_deployments(function)
+        if self.provisioned:
+            create = ["bedrock:CreateProvisionedModelThroughput"]
+            function.allow("ProvisionThroughput", create, [self.custom_models], tagged)
+            function.allow("TagThroughput", ["bedrock:TagResource"], [self.provisioned_models], tagged)
+        else:
+            create = ["bedrock:CreateCustomModelDeployment"]
+            function.allow("CreateDeployments", create, [self.custom_models], tagged)
+            function.allow("TagDeployments", ["bedrock:TagResource"], [self.deployments], tagged)
+        self._read_tags(function, self.serving)
+        self.see_serving(function)
+        self.delete_serving(function)
 
-    def see_deployments(self, function: HandlerFunction) -> None:
-        """Let a function see how deployments are."""
-        actions = ["bedrock:GetCustomModelDeployment"]
-        function.allow("SeeDeployments", actions, [self.deployments], self.identity.resource_tag)
-        function.allow("FindDeployments", ["bedrock:ListCustomModelDeployments"], ["*"])
+    def update_serving(self, function: HandlerFunction) -> None:
+        """Let a function put another model behind what serves one, and note which one it takes away."""
+        self.see_serving(function)
+        self._read_tags(function, self.serving)
+        self._change_serving(function)
+        only = {"ForAllValues:StringEquals": {"aws:TagKeys": [PREVIOUS_MODEL_TAG]}}
+        tagging = {**self.identity.resource_tag, **only}
+        function.allow("RememberModel", ["bedrock:TagResource"], [self.serving], tagging)
 
-    def delete_deployments(self, function: HandlerFunction) -> None:
-        """Let a function delete deployments."""
-        actions = ["bedrock:DeleteCustomModelDeployment"]
-        function.allow("DeleteDeployments", actions, [self.deployments], self.identity.resource_tag)
+    def see_serving(self, function: HandlerFunction) -> None:
+        """Let a function see what serves models."""
+        tagged = self.identity.resource_tag
+        if self.provisioned:
+            function.allow("SeeThroughput", ["bedrock:GetProvisionedModelThroughput"], [self.serving], tagged)
+            function.allow("FindThroughput", ["bedrock:ListProvisionedModelThroughputs"], ["*"])
+        else:
+            function.allow("SeeDeployments", ["bedrock:GetCustomModelDeployment"], [self.serving], tagged)
+            function.allow("FindDeployments", ["bedrock:ListCustomModelDeployments"], ["*"])
+
+    def find_serving(self, function: HandlerFunction) -> None:
+        """Let a function find what serves models by its name, and see whether it is the customization's."""
+        action = "ListProvisionedModelThroughputs" if self.provisioned else "ListCustomModelDeployments"
+        function.allow("FindByName", [f"bedrock:{action}"], ["*"])
+        self._read_tags(function, self.serving)
+
+    def delete_serving(self, function: HandlerFunction) -> None:
+        """Let a function delete what serves models."""
+        tagged = self.identity.resource_tag
+        if self.provisioned:
+            function.allow("DeleteThroughput", ["bedrock:DeleteProvisionedModelThroughput"], [self.serving], tagged)
+        else:
+            function.allow("DeleteDeployments", ["bedrock:DeleteCustomModelDeployment"], [self.serving], tagged)
+
+    def invoke(self, function: HandlerFunction) -> None:
+        """Let a function ask what serves models."""
+        function.allow("InvokeCandidate", ["bedrock:InvokeModel"], [self.serving], self.identity.resource_tag)
+
+    def _change_serving(self, function: HandlerFunction) -> None:
+        action = "UpdateProvisionedModelThroughput" if self.provisioned else "UpdateCustomModelDeployment"
+        resources = [self.serving, self.custom_models]
+        function.allow("UpdateServing", [f"bedrock:{action}"], resources, self.identity.resource_tag)
 
     def _read_tags(self, function: HandlerFunction, resources: str) -> None:
         """Let a function tell, by its tags, whether a resource whose name is taken is the one it wants to make."""
         function.allow("ReadTags", ["bedrock:ListTagsForResource"], [resources], self.identity.resource_tag)
+
+    def retire(self, function: HandlerFunction) -> None:
+        """Let a function find everything of the customization by its tag, and delete it."""
+        found = ["ListCustomModels", "ListCustomModelDeployments"]
+        found += ["ListProvisionedModelThroughputs"] if self.provisioned else []
+        # Listing has no resource form (Service Authorization Reference, Amazon Bedrock).
+        function.allow("FindModels", [f"bedrock:{action}" for action in found], ["*"])
+        resources = [self.custom_models, self.serving]
+        function.allow("ReadTags", ["bedrock:ListTagsForResource"], resources, self.identity.resource_tag)
+        self.delete_custom_models(function)
+        self.delete_serving(function)
+
+    def roll_back(self, function: HandlerFunction) -> None:
+        """Let a function see what serves, ask it and, where runs update in place, put a model back behind it."""
+        action = "GetProvisionedModelThroughput" if self.provisioned else "GetCustomModelDeployment"
+        function.allow("SeeServing", [f"bedrock:{action}"], [self.serving], self.identity.resource_tag)
+        function.allow("AskServing", ["bedrock:InvokeModel"], [self.serving], self.identity.resource_tag)
+        if self.updates:
+            self._change_serving(function)
 
     def see_jobs(self, function: HandlerFunction) -> None:
         """Let a function see jobs of every kind that the customization has."""
         self.see_training_jobs(function)
         if self.deploys:
             self.see_custom_models(function)
-            self.see_deployments(function)
+            self.see_serving(function)
 
     def stop_jobs(self, function: HandlerFunction) -> None:
         """Let a function stop jobs of every kind that the customization has."""
         self.stop_training_jobs(function)
         if self.deploys:
             self.delete_custom_models(function)
-            self.delete_deployments(function)
+            self.delete_serving(function)
+        if self.deploys and self.updates:
+            # To stop an update is to put the model before it back.
+            self._change_serving(function)
+            self._read_tags(function, self.serving)
 
 
 def pass_role(function: HandlerFunction, role: iam.IRole, service: str) -> None:

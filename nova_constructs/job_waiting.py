@@ -13,18 +13,17 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from nova_constructs.artifact_store import ArtifactStore
-from nova_constructs.execution_role import service_of_this_account
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
 from nova_constructs.job_permissions import JobPermissions
 from nova_constructs.run_control import RunControl
 from nova_constructs.run_ledger import RunLedger
+from nova_constructs.scheduling import call_every
 from nova_constructs.tables import workflow_table
 
 FINAL_TRAINING_STATUSES = ["Completed", "Failed", "Stopped"]
@@ -47,17 +46,20 @@ class JobWaiting(Construct):
         control: RunControl,
         undelivered: sqs.Queue,
         deploys: bool = True,
+        provisioned: bool = False,
+        updates: bool = False,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes.
 
-        `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for.
+        `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for,
+        `provisioned` and `updates` how (`JobPermissions`).
         """
         super().__init__(scope, construct_id)
         self.reconcile_interval = reconcile_interval or Duration.minutes(5)
         self._control, self._ledger = control, ledger
-        self.permissions = JobPermissions(Stack.of(self), identity, deploys)
+        self.permissions = JobPermissions(Stack.of(self), identity, deploys, provisioned, updates)
         self.table = self._registry(store, removal_policy)
         self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
         closing = self.closing_environment(store)
@@ -180,31 +182,10 @@ class JobWaiting(Construct):
         )
 
     def _on_schedule(self) -> None:
-        minutes = int(self.reconcile_interval.to_minutes())
-        role = iam.Role(
+        call_every(
             self,
-            "ScheduleRole",
-            assumed_by=service_of_this_account(
-                Stack.of(self), "scheduler.amazonaws.com", _any_schedule_group(Stack.of(self))
-            ),
-        )
-        role.add_to_policy(
-            statement("StartReconciler", ["lambda:InvokeFunction"], [self.reconcile.function.function_arn])
-        )
-        scheduler.CfnSchedule(
-            self,
-            "Schedule",
+            self.reconcile,
+            minutes=int(self.reconcile_interval.to_minutes()),
             description="Nova Constructs: describe every open job, enforce deadlines, repair what was lost",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.reconcile.function.function_arn,
-                role_arn=role.role_arn,
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),
-            ),
+            sid="StartReconciler",
         )
-
-
-def _any_schedule_group(stack: Stack) -> str:
-    """Return the ARN pattern that Scheduler gives as the source: its group ("Confused deputy prevention")."""
-    return stack.format_arn(service="scheduler", resource="schedule-group", resource_name="*")

@@ -60,6 +60,8 @@ class RunPlan(Stage):
         self._permissions(workshop)
         self._see_account(execution_role, [store.key.key_arn, *_volume_keys(config)])
         self._see_what_jobs_use(config)
+        if (config.get("deployment") or {}).get("name"):
+            workshop.waiting.permissions.find_serving(self.plan)
         self.run_in_order(
             lambda_task(
                 self,

@@ -18,7 +18,9 @@ _ANSWER_KEPT: Final = 500
 def promote(
     event: Mapping[str, Any], *, control: ItemStore, runtime: Any, ssm: Any, parameter: str, ledger: Ledger
 ) -> dict[str, Any]:
-    """Ask the deployment a question, move the pointer to it and write the parameter; return before and after.
+    """Ask the deployment the smoke prompts, move the pointer to it and write the parameter; return before and after.
+
+    `config` is how the customization deploys.
 
     Raises LockLost when the run no longer holds the lock, DeploymentFailed when the deployment does not answer. A
     repeated call has the effect and the result of the first.
@@ -26,8 +28,14 @@ def promote(
     run = Run.parse(event["run"])
     deployment_arn, model_arn = event["deployment_arn"], event["model_arn"]
     RunLock(control).check(run.id, run.lock_generation)
-    answer = smoke.ask(runtime, deployment_arn)
-    deployed = {"deployment_arn": deployment_arn, "model_arn": model_arn, "answer": answer[:_ANSWER_KEPT]}
+    settings = event["config"]
+    answers = smoke.ask_all(runtime, deployment_arn, settings["smoke"])
+    deployed = {
+        "deployment_arn": deployment_arn,
+        "model_arn": model_arn,
+        **{name: settings[name] for name in ("target", "mode")},
+        "answers": [answer[:_ANSWER_KEPT] for answer in answers],
+    }
     ledger.append(run_id=run.id, event_id="model-deployed", type="model_deployed", detail=deployed)
     before = Pointer(control).move(run.id, run.lock_generation, deployment_arn, model_arn=model_arn)
     pointer = {"name": parameter, "before": before, "after": deployment_arn}

@@ -14,7 +14,8 @@ from lambda_handlers.protocol.store import ItemStore
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """The clients of the account that is checked; `functions` is that of AWS Lambda."""
+    """The clients of the account that is checked; `functions` is that of AWS Lambda; `bedrock` may be None where
+    nothing is deployed."""
 
     s3: Any
     sagemaker: Any
@@ -23,6 +24,7 @@ class Account:
     service_quotas: Any
     ec2: Any
     functions: Any
+    bedrock: Any = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,7 +110,7 @@ def _taken(mode: Mode) -> Mapping[str, bool]:
         "hub_content_version": mode.trains or mode.evaluates or mode.infers,
         "model_path": mode.trains or mode.needs_model,
         "base_run": mode.trains or mode.needs_model,
-        "model": mode.needs_model,
+        "model": mode.measures_or_asks,
         "output": mode.infers and mode.needs_model,
     }
 
@@ -128,7 +128,6 @@ def _reference_problems(raw: Mapping[str, Any], mode: Mode, *, complete: bool) -
     if len(given) > 1:
         yield f"{' and '.join(given)}: received {len(given)} models; give one of them"
     elif mode.needs_model and not given and complete:
-        yield (
-            f'model: missing; mode "{mode.name}" needs a model: give model_path (a checkpoint), base_run (an earlier '
-            'run), or model ("base" or "production")'
-        )
+        named = ", base_run (an earlier run), or model (" if mode.measures_or_asks else " or base_run (an earlier run)"
+        others = '"base" or "production")' if mode.measures_or_asks else ""
+        yield f'model: missing; mode "{mode.name}" needs a model: give model_path (a checkpoint){named}{others}'

@@ -68,6 +68,20 @@ def find_start(context: RunContext, asked: ExecutionInput) -> Start:
     return Start()
 
 
+def find_deployable(context: RunContext, asked: ExecutionInput) -> ModelReference | None:
+    """Return the model that a run deploys without making one, or None where something is wrong with it."""
+    platform = str(context.config["training"]["platform"])
+    with context.findings.checking():
+        if asked.base_run:
+            run = find_run(context.history.events, asked.base_run, key="base_run")
+            _refuse(_of_another_rank(context, run))
+            return _of_run(context, "run", asked.base_run, "base_run", [platform])
+        if asked.model_path:
+            _check_path(context, asked.model_path, [platform], rank=True)
+            return ModelReference(kind="checkpoint", model_path=asked.model_path, platform=platform)
+    return None
+
+
 def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mapping[str, Any]]) -> ModelReference | None:
     """Return the model that a run evaluates or asks, or None where something is wrong with it, which is noted.
 

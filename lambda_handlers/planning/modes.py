@@ -29,14 +29,20 @@ class Mode:
         """Whether the input names data."""
         return self.prepares or self.infers
 
+    @property
+    def measures_or_asks(self) -> bool:
+        """Whether it is about a model that may be any: the base model or production, too."""
+        return self.needs_model and not self.deploys
+
 
 FULL: Final = Mode(name="full", prepares=True, trains=True, evaluates=True, deploys=True, infers=True)
 PREPARE: Final = Mode(name="prepare", prepares=True)
 TRAIN: Final = Mode(name="train", prepares=True, trains=True)
 EVALUATE: Final = Mode(name="evaluate", evaluates=True, needs_model=True)
 BATCH_INFERENCE: Final = Mode(name="batch_inference", infers=True, needs_model=True)
+DEPLOY: Final = Mode(name="deploy", deploys=True, needs_model=True)
 
 MODES: Final[Mapping[str, Mode]] = MappingProxyType(
-    {mode.name: mode for mode in (FULL, PREPARE, TRAIN, EVALUATE, BATCH_INFERENCE)}
+    {mode.name: mode for mode in (FULL, PREPARE, TRAIN, EVALUATE, BATCH_INFERENCE, DEPLOY)}
 )
-"""The modes that run. The schema knows others, which are refused in words until they are built."""
+"""The modes that run."""

@@ -24,7 +24,7 @@ def plan_document(
     """Return the plan of a run.
 
     `training` is None in a run that trains nothing, `model` in one that evaluates what it trains, `batch_inference` in
-    one that has none.
+    one that has none, `origin` in one that deploys what it trains, `deployment` in one that deploys nothing.
     """
     asked = checked.asked
     own = asked.recipe
@@ -44,6 +44,8 @@ def plan_document(
         "training": _training(checked, config, places, run_id),
         "further_training": _further_training(checked, config, places, run_id),
         "batch_inference": _batch_inference(checked),
+        "origin": dict(checked.origin) if checked.origin else None,
+        "deployment": _deployment(checked, config),
     }
 
 
@@ -59,9 +61,22 @@ def fingerprint_of(checked: Checked, config: Mapping[str, Any]) -> str:
         dataset_sha256=_data_sha256(checked),
         recipe_sha256=sha256({stage: recipe.identity for stage, recipe in recipes.items()}),
         hub_content_version=checked.recipes.content.version if checked.recipes else "",
-        config={**settings, "mode": checked.mode.name, **_place(checked)},
+        config={**settings, "mode": checked.mode.name, **_place(checked), **_deployed(checked)},
         code_version=config["code_version"],
     )
+
+
+def _deployed(checked: Checked) -> dict[str, str]:
+    """Return the model that a run without recipes is about."""
+    return {"deployed": checked.model.model_path} if checked.model and checked.origin else {}
+
+
+def _deployment(checked: Checked, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how the run deploys; the name is None where each run has its own."""
+    settings = config.get("deployment")
+    if not settings or not checked.mode.deploys:
+        return None
+    return {name: settings.get(name) for name in ("target", "mode", "name")}
 
 
 def _place(checked: Checked) -> dict[str, str]:

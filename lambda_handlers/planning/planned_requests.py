@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from lambda_handlers import catalog
 from lambda_handlers.deployment import requests as bedrock
+from lambda_handlers.deployment.importing import origin_of
+from lambda_handlers.deployment.stages import DEPLOYMENT, IMPORT
 from lambda_handlers.evaluation import job as evaluation
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.inference.stages import BATCH_INFERENCE
@@ -74,7 +76,7 @@ def planned_requests(
     if settings := inference_of(config, mode):
         found += _inference(settings, recipes, places, run_id)
     if mode.deploys and config.get("deployment"):
-        found += _deployment(places)
+        found += _deployment(plan, config, places)
     return found
 
 
@@ -182,8 +184,14 @@ def _of_baseline(recipe: Recipe, config: Mapping[str, Any], baseline: str) -> Re
     return replace(recipe, values=values, yaml_text=text, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
-def _deployment(places: Places) -> Iterator[PlannedRequest]:
-    model = bedrock.custom_model(checkpoint_uri=CHECKPOINT_TO_COME, role_arn=places.import_role_arn)
-    yield PlannedRequest(stage="import", operation="CreateCustomModel", body=model)
-    deployment = bedrock.deployment(model_arn=MODEL_TO_COME)
-    yield PlannedRequest(stage="deployment", operation="CreateCustomModelDeployment", body=deployment)
+def _deployment(plan: Mapping[str, Any], config: Mapping[str, Any], places: Places) -> Iterator[PlannedRequest]:
+    checkpoint = plan["model"]["model_path"] if plan["origin"] else CHECKPOINT_TO_COME
+    tags = bedrock.origin_tags(checkpoint, origin_of(plan))
+    model = bedrock.custom_model(checkpoint_uri=checkpoint, role_arn=places.import_role_arn, tags=tags)
+    yield PlannedRequest(
+        stage=IMPORT, operation="CreateCustomModel", body=model, only_if="no earlier run has imported the checkpoint"
+    )
+    kind, deployment = bedrock.serving(config["deployment"], MODEL_TO_COME)
+    operation = {"ProvisionedThroughput": "CreateProvisionedModelThroughput"}.get(kind, "CreateCustomModelDeployment")
+    named = "nothing has the name yet" if config["deployment"].get("name") else None
+    yield PlannedRequest(stage=DEPLOYMENT, operation=operation, body=deployment, only_if=named)

@@ -19,12 +19,13 @@ from lambda_handlers.planning.account_checks import check_account
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.cost_checks import check_cost
 from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
+from lambda_handlers.planning.deployment_checks import check_deployment, find_measured
 from lambda_handlers.planning.evaluation_checks import check_evaluations
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.further_training import check_further_training, locate_further, pin_further
 from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.model_references import ModelReference, Start, find_model, find_start
-from lambda_handlers.planning.modes import MODES, Mode
+from lambda_handlers.planning.modes import DEPLOY, MODES, Mode
 from lambda_handlers.planning.training_checks import check_training, overrides_of
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
 from lambda_handlers.training.recipe import Recipes, ResolvedRecipe, check_combination
@@ -56,6 +57,8 @@ class Checked:
     overrides: Mapping[str, Any]
     warnings: tuple[str, ...]
     cost: Mapping[str, Any]
+    origin: Mapping[str, Any] | None = None
+    """What is known of how a model was made and measured that is deployed without being made."""
 
 
 class RunChecks:
@@ -83,7 +86,9 @@ class RunChecks:
         together = [each for each in (found, to_answer) if each]
         more = locate_further(context, together) if mode.prepares else {}
         start = find_start(context, asked) if mode.trains else Start()
-        model = self._model(asked, mode) if mode.needs_model else None
+        check_deployment(context, mode)
+        measured = find_measured(context, asked) if mode is DEPLOY else None
+        model = self._model(asked, mode) if mode.measures_or_asks else measured and measured.model
         recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}
         further = check_further_training(context, recipes) if mode.trains else {}
@@ -115,6 +120,7 @@ class RunChecks:
             overrides=overrides_of(context.config, asked) if mode.trains else {},
             warnings=tuple(self.findings.warnings),
             cost=cost,
+            origin=measured.origin if measured else None,
         )
 
     def _asked(self, mode: Mode, dataset: PinnedDataset | None) -> PinnedDataset | None:

@@ -33,6 +33,7 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
         "inference": _inference(state),
         "model_arn": _at(state, "model", "model_arn"),
         "deployment_arn": _at(state, "deployment", "deployment_arn"),
+        "deployment": _deployment(state),
         "pointer": state.get("pointer"),
     }
     return {name: value for name, value in facts.items() if value}
@@ -50,6 +51,16 @@ def reason(status: str, result: Mapping[str, Any] | None) -> str | None:
 def _decided(approval: Any) -> Mapping[str, Any] | None:
     """Return what people decided; an error caught while they were asked is no decision."""
     return approval if isinstance(approval, Mapping) and "decision" in approval else None
+
+
+def _deployment(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how the model is served: target, mode and name, and the model that an update took away."""
+    served, planned = state.get("deployment"), _at(state, "plan", "deployment")
+    if not isinstance(served, Mapping) or not planned or not served.get("deployment_arn"):
+        return None
+    facts = {"target": planned["target"], "mode": planned["mode"], "name": served.get("name")}
+    previous = served.get("previous_model_arn")
+    return facts | ({"previous_model_arn": previous} if previous else {})
 
 
 def _further_rows(prepared: Any) -> dict[str, Any]:

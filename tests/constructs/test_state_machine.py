@@ -96,6 +96,7 @@ def test_each_mode_ends_where_its_work_is_done(definition: dict[str, Any]) -> No
         "PlanDecision": [
             ({"full", "prepare", "train"}, "PrepareData"),
             ({"evaluate"}, "FreezeEvaluationSets"),
+            ({"deploy"}, "ImportModel"),
             (set(), "CloseDryRun"),
         ],
         "DataDone": [({"full"}, "FreezeEvaluationSets"), ({"full", "train"}, "Train")],

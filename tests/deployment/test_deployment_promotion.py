@@ -17,6 +17,8 @@ from tests.training.training_support import RUN, Recorder
 ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghijkl"
 MODEL = "arn:aws:bedrock:us-east-1:123456789012:custom-model/imported/abcdefghijkl"
 
+CONFIG = {"target": "BEDROCK_OD", "mode": "SWAP", "name": None, "smoke": []}
+
 
 class Store:
     def __init__(self, generation: int = 1) -> None:
@@ -63,7 +65,7 @@ class World:
 
     def promote(self, arn: str = ARN) -> dict[str, Any]:
         return promote(
-            {"run": RUN, "deployment_arn": arn, "model_arn": MODEL},
+            {"run": RUN, "deployment_arn": arn, "model_arn": MODEL, "config": CONFIG},
             control=self.store,
             runtime=self.runtime,
             ssm=self.ssm,
@@ -86,7 +88,7 @@ def test_a_deployment_that_answers_becomes_production() -> None:
     assert target is not None
     assert (target.arn, target.model_arn, target.run_id) == (ARN, MODEL, "run-1")
     assert [event["type"] for event in world.ledger.events] == ["model_deployed", "pointer_moved"]
-    assert world.ledger.events[0]["detail"]["answer"] == "Hello."
+    assert world.ledger.events[0]["detail"]["answers"] == ["Hello."]
 
 
 def test_a_repeated_promotion_tells_the_same() -> None:

@@ -28,6 +28,7 @@ _PASSED_ON = (
     "inference",
     "model_arn",
     "deployment_arn",
+    "deployment",
     "pointer",
 )
 

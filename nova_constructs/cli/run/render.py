@@ -109,6 +109,9 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
         yield "inference", f"{found['rows']} rows answered: {found['results_uri']}"
     if told.get("approval"):
         yield "approval", told["approval"]["sentence"]
+    if told.get("deployment"):
+        how = told["deployment"]
+        yield "served", f"{how['target']}, {how['mode']}, under the name {how['name']}"
     if told.get("pointer"):
         pointer = told["pointer"]
         yield "pointer", f"{pointer['name']}: {pointer.get('before') or 'nothing'} → {pointer.get('after')}"

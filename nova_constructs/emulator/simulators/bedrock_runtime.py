@@ -64,7 +64,7 @@ class Inference:
                 model_arn = deployment.model_arn if deployment else None
             elif ":provisioned-model/" in model_id:
                 throughput = self._store.throughputs.get(model_id)
-                ready = throughput is not None and throughput.status in {"InService", "Updating"}
+                ready = throughput is not None and throughput.serves
                 model_arn = throughput.model_arn if throughput else None
             else:
                 raise aws_error("ValidationException", "The provided model identifier is invalid.")

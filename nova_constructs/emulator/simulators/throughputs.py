@@ -36,6 +36,8 @@ class Throughput:
     status: str = "Creating"
     failure: str | None = None
     modified: datetime | None = None
+    serves: bool = False
+    """Whether it answers: once it was in service it does, also while, and after, an update fails."""
 
     @property
     def committed_until(self) -> datetime | None:
@@ -177,6 +179,7 @@ class Throughputs:
         with self._store.lock:
             throughput.status, throughput.failure = status, failure
             throughput.modified = self._state.clock.now()
+            throughput.serves = throughput.serves or status == "InService"
 
 
 def _listed(throughput: Throughput, parameters: Mapping[str, Any]) -> bool:
