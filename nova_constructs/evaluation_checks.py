@@ -41,8 +41,8 @@ def evaluation_problems(
 
 def _of_task(scope: Construct, task: EvaluationTask, known: catalog.EvaluationTask) -> Iterable[str]:
     if task.subtask is not None and task.subtask not in known.subtasks:
-        allowed = ", ".join(known.subtasks) or "none"
-        yield f"evaluation task {task.task!r} has no subtask {task.subtask!r}: use {allowed}"
+        advice = f"use {', '.join(known.subtasks)}" if known.subtasks else "it has none, leave it out"
+        yield f"evaluation task {task.task!r} has no subtask {task.subtask!r}: {advice}"
     yield from _dataset_problems(task, known)
     yield from known.function_problems(
         has_processor=task.processor is not None, has_reward=task.reward_function is not None

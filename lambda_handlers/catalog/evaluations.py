@@ -67,8 +67,8 @@ class EvaluationTask:
         if not self.subtasks:
             return [f"Evaluation task {self.name} has no subtasks; remove subtask {subtask!r}."]
         near = nearest(subtask, self.subtasks)
-        hint = f" Did you mean {near}?" if near else f" Allowed: {', '.join(self.subtasks)}."
-        return [f"Evaluation task {self.name} has no subtask {subtask!r}.{hint}"]
+        hint = f" Did you mean {near}?" if near else ""
+        return [f"Evaluation task {self.name} has no subtask {subtask!r}.{hint} Allowed: {', '.join(self.subtasks)}."]
 
     def _dataset_problems(self, has_dataset: bool) -> list[str]:
         if self.takes_data and not has_dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambda_handlers.catalog import EVALUATION_TASKS, combinations, evaluation_task
+from lambda_handlers.catalog.subtasks import MMLU
 
 TASKS = {
     "mmlu": ("zs_cot", "accuracy", 57, False),
@@ -50,11 +51,11 @@ def test_a_benchmark_refuses_data_and_an_own_data_task_needs_it() -> None:
     ]
 
 
-def test_a_wrong_subtask_is_answered_with_the_nearest() -> None:
+def test_a_wrong_subtask_is_answered_with_the_nearest_and_all_there_are() -> None:
     assert evaluation_task("mmlu").problems(subtask="anatomy") == []
-    assert evaluation_task("mmlu").problems(subtask="anatomie") == [
-        "Evaluation task mmlu has no subtask 'anatomie'. Did you mean anatomy?"
-    ]
+    [problem] = evaluation_task("mmlu").problems(subtask="anatomie")
+    assert problem.startswith("Evaluation task mmlu has no subtask 'anatomie'. Did you mean anatomy? Allowed: abstract")
+    assert all(name in problem for name in MMLU)
     assert evaluation_task("gpqa").problems(subtask="x") == [
         "Evaluation task gpqa has no subtasks; remove subtask 'x'."
     ]
