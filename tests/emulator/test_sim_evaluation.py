@@ -137,6 +137,15 @@ def test_results_can_be_left_out(world: World) -> None:
     assert not any("results_2" in name for name in support.archive(world.client("s3"), "exam"))
 
 
+def test_an_archive_can_be_another(world: World) -> None:
+    world.faults.replace_output("exam", b"no archive")
+    sagemaker = world.client("sagemaker")
+    sagemaker.create_training_job(**evaluation_request(world, "exam", MMLU))
+    assert finish(sagemaker, "exam")["TrainingJobStatus"] == "Completed"
+    left = world.client("s3").get_object(Bucket="work", Key="jobs/exam/output/output.tar.gz")
+    assert left["Body"].read() == b"no archive"
+
+
 def test_text_metrics_of_known_cases() -> None:
     same = text_metrics.scores("The answer is 4", "The answer is 4")
     assert {name: round(value, 6) for name, value in same.items()} == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from nova_constructs.emulator import Emulator
+from tests.training.training_support import archive, giant_header, link
 from tests.workflow.harness import SPEED, Workflow, dataset, jsonl, synthesize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -158,6 +160,44 @@ def test_without_every_score_nothing_is_deployed(
     gated.nothing_left_running()
 
 
+GOOD = {"x/eval_results/results_1.json": b'{"results": {"all": {"accuracy": 0.99, "accuracy_stderr": 0.001}}}'}
+HOSTILE = {
+    "outside of the archive": archive({**GOOD, "../../../evaluations/known.json": b"{}"}),
+    "a link to '/etc/passwd'": archive(GOOD, link("x/results_2.json", "/etc/passwd")),
+    "a device or a pipe": archive(GOOD, link("x/results_2.json", "", tarfile.CHRTYPE)),
+    "it is cut off": archive(GOOD)[:-9],
+    "an extended header has": giant_header(),
+}
+
+
+def objects(workflow: Workflow) -> set[str]:
+    """Return every object of the customization but those of single runs."""
+    buckets = [f"{name}BucketName" for name in ("Incoming", "Prepared", "Quarantine", "Artifacts", "Audit")]
+    found = [(bucket, workflow.s3.list_objects_v2(Bucket=workflow[bucket])) for bucket in buckets]
+    named = [f"{bucket}/{each['Key']}" for bucket, page in found for each in page.get("Contents", ())]
+    return {name for name in named if "/runs/" not in name}
+
+
+def any_evaluation(_name: str, tags: Mapping[str, str]) -> bool:
+    return tags.get("nova-constructs:stage", "").startswith("evaluation-")
+
+
+def test_a_hostile_archive_ends_the_run_and_leaves_nothing(gated: Workflow) -> None:
+    left = objects(gated)
+    for words, content in HOSTILE.items():
+        gated.emulator.faults.clear()
+        gated.emulator.faults.replace_output(any_evaluation, content)
+        ended = gated.finish(gated.start(mode="evaluate", model="base", force=True))
+        assert (ended["status"], ended["error"]) == ("FAILED", "EvaluationFailed")
+        assert words in ended["cause"]
+        assert "evaluation_read" not in gated.events(ended["name"])
+        own = f"runs/{ended['name']}/"
+        listed = gated.s3.list_objects_v2(Bucket=gated["ArtifactsBucketName"], Prefix="runs/")["Contents"]
+        folders = {each["Key"].removeprefix(own).split("/")[0] for each in listed if each["Key"].startswith(own)}
+        assert {name for name in folders if not name.startswith("evaluation-")} <= {"hub", "jobs"}
+    assert objects(gated) == left
+
+
 def test_evaluations_run_at_the_same_time(gated: Workflow) -> None:
     outcome(gated)
     sagemaker = gated.emulator.client("sagemaker")
@@ -181,8 +221,8 @@ def test_a_faulty_evaluation_set_ends_the_run_before_anything_is_bought(gated: W
     outcome(gated)
     faulty(gated, "gen_qa")
     bought = gated.jobs()
-    for arn in (gated.upload(), gated.start(mode="evaluate", model="base", force=True)):
-        ended = gated.finish(arn)
+    for start in (gated.upload, lambda: gated.start(mode="evaluate", model="base", force=True)):
+        ended = gated.finish(start())
         assert (ended["status"], ended["error"]) == ("FAILED", "EvaluationFailed")
         assert "1 faulty rows of 2" in ended["cause"]
         assert gated.jobs() == bought

@@ -107,13 +107,13 @@ class Container:
             raise ContainerError(f"AlgorithmError: {doing}: {body.decode(errors='replace')[:500]}")
         return body
 
-    def upload(self, files: Mapping[str, bytes]) -> None:
-        """Write the archive of the job's output directory."""
+    def upload(self, files: Mapping[str, bytes], archive: bytes | None = None) -> None:
+        """Write the archive of the job's output directory, or the one that is given."""
         bucket, key = split_uri(f"{self.job.output_prefix}/output/output.tar.gz")
         encryption = {}
         if key_id := self.job.request["OutputDataConfig"].get("KmsKeyId"):
             encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
-        body = _archive(files, int(self._state.clock.now().timestamp()))
+        body = _archive(files, int(self._state.clock.now().timestamp())) if archive is None else archive
         self._call("Artifact upload failed", "s3", "PutObject", Bucket=bucket, Key=key, Body=body, **encryption)
 
     def _stream(self, node: int) -> str:

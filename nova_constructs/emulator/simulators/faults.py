@@ -22,6 +22,7 @@ class _Rule:
     kind: str
     matches: Callable[..., bool]
     text: str = ""
+    content: bytes = b""
     remaining: int | None = None
     response: InjectedResponse | None = None
     callback: Callback | None = None
@@ -69,6 +70,10 @@ class Faults:
     def omit_output(self, match: Match, times: int | None = None) -> None:
         """Let matching training jobs complete without the archive's manifest or results."""
         self._add("omit_output", _by_name(match), remaining=times)
+
+    def replace_output(self, match: Match, archive: bytes, times: int | None = None) -> None:
+        """Let matching training jobs complete and leave these bytes as their output.tar.gz."""
+        self._add("replace_output", _by_name(match), content=archive, remaining=times)
 
     def fail_import(
         self, match: Match, reason: str = "The model artifacts could not be read.", times: int | None = None
@@ -157,6 +162,11 @@ class Faults:
         """
         rule = self._take(kind, name, tags, *more)
         return rule.text if rule else None
+
+    def content(self, kind: str, name: str, tags: Mapping[str, str]) -> bytes | None:
+        """Return the bytes of a fault of this kind for a resource, using it up, or None."""
+        rule = self._take(kind, name, tags)
+        return rule.content if rule else None
 
     def applies(self, kind: str, name: str, tags: Mapping[str, str]) -> bool:
         """Tell whether a fault of this kind holds for a resource, using it up."""

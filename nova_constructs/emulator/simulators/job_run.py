@@ -104,7 +104,8 @@ class JobRun:
         self._play(work.script)
         self._enter("Uploading")
         with self._state.clock.busy():
-            self._container.upload(self._without_output(files))
+            replaced = self._state.faults.content("replace_output", self._job.name, self._job.tags)
+            self._container.upload(self._without_output(files), replaced)
         self._pause("Uploading")
         self._enter("Completed", status="Completed")
 
