@@ -74,7 +74,7 @@ class DynamoItemStore:
         """Return the item, or None."""
         with service_errors():
             answer = client("dynamodb").get_item(TableName=self.table_name, Key=_encode(key), ConsistentRead=True)
-        return _decode(answer["Item"]) if "Item" in answer else None
+        return decode(answer["Item"]) if "Item" in answer else None
 
     def put(self, item: Item, *, replacing: Item | None) -> Item:
         """Write the item if the stored one is still `replacing`; raise ConditionFailed if not."""
@@ -121,7 +121,7 @@ class DynamoItemStore:
                     ExpressionAttributeValues=_encode({":value": value}),
                     **options,
                 )
-            items.extend(_decode(each) for each in answer["Items"])
+            items.extend(decode(each) for each in answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return items
             options["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -157,7 +157,8 @@ def _encode_value(value: Value) -> dict[str, Any]:
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
-def _decode(item: Mapping[str, Mapping[str, Any]]) -> Item:
+def decode(item: Mapping[str, Mapping[str, Any]]) -> Item:
+    """Return an item as DynamoDB answers it in plain values."""
     return {name: _decode_value(value) for name, value in item.items()}
 
 

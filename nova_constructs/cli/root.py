@@ -27,6 +27,8 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "eval": ("nova_constructs.cli.eval", "evaluation", "Show the scores of a run with thresholds and verdicts."),
         "logs": ("nova_constructs.cli.logs", "logs", "Print the log lines and metrics of a run's training jobs."),
         "reject": ("nova_constructs.cli.approval", "reject", "End a run that waits for approval as REJECTED."),
+        "models": ("nova_constructs.cli.models", "models", "List models and deployments, and remove some."),
+        "rollback": ("nova_constructs.cli.rollback", "rollback", "Go back to the deployment that served before."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
     }
 )
