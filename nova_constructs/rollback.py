@@ -17,14 +17,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lambda_handlers.deployment.rollback import ALARM_EVENT
-from nova_constructs.bake import Bake
 from nova_constructs.canary import Canary
+from nova_constructs.deployment_targets import OnDemand, ProvisionedThroughput
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.stage import Workshop
 
 
 class Rollback(Construct):
-    """Rolls the pointer back. Attributes: `function`; `canary`, None without a bake that has one."""
+    """Rolls the pointer back. Attributes: `function`, `keep`, `bake_minutes`; `canary`, None without one."""
 
     def __init__(
         self,
@@ -32,20 +32,19 @@ class Rollback(Construct):
         construct_id: str,
         *,
         workshop: Workshop,
-        smoke: Sequence[Mapping[str, Any]],
-        bake: Bake | None,
+        target: OnDemand | ProvisionedThroughput,
         undelivered: sqs.Queue,
     ) -> None:
-        """Create the function; `smoke` are the questions that what is gone back to has to answer first."""
+        """Create the function; what is gone back to has to answer the target's smoke questions first."""
         super().__init__(scope, construct_id)
-        self.function = self._create_function(workshop, smoke, bake)
+        bake = target.bake
+        self.keep, self.bake_minutes = target.keep, bake.minutes if bake else 0
+        self.function = self._create_function(workshop, target.config(workshop.identity.slug)["smoke"])
         self.canary = Canary(self, "Canary", workshop=workshop, bake=bake) if bake and bake.canary else None
         if bake:
             self._watch([*bake.alarms, *(self.canary.alarm_arns if self.canary else ())], undelivered)
 
-    def _create_function(
-        self, workshop: Workshop, smoke: Sequence[Mapping[str, Any]], bake: Bake | None
-    ) -> HandlerFunction:
+    def _create_function(self, workshop: Workshop, smoke: Sequence[Mapping[str, Any]]) -> HandlerFunction:
         function = HandlerFunction(
             self,
             "RollBack",
@@ -55,7 +54,7 @@ class Rollback(Construct):
                 **workshop.control.pointer_environment,
                 **workshop.ledger.environment,
                 "SMOKE_PROMPTS": json.dumps(list(smoke)),
-                "BAKE_MINUTES": str(bake.minutes if bake else 0),
+                "BAKE_MINUTES": str(self.bake_minutes),
             },
         )
         function.use_table("MovePointer", workshop.control.table, "GetItem", "PutItem")
