@@ -72,7 +72,7 @@ def batch_inference_interrupted(output: str | None) -> Callable[[Workflow], None
     """Return the path on which results take several parts, and their upload cannot be completed."""
 
     def take(workflow: Workflow) -> None:
-        asked = _answering(workflow, "word " * 200_000) | ({"output": output} if output else {})
+        asked = _answering(workflow, "x" * 1_000_000) | ({"output": output} if output else {})
         arn = workflow.start(**asked)
         workflow.reach(arn, "AnswerRows")
         workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=None)
