@@ -30,7 +30,14 @@ def test_help_imports_neither_cdk_nor_boto3_nor_the_emulator() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["run", "list"], ["run", "start", "s3://bucket/key"], ["run", "show", "r1"], ["eval", "show", "r1"], ["logs", "r1"]]
+    "command",
+    [
+        ["run", "list"],
+        ["run", "start", "s3://bucket/key"],
+        ["run", "show", "r1"],
+        ["eval", "show", "r1"],
+        ["logs", "r1"],
+    ],
 )
 def test_run_never_imports_cdk_or_the_emulator(command: list[str]) -> None:
     assert loaded(command, "aws_cdk", "jsii", "moto") == "[]"

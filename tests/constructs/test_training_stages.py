@@ -52,12 +52,13 @@ def problems(synthesize: Callable[..., Any], entry: dict[str, Any], *stages: dic
 
 def test_all_data_is_prepared_before_the_first_job_and_stages_follow_one_another(states: dict[str, Any]) -> None:
     uncut = {name: state["Default"] for name, state in states["States"].items() if name.startswith("DataIsCut")}
-    assert walk(states, uncut)[2:19] == [
+    assert walk(states, uncut)[2:23] == [
         *("PrepareData", "DataIsCut", "DataReady"),
         *("PrepareData-rl", "DataIsCut-rl", "DataReady-rl"),
         *("PrepareData-polish", "DataIsCut-polish", "DataReady-polish"),
+        *("DataDone", "FreezeEvaluationSets", "SetsFrozen"),
         *("Train", "FindCheckpoint", "Train-rl", "FindCheckpoint-rl", "Train-polish", "FindCheckpoint-polish"),
-        *("Evaluate", "DecideGate"),
+        *("TrainingDone", "Evaluate", "DecideGate"),
     ]
 
 
