@@ -96,13 +96,13 @@ class DeploymentFunctions:
 
     def _asker(self) -> HandlerFunction:
         function = HandlerFunction(
-            self._scope, "SmokeCandidate", handler="smoke_candidate", environment={}, timeout=Duration.minutes(5)
+            self._scope, "AskCandidate", handler="smoke_candidate", environment={}, timeout=Duration.minutes(5)
         )
         self._permissions.invoke(function)
         return function
 
     def _remover(self) -> HandlerFunction:
-        function = HandlerFunction(self._scope, "RemoveCandidate", handler="remove_candidate", environment={})
+        function = HandlerFunction(self._scope, "DeleteCandidate", handler="remove_candidate", environment={})
         self._permissions.delete_serving(function)
         return function
 

@@ -20,7 +20,8 @@ def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
     facts = {
         "mode": _at(state, "plan", "mode"),
         "start": start if any(start.values()) else None,
-        "evaluated": _at(state, "plan", "model"),
+        "evaluated": None if _at(state, "plan", "origin") else _at(state, "plan", "model"),
+        "origin": _origin(state),
         "dataset": _at(state, "plan", "dataset"),
         "warnings": _at(state, "plan", "warnings"),
         "report_uri": _at(state, "plan", "report_uri"),
@@ -51,6 +52,17 @@ def reason(status: str, result: Mapping[str, Any] | None) -> str | None:
 def _decided(approval: Any) -> Mapping[str, Any] | None:
     """Return what people decided; an error caught while they were asked is no decision."""
     return approval if isinstance(approval, Mapping) and "decision" in approval else None
+
+
+def _origin(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return which model a run deployed that made none, and what the gate of the run that made it decided."""
+    if not _at(state, "plan", "origin"):
+        return None
+    return {
+        "model_path": _at(state, "plan", "model", "model_path"),
+        "run_id": _at(state, "plan", "origin", "run_id"),
+        "verdict": _at(state, "plan", "origin", "verdict"),
+    }
 
 
 def _deployment(state: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ _PASSED_ON = (
     "model_arn",
     "deployment_arn",
     "deployment",
+    "origin",
     "pointer",
 )
 

@@ -109,6 +109,10 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
         yield "inference", f"{found['rows']} rows answered: {found['results_uri']}"
     if told.get("approval"):
         yield "approval", told["approval"]["sentence"]
+    if told.get("origin"):
+        origin = told["origin"]
+        measured = f"run {origin['run_id']}, gate {origin['verdict']}" if origin.get("run_id") else "no run known"
+        yield "deployed from", f"{origin['model_path']} ({measured})"
     if told.get("deployment"):
         how = told["deployment"]
         yield "served", f"{how['target']}, {how['mode']}, under the name {how['name']}"
