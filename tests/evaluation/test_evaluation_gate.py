@@ -163,6 +163,12 @@ def test_general_ability_may_fall_by_the_drop_and_no_more(value: float, other: f
     assert found["name"] == "mmlu.accuracy drop against base"
 
 
+def test_better_by_any_margin_is_told_as_better() -> None:
+    records = [record(0.7, stderr=0.01), record(0.7, "base", stderr=0.01)]
+    found = only(decide([{**BETTER, "margin": 0}], records))
+    assert found["reason"].startswith("mmlu.accuracy 0.7 is not shown to be above base 0.7 (z-test")
+
+
 def test_general_ability_against_production() -> None:
     records = [record(0.6), record(0.9, "base"), record(0.64, "production", stderr=0.01, samples=None)]
     found = only(decide([{**GENERAL, "against": "production"}], records))

@@ -163,7 +163,7 @@ def _tested(
     threshold = {"threshold": theirs.value + limit.difference}
     if isinstance(tested, Inconclusive):
         return {**threshold, "passed": False, "reason": f"{criterion.name} is inconclusive: {tested.reason}"}
-    reason = sentence.tested_reason(ours.what, ours.value, theirs.value, theirs.model, limit.difference, tested)
+    reason = sentence.tested_reason(ours.what, ours.value, theirs.value, theirs.model, limit, tested)
     return {**threshold, "passed": tested.passed, "test": tested.as_dict(), "reason": reason}
 
 

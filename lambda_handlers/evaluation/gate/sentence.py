@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_handlers.evaluation.gate.statistics import Tested
+from lambda_handlers.evaluation.gate.statistics import Limit, Tested
 
 _TESTS = {
     "z_test": "z-test",
@@ -29,11 +29,15 @@ def drop_reason(measure: str, value: float, other: float, model: str, drop: floa
     return f"{measure} {verdict} by more than {drop:g}: {value:g} against {model} {other:g}"
 
 
-def tested_reason(measure: str, value: float, other: float, model: str, limit: float, tested: Tested) -> str:
+def tested_reason(measure: str, value: float, other: float, model: str, limit: Limit, tested: Tested) -> str:
     """Say what a test found."""
     found = "is shown" if tested.passed else "is not shown"
-    wanted = f"to be above {model} {other:g} by {limit:g}" if limit > 0 else _not_worse(model, other, -limit)
-    return f"{measure} {value:g} {found} {wanted} ({_numbers(tested)})"
+    wanted = _better if limit.strict else _not_worse
+    return f"{measure} {value:g} {found} {wanted(model, other, abs(limit.difference))} ({_numbers(tested)})"
+
+
+def _better(model: str, other: float, margin: float) -> str:
+    return f"to be above {model} {other:g} by {margin:g}" if margin else f"to be above {model} {other:g}"
 
 
 def _not_worse(model: str, other: float, margin: float) -> str:
