@@ -56,11 +56,16 @@ class Bake:
                 yield f"deployment.bake.{name} is {getattr(self, name)}: use 1 or more"
         if self.latency_seconds is not None and self.latency_seconds <= 0:
             yield f"deployment.bake.latency_seconds is {self.latency_seconds:g}: use more than 0"
-        if self.every_minutes >= 1 and self.failures >= 1 and self.every_minutes * self.failures > self.minutes:
+        if min(self.every_minutes, self.failures, self.minutes) >= 1 and self.needed_minutes > self.minutes:
             yield (
                 f"deployment.bake.minutes is {self.minutes}, and {self.failures} failures every {self.every_minutes} "
                 "minutes take longer: the canary's alarm could not go off in time"
             )
+
+    @property
+    def needed_minutes(self) -> int:
+        """How long the canary's alarm takes to go off at the least."""
+        return self.every_minutes * self.failures
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Bake:

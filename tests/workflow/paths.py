@@ -89,6 +89,20 @@ def _answering(workflow: Workflow, text: str) -> dict[str, Any]:
     return {"mode": "batch_inference", "model": "base", "dataset": place, "force": True}
 
 
+def rolled_back(workflow: Workflow) -> None:
+    """Two promotions, of which somebody takes the later one back; the canary has asked in between."""
+    success(workflow)
+    success(workflow)
+    metrics = workflow.emulator.client("cloudwatch")
+    until(lambda: metrics.list_metrics(Namespace="NovaConstructs")["Metrics"] or None, "the metrics of the canary")
+    before = workflow.pointer()
+    asked = json.dumps({"action": "ROLL_BACK", "reason": "it stammers", "claim": "arn:aws:iam::123456789012:user/me"})
+    answer = workflow.emulator.client("lambda").invoke(FunctionName=workflow["RollBackFunctionName"], Payload=asked)
+    told = json.loads(answer["Payload"].read())
+    assert (told["status"], told["withdrawn"]) == ("ROLLED_BACK", before), told
+    assert workflow.pointer() == told["live"]["arn"]
+
+
 def dataset_of(salt: str) -> bytes:
     rows = [{"question": f"{salt}: what is {n} plus one?", "answer": str(n + 1)} for n in range(20)]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -403,6 +417,7 @@ def checkpoint_of(workflow: Workflow) -> str:
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
+    "rolled back": rolled_back,
     "dry run": dry_run,
     "later runs": later_runs,
     "batch inference": batch_inference(None),

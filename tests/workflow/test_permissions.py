@@ -35,6 +35,8 @@ EVERYTHING = {
         "output_buckets": [paths.RESULTS],
         "platform": {**ENTRY["platform"], "instance_count": 1},
     },
+    # One model that served stays, so that each run has some to remove; the canary asks all the while.
+    "deployment": {"target": "BEDROCK_OD", "keep": 1, "bake": {"minutes": 10080}},
     "evaluation": [
         {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
         {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
