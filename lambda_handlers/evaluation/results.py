@@ -61,13 +61,12 @@ def _samples(task: str, whole: Measured, output: Output, frozen: Mapping[str, An
     told = [count for count in (output.answered, whole.samples) if count is not None]
     if 0 in told:
         raise EvaluationFailed(f"The evaluation {task} rests on no sample: its scores say nothing.")
+    if frozen is None:
+        return whole.samples
     # gen_qa leaves one answer for each row; judges and reward functions may leave several lines, but not fewer.
-    one_each = task == "gen_qa"
-    for count in told if frozen else ():
-        if count < frozen["rows"] or (one_each and count != frozen["rows"]):
+    for count in told:
+        if count < frozen["rows"] or (task == "gen_qa" and count != frozen["rows"]):
             raise EvaluationFailed(
                 f"The evaluation {task} is partial: it has {count} answers to {frozen['rows']} rows of {frozen['uri']}."
             )
-    if frozen:
-        return int(frozen["rows"])
-    return whole.samples
+    return int(frozen["rows"])
