@@ -36,7 +36,12 @@ def convert(line: bytes) -> dict[str, Any]:
     if not asked:
         raise BrokenLineError("prompt has no turn of a user")
     query = _text(asked[-1]["content"])
-    row = {"system": system, "query": query, "gold_response": gold, "inference_response": answers[0]}
+    row: dict[str, Any] = {
+        "system": system,
+        "query": query,
+        "gold_response": gold,
+        "inference_response": answers[0],
+    }
     if given.get("metadata") is not None:
         row["metadata"] = given["metadata"]
     if messages != _plain(system, query):
