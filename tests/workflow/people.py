@@ -18,7 +18,7 @@ _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
 }
-_keys: dict[str, tuple[str, str, str]] = {}
+_keys: dict[str, tuple[str, str, str]] = {"operator": (OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, "")}
 
 
 def arn(name: str) -> str:
@@ -32,7 +32,6 @@ def role_arn(name: str) -> str:
 def enter(workflow: Workflow) -> None:
     """Make alice and bob, who may call everything, carol, a session of the role Release, and dave, who may nothing."""
     iam = workflow.emulator.client("iam")
-    _keys["operator"] = (OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, "")
     for name in ("alice", "bob", "dave"):
         iam.create_user(UserName=name)
         key = iam.create_access_key(UserName=name)["AccessKey"]

@@ -13,6 +13,7 @@ import pytest
 from nova_constructs.emulator import Emulator
 from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
 from tests.workflow import paths
+from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
 from tests.workflow.furnishing import furnish
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
@@ -76,10 +77,22 @@ def workflow(assembly: Path) -> Iterator[Workflow]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def asking_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthesize(tmp_path_factory.mktemp("asking"), **ASKING)
+
+
+@pytest.fixture(scope="module")
+def asking(asking_assembly: Path) -> Iterator[Workflow]:
+    """Return a customization whose every run waits for a person, which those of the other paths must not."""
+    with Emulator(speed=SPEED) as emulator:
+        yield Workflow(emulator, asking_assembly)
+
+
 def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_path: Path) -> None:
     """The fast half: the checked-in table names every permission, and nothing that is not in the template."""
     evidence = Evidence.load()
-    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate(ELSEWHERE)]
+    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate([ASKING, *ELSEWHERE])]
     names = {str(permission) for made in (assembly, *more) for permission in granted_in(made, STACK)}
     assert [name for name in sorted(names) if name not in evidence.proven and not evidence.requires(name)] == []
     assert sorted(set(evidence.proven) - names) == []
@@ -97,8 +110,22 @@ def proven() -> dict[str, str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", paths.PATHS)
 def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: str) -> None:
+    _take(paths.PATHS[path], path, workflow, assembly, proven)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", APPROVAL_PATHS)
+def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
+    asking.emulator.faults.clear()
+    _take(APPROVAL_PATHS[path], path, asking, asking_assembly, proven)
+
+
+def _take(
+    take: Callable[[Workflow], None], path: str, workflow: Workflow, assembly: Path, proven: dict[str, str]
+) -> None:
     workflow.emulator.calls.clear()
-    paths.PATHS[path](workflow)
+    take(workflow)
     assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
     for permission in _used(workflow, granted_in(assembly, STACK)):
         proven.setdefault(str(permission), path)
@@ -106,14 +133,14 @@ def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: 
 
 @pytest.mark.slow
 def test_the_table_is_what_the_paths_use(
-    assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
+    assembly: Path, asking_assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
     table = json.loads(EVIDENCE_FILE.read_text())
     if request.config.getoption("--write-evidence"):
         table["proven"] = dict(sorted(proven.items()))
         EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
-    granted = [str(permission) for permission in granted_in(assembly, STACK)]
+    granted = [str(found) for made in (assembly, asking_assembly) for found in granted_in(made, STACK)]
     evidence = Evidence.load()
     assert [name for name in granted if name not in proven and not evidence.requires(name)] == []
     assert sorted(set(table["proven"]) - set(proven)) == []

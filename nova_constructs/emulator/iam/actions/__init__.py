@@ -18,6 +18,7 @@ __all__ = ["TABLE", "ApiCall", "Encryption", "Facts", "Need", "S3Request", "need
 
 TABLE: Final[Mapping[str, Mapping[str, Row]]] = {
     "bedrock": models.BEDROCK,
+    "cloudformation": management.CLOUDFORMATION,
     "cloudwatch": management.CLOUDWATCH,
     "dynamodb": dynamodb.ROWS,
     "ec2": network.EC2,

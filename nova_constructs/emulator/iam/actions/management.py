@@ -1,4 +1,4 @@
-"""IAM, STS, KMS, Systems Manager parameters, CloudWatch, CloudWatch Logs, ECR and Service Quotas."""
+"""IAM, STS, CloudFormation, KMS, Systems Manager parameters, CloudWatch, CloudWatch Logs, ECR and Service Quotas."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def _assume_role(call: ApiCall) -> list[Need]:
     return [Need(action="sts:AssumeRole", resource=call.text("RoleArn"), context=context)]
 
 
+def _stack(call: ApiCall) -> list[Need]:
+    name = str(call.params.get("StackName") or "")
+    arn = name if name.startswith("arn:") else call.arn(f"stack/{name}/*")
+    return [Need(action="cloudformation:DescribeStacks", resource=arn if name else "*")]
+
+
+CLOUDFORMATION: Final[Mapping[str, Row]] = {"DescribeStacks": _stack}
 STS: Final[Mapping[str, Row]] = {
     "GetCallerIdentity": lambda _call: [],  # allowed whatever the policies say, even against an explicit deny
     "AssumeRole": _assume_role,
