@@ -79,9 +79,9 @@ class RunPlan(Stage):
         self.plan.read_objects("ReadDataset", store.incoming, *datasets, action="s3:GetObjectVersion")
         folders = {"StringLike": {"s3:prefix": [f"{DATASETS_PREFIX}*/", f"{UPLOADS_PREFIX}*/"]}}
         self.plan.allow("ListDatasets", ["s3:ListBucket"], [store.incoming.bucket_arn], folders)
-        self.plan.allow(
-            "SeeEvaluationSets", ["s3:GetObject"], [store.incoming.arn_for_objects(f"{EVALUATION_PREFIX}*")]
-        )
+        sets = f"{EVALUATION_PREFIX}*"
+        self.plan.read_objects("SeeEvaluationSets", store.incoming, sets)
+        self.plan.read_objects("ReadEvaluationSets", store.incoming, sets, action="s3:GetObjectVersion")
         self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training*/recipe/*")
         self.plan.write_objects("WriteDryRun", store.artifacts, "runs/*/dry-run/*")
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lambda_handlers.datasets import s3_objects
@@ -56,7 +56,7 @@ class Freezer:
         found = {}
         for settings in event["tasks"]:
             uri = self._source(settings, plan, run_id)
-            rows = self._rows(settings, uri, config)
+            rows = self._rows(settings, uri, config, (plan.get("evaluation_sets") or {}).get(settings["task"]))
             known = trained_on(runs, {prompt for prompt, _ in rows.made}, s3=self.s3, events=self.events)
             kept = [line for prompt, line in rows.made if prompt not in known]
             left_out = {"faulty": rows.faulty, "trained_on": len(rows.made) - len(kept)}
@@ -84,12 +84,14 @@ class Freezer:
             )
         return f"s3://{self.prepared_bucket}/runs/{trained_by}/test.jsonl"
 
-    def _rows(self, settings: Mapping[str, Any], uri: str, config: Mapping[str, Any]) -> _Rows:
+    def _rows(
+        self, settings: Mapping[str, Any], uri: str, config: Mapping[str, Any], planned: Mapping[str, Any] | None
+    ) -> _Rows:
         task = settings["task"]
         preparation = Preparation(model=config["model"], method="EVALUATION", eval_task=task)
         try:
             with service_errors():
-                sources = s3_objects.find(self.s3, uri)
+                sources = [_as_planned(source, planned) for source in s3_objects.find(self.s3, uri)]
                 lines = (line for source in sources for line in read_rows(source, max_row_bytes=MOST_BYTES))
                 rows = _made(lines, form_of(preparation).make(settings_of(preparation)), uri)
         except InvalidRequest as error:
@@ -110,6 +112,13 @@ class Freezer:
             self.s3.put_object(Bucket=self.prepared_bucket, Key=key, Body=body)
         uri = f"s3://{self.prepared_bucket}/{key}"
         return {"uri": uri, "sha256": hashlib.sha256(body).hexdigest(), "rows": len(lines)}
+
+
+def _as_planned(source: s3_objects.S3Object, planned: Mapping[str, Any] | None) -> s3_objects.S3Object:
+    """Return the set as the plan took it into account: it may have been replaced since."""
+    if not planned or not planned["version_id"]:
+        return source
+    return replace(source, version_id=planned["version_id"], size=planned["bytes"], etag=None)
 
 
 def _made(lines: Iterable[Line], transform: RowTransform, uri: str) -> _Rows:

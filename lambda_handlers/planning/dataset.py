@@ -121,7 +121,12 @@ def _below(s3: Any, uri: str) -> list[s3_objects.S3Object]:
     return found
 
 
-def _pin_object(s3: Any, uri: str, version: str | None) -> ReadObject:
+def pin_one(s3: Any, uri: str, *, what: str) -> ReadObject:
+    """Hash one object as it is now; raise InvalidRequest if it is missing, unreadable or empty. `what` names it."""
+    return _pin_object(s3, uri, find(s3, uri, what=what), what)
+
+
+def _pin_object(s3: Any, uri: str, version: str | None, what: str = "dataset") -> ReadObject:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         with service_errors():
@@ -131,7 +136,7 @@ def _pin_object(s3: Any, uri: str, version: str | None) -> ReadObject:
                 digest.update(chunk)
                 size += len(chunk)
     except Exception as error:
-        raise _unreadable(uri, version, error) from error
+        raise _unreadable(uri, version, error, what) from error
     return ReadObject(uri=uri, version_id=version, sha256=digest.hexdigest(), bytes=size)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog.lookup import UnknownNameError
+from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
 from lambda_handlers.planning import dataset as datasets
@@ -30,6 +31,21 @@ def check_evaluations(context: RunContext, recipes: Recipes | None, *, model_pat
     return {stage: recipe for stage, recipe in found.items() if recipe}
 
 
+def pin_sets(s3: Any, config: Mapping[str, Any]) -> dict[str, ReadObject]:
+    """Hash the evaluation sets of one's own, each object once, and return them by task.
+
+    Test rows of a run (`HELD_OUT`) are not among them: its dataset decides them.
+    """
+    own = [settings for settings in config.get("evaluation", ()) if settings.get("dataset_uri")]
+    first = {settings["dataset_uri"]: settings for settings in reversed(own)}
+    pinned = {uri: datasets.pin_one(s3, uri, what=_what(settings)) for uri, settings in first.items()}
+    return {settings["task"]: pinned[settings["dataset_uri"]] for settings in own}
+
+
+def _what(settings: Mapping[str, Any]) -> str:
+    return f"dataset of evaluation {settings['task']}"
+
+
 def _evaluation(
     context: RunContext, recipes: Recipes | None, settings: Mapping[str, Any], model_path: str, index: int
 ) -> ResolvedRecipe | None:
@@ -42,8 +58,7 @@ def _evaluation(
         checked_task(settings)
     if settings.get("dataset_uri"):
         with context.findings.checking():
-            what = f"dataset of evaluation {settings['task']}"
-            datasets.find(context.account.s3, settings["dataset_uri"], what=what)
+            datasets.find(context.account.s3, settings["dataset_uri"], what=_what(settings))
     if recipes is None or context.impossible(task.name) - context.impossible():
         return None
     # What is wrong with these two is told; the recipe's own values can be checked without them.

@@ -102,7 +102,7 @@ class Planner:
             "reason": checked.asked.reason,
         }
         if plan["decision"] == "SKIP":
-            kept = {name: plan[name] for name in ("mode", "reason", "dataset", "start", "model")}
+            kept = {name: plan[name] for name in ("mode", "reason", "dataset", "evaluation_sets", "start", "model")}
             detail = {**kept, "asked": asked}
             self._ledger.append(run_id=run.id, event_id="run-skipped", type="run_skipped", detail=detail)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from lambda_handlers.inference.stages import BATCH_INFERENCE
@@ -23,6 +24,7 @@ def plan_document(
 ) -> dict[str, Any]:
     """Return the plan of a run.
 
+    `evaluation_sets` has what each task with a set of one's own will be asked, as it is now, by task.
     `training` is None in a run that trains nothing, `model` in one that evaluates what it trains, `batch_inference` in
     one that has none, `origin` in one that deploys what it trains, `deployment` in one that deploys nothing.
     """
@@ -43,6 +45,7 @@ def plan_document(
         "hub": _hub(checked, places, run_id),
         "training": _training(checked, config, places, run_id),
         "further_training": _further_training(checked, config, places, run_id),
+        "evaluation_sets": {task: asdict(each) for task, each in checked.evaluation_sets.items()},
         "batch_inference": _batch_inference(checked),
         "origin": dict(checked.origin) if checked.origin else None,
         "deployment": _deployment(checked, config),
@@ -50,7 +53,7 @@ def plan_document(
 
 
 def fingerprint_of(checked: Checked, config: Mapping[str, Any]) -> str:
-    """Return the fingerprint: dataset, recipes, hub content, settings, code and mode.
+    """Return the fingerprint: dataset, evaluation sets, recipes, hub content, settings, code and mode.
 
     The model that the run is about, its checkpoint, is in the recipes.
     """
@@ -112,7 +115,8 @@ def _data_sha256(checked: Checked) -> str:
     further = {name: dataset.sha256 for name, dataset in checked.further_datasets.items()}
     if checked.inference_dataset and checked.inference_dataset is not checked.dataset:
         further[BATCH_INFERENCE] = checked.inference_dataset.sha256
-    return sha256([first, further]) if further else first
+    sets = {task: each.sha256 for task, each in checked.evaluation_sets.items()}
+    return sha256([first, further, sets]) if further or sets else first
 
 
 def _further_training(

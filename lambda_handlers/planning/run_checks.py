@@ -12,6 +12,7 @@ from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog.lookup import UnknownNameError
+from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning import inference_checks
@@ -20,7 +21,7 @@ from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.cost_checks import check_cost
 from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
 from lambda_handlers.planning.deployment_checks import check_deployment, find_measured
-from lambda_handlers.planning.evaluation_checks import check_evaluations
+from lambda_handlers.planning.evaluation_checks import check_evaluations, pin_sets
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.further_training import check_further_training, locate_further, pin_further
 from lambda_handlers.planning.inference_checks import inference_of
@@ -36,7 +37,8 @@ class Checked:
     """Everything known of a run that may start.
 
     `training`, `further_training`, `evaluation` and `inference` hold the recipe of each job by its stage,
-    `further_datasets` the data of each further training stage by its name. `dataset` is None in a run without one,
+    `further_datasets` the data of each further training stage by its name, `evaluation_sets` that of each evaluation
+    with a set of one's own by its task. `dataset` is None in a run without one,
     `recipes`, where recipes were found, in a run without jobs, `model` in a run that evaluates what it trains.
     `inference_dataset` and `output_uri` are None without batch inference.
     """
@@ -45,6 +47,7 @@ class Checked:
     mode: Mode
     dataset: PinnedDataset | None
     further_datasets: Mapping[str, PinnedDataset]
+    evaluation_sets: Mapping[str, ReadObject]
     recipes: Recipes | None
     training: Mapping[str, ResolvedRecipe]
     further_training: Mapping[str, ResolvedRecipe]
@@ -101,13 +104,14 @@ class RunChecks:
         check_account(context, mode, images)
         cost = check_cost(context, mode)
         self.findings.raise_all()
-        # Last, because it reads the whole dataset.
+        # Last, because it reads the whole dataset, as pinning what else is data does.
         dataset = datasets.pin(context.account.s3, found) if found else None
         return Checked(
             asked=asked,
             mode=mode,
             dataset=dataset,
             further_datasets=pin_further(context.account.s3, more),
+            evaluation_sets=pin_sets(context.account.s3, context.config) if mode.evaluates else {},
             recipes=recipes,
             training=training,
             further_training=further,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.protocol.errors import EvaluationFailed
-from tests.evaluation.evaluation_world import PLAN, World, chat, lines, question
+from tests.evaluation.evaluation_world import PLAN, SET, World, chat, lines, question
 
 
 @pytest.fixture
@@ -27,6 +27,13 @@ def test_a_set_is_written_where_the_container_looks_for_it(world: World) -> None
     assert frozen["uri"] == "s3://prepared/runs/run-1/evaluation-sets/gen_qa/gen_qa.jsonl"
     assert (frozen["rows"], frozen["sha256"]) == (2, hashlib.sha256(body).hexdigest())
     assert [event["type"] for event in world.ledger.events] == ["evaluation_sets_frozen"]
+
+
+def test_the_rows_are_those_of_the_version_that_the_plan_took_into_account(world: World) -> None:
+    planned = lines(question("planned?"), question("twice?"))
+    world.s3.objects[f"{SET}?v0"] = planned
+    plan = {**PLAN, "evaluation_sets": {"gen_qa": {"uri": SET, "version_id": "v0", "bytes": len(planned)}}}
+    assert rows_of(world, world.freeze(question("replaced?"), plan=plan)) == ["planned?", "twice?"]
 
 
 def test_rows_that_production_was_trained_on_are_left_out_however_they_are_written(world: World) -> None:

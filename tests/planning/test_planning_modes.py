@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.planning.planning_world import CONFIG, REGION, World
 
 CHECKPOINT = "s3://customer-escrow-123456789012-smtj-abc/job-1/step_50"
 ON_HYPERPOD = "s3://customer-escrow-123456789012-hp-abc/job-1/step_50"
+SET = "s3://incoming-bucket/evaluation/gold.jsonl"
 EVALUATE = {"raw": {"mode": "evaluate", "model": "base"}}
 
 
@@ -202,6 +204,27 @@ def test_the_same_data_from_another_model_or_in_another_mode_is_another_input(wo
         again = world.plan(f"again-{number}", **each)["plan"]
         assert f"Run run-{number} has already succeeded" in again["reason"], each
         world.close(f"again-{number}", "SKIPPED")
+
+
+@pytest.mark.parametrize("asked", [{}, EVALUATE])
+def test_an_evaluation_set_that_was_replaced_is_another_input(world: World, asked: dict[str, Any]) -> None:
+    config = {**CONFIG, "evaluation": [{**CONFIG["evaluation"][0], "task": "gen_qa", "dataset_uri": SET}]}
+    reasons = []
+    for number, content in enumerate((b"old", b"old", b"new")):
+        world.s3.put_object(Bucket="incoming-bucket", Key="evaluation/gold.jsonl", Body=content)
+        plan = world.plan(f"run-{number}", config=config, **asked)["plan"]
+        assert plan["evaluation_sets"] == {
+            "gen_qa": {"uri": SET, "version_id": "v1", "sha256": sha256(content).hexdigest(), "bytes": 3}
+        }
+        reasons.append(plan["reason"])
+        world.close(f"run-{number}", "SKIPPED" if plan["reason"] else "SUCCEEDED")
+    assert reasons[::2] == [None, None]
+    assert "run-0 has already succeeded" in reasons[1]
+
+
+def test_an_evaluation_set_is_no_matter_to_a_run_that_evaluates_nothing(world: World) -> None:
+    config = {**CONFIG, "evaluation": [{**CONFIG["evaluation"][0], "task": "gen_qa", "dataset_uri": SET}]}
+    assert world.plan(config=config, mode="train")["plan"]["evaluation_sets"] == {}
 
 
 def test_training_alone_is_another_input_even_where_nothing_is_evaluated(world: World) -> None:
