@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import aws_iam as iam
 
+from nova_constructs.identity import TAG
 from nova_constructs.job_permissions import JobPermissions
 from nova_constructs.run_control import RunControl
 
@@ -20,7 +21,7 @@ def grant_invoke(grantee: iam.IGrantable, control: RunControl, permissions: JobP
         grantee=grantee,
         actions=INVOKE_ACTIONS,
         resource_arns=[permissions.deployments, provisioned],
-        conditions={"StringEquals": permissions.identity.resource_tag["StringEquals"]},
+        conditions={"StringEquals": {f"aws:ResourceTag/{TAG}": permissions.identity.customization}},
     )
     read = iam.Grant.add_to_principal(
         grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[control.pointer_parameter_arn]

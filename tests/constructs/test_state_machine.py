@@ -46,7 +46,7 @@ def test_a_run_goes_from_plan_to_pointer(definition: dict[str, Any]) -> None:
             "GateDecision",
             "ImportModel",
         ),
-        *("DeployModel", "PromoteDeployment", "CloseRun", "RunSucceeded"),
+        *("DeployModel", "PromoteDeployment", "RetireModels", "CloseRun", "RunSucceeded"),
     ]
 
 

@@ -156,10 +156,14 @@ def test_functions_share_one_code_asset_and_run_on_arm(template: Template) -> No
     assert len({f["Code"]["S3Key"] for f in functions}) == 1
     assert {tuple(f["Architectures"]) for f in functions} == {("arm64",)}
     assert {f["Runtime"] for f in functions} == {"python3.13"}
-    assert len({f["Handler"] for f in functions}) == len(functions) == 18
+    assert len({f["Handler"] for f in functions}) == len(functions) == 21
 
 
-def test_the_functions_are_given_the_variables_that_the_handlers_read(template: Template) -> None:
+def test_the_functions_are_given_the_variables_that_the_handlers_read(
+    synthesize: Callable[..., dict[str, Template]], entry: dict[str, Any]
+) -> None:
+    every = {**entry, "approval": {}, "deployment": {"target": "BEDROCK_OD", "bake": {"minutes": 30}}}
+    template = synthesize(every)["Nova-Support"]
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     given = {name for function in functions for name in function["Environment"]["Variables"]}
     handlers = Path(lambda_handlers.__file__).parent
