@@ -83,6 +83,10 @@ def test_start_passes_force_reason_and_typed_overrides(nova: Nova, aws: FakeAws)
         (("s3://incoming/a.jsonl", "--model-path", "s3://escrow/job/1"), {"model_path": "s3://escrow/job/1"}),
         (("--mode", "evaluate", "--model", "production"), {"mode": "evaluate", "model": "production"}),
         (("--mode", "evaluate", "--base-run", "run-1"), {"mode": "evaluate", "base_run": "run-1"}),
+        (
+            ("s3://incoming/a.jsonl", "--mode", "batch_inference", "--model", "base", "--output", "s3://answers/june"),
+            {"mode": "batch_inference", "model": "base", "output": "s3://answers/june"},
+        ),
         (("s3://incoming/a.jsonl", "--hub-content-version", "1.0.20"), {"hub_content_version": "1.0.20"}),
     ],
 )

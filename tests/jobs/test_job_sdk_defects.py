@@ -70,7 +70,7 @@ def _rows() -> dict[int, list[tuple[str, str]]]:
 
 
 def test_every_defect_of_data_recipes_checkpoints_and_jobs_is_in_the_table() -> None:
-    elsewhere = {2, 3, 4, 16, 19, 23, 26}  # batch inference, data mixing, deployment, a notebook
+    elsewhere = {4, 19, 23, 26}  # data mixing, deployment, a notebook
     assert set(_rows()) == set(range(1, 27)) - elsewhere
 
 
