@@ -73,7 +73,7 @@ def _require_usable(found: Serving, settings: Mapping[str, Any], registry: JobRe
     problem = problem_of(found, settings, customization)
     if problem:
         raise DeploymentExists(problem)
-    if found.status == "Failed":
+    if found.status == "Failed" and settings["mode"] != UPDATE:
         raise DeploymentFailed(
             f"The deployment {found.arn} under the name {found.name} has failed: {found.failure or 'no reason given'}. "
             "Production is there: delete it by hand once nothing needs it."

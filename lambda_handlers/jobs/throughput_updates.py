@@ -36,7 +36,7 @@ class ThroughputUpdates:
         del digest, tags  # an update takes neither
         arn, target = str(request["provisionedModelId"]), str(request["desiredModelId"])
         found = get_throughput(arn)
-        if found["desiredModelArn"] == target:
+        if found["desiredModelArn"] == target and found["status"] != "Failed":
             return arn
         if found["status"] == "Updating":
             coming = found["desiredModelArn"]
@@ -58,7 +58,9 @@ class ThroughputUpdates:
             return JobState(status=JobStatus.GONE)
         arn, desired = str(found["provisionedModelArn"]), str(found["desiredModelArn"])
         if not _is_of(row, arn, desired):
-            return JobState(status=JobStatus.GONE, arn=arn)
+            # While the model before it is on its way back, that of the row is still there.
+            there = _is_of(row, arn, str(found["modelArn"]))
+            return JobState(status=JobStatus.COMPLETED if there else JobStatus.GONE, arn=arn)
         if found["status"] == "Failed":
             return JobState(status=JobStatus.FAILED, arn=arn, cause=found.get("failureMessage", ""))
         if found["status"] != "InService" or found["modelArn"] != desired:

@@ -204,7 +204,7 @@ def test_throughput_under_commitment_is_deleted_later(bedrock: Stubber) -> None:
         ({"desiredModelArn": NEW, "modelArn": NEW}, JobStatus.COMPLETED),
         ({"desiredModelArn": NEW, "status": "Failed"}, JobStatus.FAILED),
         ({}, JobStatus.GONE),
-        ({"modelArn": NEW, "status": "Updating"}, JobStatus.GONE),
+        ({"modelArn": NEW, "status": "Updating"}, JobStatus.COMPLETED),
     ],
 )
 def test_what_throughput_says_of_an_update(bedrock: Stubber, changes: dict[str, Any], status: JobStatus) -> None:

@@ -140,6 +140,29 @@ def test_the_same_model_again(world: World) -> None:
         ]
 
 
+def test_calls_whose_responses_are_lost_make_one_of_each(world: World) -> None:
+    if world.mode == FAIL:
+        pytest.skip("this mode does not deploy twice")
+    in_production(world)
+    third = trained(world.workflow, "third")
+    names, known = set(served(world.workflow)), models(world.workflow)
+    lost = [operation for operation in LOST if ("Provisioned" in operation) == (world.target == "provisioned")]
+    for operation in ("CreateCustomModel", *lost):
+        world.faults.lose_response("bedrock", operation)
+    record = deploy(world.workflow, third)
+    assert world.faults.fired["lose_response"] >= 2
+    made = models(world.workflow) - known
+    assert made == {record["model_arn"]}
+    added = set(served(world.workflow)) - names
+    assert len(added) == (1 if world.mode == SWAP else 0)
+
+
+LOST = (
+    *("CreateCustomModelDeployment", "UpdateCustomModelDeployment"),
+    *("CreateProvisionedModelThroughput", "UpdateProvisionedModelThroughput"),
+)
+
+
 def models_reused(record: dict[str, Any]) -> bool:
     [imported] = [event["detail"] for event in record["ledger"] if event["type"] == "model_imported"] or [{}]
     return bool(imported.get("reused_from"))

@@ -111,7 +111,7 @@ class Throughputs:
         """Put another model of the same base behind what is in service; the present one answers until then."""
         with self._store.lock:
             throughput = self._find(parameters)
-            if throughput.status != "InService":
+            if throughput.status != "InService" and not (throughput.serves and throughput.status == "Failed"):
                 raise aws_error("ValidationException", f"{throughput.arn} is {throughput.status}: no update now.")
             throughput.name = parameters.get("desiredProvisionedModelName") or throughput.name
             if "desiredModelId" not in parameters:
