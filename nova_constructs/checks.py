@@ -158,10 +158,10 @@ def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: s
         return
     if data.validates and method.technique is not Technique.SFT:
         yield f"split puts rows aside for validation, which {method.name} does not use: give it validation 0"
-    if method.technique is Technique.RFT:
-        yield from _reward_problems(scope, method.name, reward_function)
-    elif reward_function is not None:
-        yield f"reward_function is given, which {method.name} does not use: leave it out"
+    found = method.function_problems(has_reward=reward_function is not None)
+    yield from found
+    if reward_function is not None and not found:
+        yield from function_problems(scope, "reward_function", reward_function)
 
 
 def _further_problems(
@@ -201,13 +201,6 @@ def _goes_on(method: str, platform: TrainingJobs, stage: TrainingStage) -> Itera
             f"platform is {stage.runs_on.kind}, and that of the customization {platform.kind}: all stages need "
             "the same platform"
         )
-
-
-def _reward_problems(scope: Construct, method: str, arn: str | None) -> Iterable[str]:
-    if arn is None:
-        yield f"{method} needs a reward_function: give the ARN of the Lambda function that scores answers"
-        return
-    yield from function_problems(scope, "reward_function", arn)
 
 
 def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:

@@ -43,6 +43,14 @@ class TrainingMethod:
         """Return whether the method changes every weight of the model; continued pre-training does."""
         return self.trains and not self.lora
 
+    def function_problems(self, *, has_reward: bool) -> list[str]:
+        """Return why a reward function, or its absence, does not go with the method."""
+        if has_reward and self.technique is not Technique.RFT:
+            return [f"reward_function is given, which {self.name} does not use: leave it out"]
+        if self.technique is Technique.RFT and not has_reward:
+            return [f"{self.name} needs a reward_function: give the ARN of the Lambda function that scores answers"]
+        return []
+
 
 def _method(name: str, technique: Technique, lora: bool | None, hub: str | None, data_type: str) -> TrainingMethod:
     return TrainingMethod(name=name, technique=technique, lora=lora, hub_technique=hub, data_type=data_type)

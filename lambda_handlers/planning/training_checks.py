@@ -58,7 +58,12 @@ def check_training(
 
 
 def check_work(context: RunContext, recipes: Recipes, work: Work) -> dict[str, ResolvedRecipe]:
-    """Return the recipe of one training job for each choice of instances, by the name of its folder."""
+    """Return the recipe of one training job for each choice of instances, by the name of its folder.
+
+    A template has a function's ARN as an example: without one of the customization's own, jobs would call that.
+    """
+    for problem in work.method.function_problems(has_reward=bool(work.settings.get("reward_function"))):
+        context.findings.problem(f"{work.stage}: {problem}")
     found = {
         choice_folder(work.stage, index): _choice(context, recipes, work, settings, index)
         for index, settings in enumerate(choices_of(work.settings))

@@ -84,6 +84,7 @@ def test_without_stages_there_is_nothing_of_them(world: World) -> None:
         (RecipeInvalid, "training-more: max_stps is not a value of this recipe", {"overrides": {"max_stps": 5}}),
         (RecipeInvalid, "training-more: model_name_or_path cannot be overridden", {
             "overrides": {"model_name_or_path": "s3://customer-escrow-1-smtj-a/b"}}),
+        (InvalidRequest, "training-more: RFT_LORA needs a reward_function", {"method": "RFT_LORA", "overrides": {}}),
         (UnsupportedCombination, "training-more: CPT runs only on SageMaker HyperPod", {"method": "CPT"}),
         (UnsupportedCombination, "training-more: Unknown method 'SFT_LORE'", {"method": "SFT_LORE"}),
         (InvalidRequest, "training-more: max_runtime_seconds is 2505600", {

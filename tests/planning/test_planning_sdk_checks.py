@@ -117,6 +117,10 @@ SEEDED: dict[str, list[tuple[Seed, str]]] = {
         (in_no_vpc, "The subnet subnet-x does not exist in this account and Region."),
     ],
     "quota of instances": [(without_quota, "is 1, and the run needs 4 instances at once")],
+    "RFT: a reward function is given": [
+        (lambda world, config: reinforcing(world, config, None), "training: RFT_LORA needs a reward_function"),
+        (training(reward_function=FUNCTION), "reward_function is given, which SFT_LORA does not use"),
+    ],
     "RFT: function exists, is in the Region, may be called": [
         (
             lambda world, config: reinforcing(world, config, f"{FUNCTION}-x"),
@@ -165,9 +169,6 @@ ELSEWHERE: dict[str, str] = {
     ),
     "execution role of another account": (
         "tests/constructs/test_execution_role.py::test_a_role_that_cannot_be_taken_is_refused"
-    ),
-    "RFT: a reward function is given": (
-        "tests/constructs/test_settings.py::test_what_cannot_work_fails_at_synth_with_the_construct_path"
     ),
     "evaluation: processor without a function": (
         "tests/constructs/test_execution_role.py::test_a_processor_that_the_container_would_refuse_is_refused"
