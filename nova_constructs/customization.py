@@ -38,8 +38,8 @@ from nova_constructs.quality_gate import GateStage, QualityGate
 from nova_constructs.rollback import Rollback
 from nova_constructs.run_closing import RunClosing
 from nova_constructs.run_control import RunControl
+from nova_constructs.run_definition import RunDefinition, RunStages
 from nova_constructs.run_ledger import RunLedger
-from nova_constructs.run_modes import in_modes
 from nova_constructs.run_plan import RunPlan
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import Training
@@ -215,9 +215,7 @@ class NovaCustomization(Construct):
             "evaluation": [task.config(self.store) for task in evaluation],
             "baselines": baselines_config(baselines_of(evaluation, gate), self.store),
             "gate": gate.config(),
-            "deployment": (
-                None if isinstance(deployment, NoDeployment) else deployment.config(self.identity.slug)
-            ),
+            "deployment": (None if isinstance(deployment, NoDeployment) else deployment.config(self.identity.slug)),
             "code_version": handler_code().sha256,
         }
 
@@ -272,86 +270,22 @@ class NovaCustomization(Construct):
     @property
     def stages(self) -> Sequence[Stage]:
         """The stages in the order of a run."""
-        before = (self.plan, self.data, self.evaluation_sets, self.training, self.evaluation, self.gate)
-        found = (*before, self.batch_inference, self.approval, self.deployment)
-        return [stage for stage in found if stage]
+        return self._run_stages.in_order
 
-    def _definition(self) -> sfn.IChainable:
-        closing = self.closing
-        failed = closing.fail()
-        for stage in self.stages:
-            for state in stage.tasks:
-                state.add_catch(failed, errors=["States.ALL"], result_path="$.error")
-        close = closing.succeed("CloseRun", "SUCCEEDED")
-        rejected = closing.succeed("CloseRejectedRun", "REJECTED")
-        deploy = self.deployment.next(close) if self.deployment else close
-        if self.approval:
-            deploy = self.approval.before(deploy, rejected)
-        infer = self._infer(deploy, close)
-        release = infer if infer and self._infers_in_every_run else deploy
-        passed = sfn.Condition.string_equals("$.gate.verdict", "PASSED")
-        gate = (
-            sfn.Choice(self, "GateDecision")
-            .when(sfn.Condition.and_(passed, in_modes(lambda mode: mode.evaluates and mode.deploys)), release)
-            .when(passed, close)
-            .otherwise(rejected)
+    @property
+    def _run_stages(self) -> RunStages:
+        return RunStages(
+            plan=self.plan,
+            data=self.data,
+            evaluation_sets=self.evaluation_sets,
+            training=self.training,
+            evaluation=self.evaluation,
+            gate=self.gate,
+            batch_inference=self.batch_inference,
+            infers_in_every_run=self._infers_in_every_run,
+            approval=self.approval,
+            deployment=self.deployment,
         )
-        # What a mode does not have ends the run: a mode that nobody thought of trains nothing and deploys nothing.
-        measure = self.evaluation.next(self.gate).next(gate)
-        trained = sfn.Choice(self, "TrainingDone").when(in_modes(lambda mode: mode.evaluates), measure).otherwise(close)
-        train = self.training.next(trained)
-        frozen = self._freeze(train, measure, close)
-        answer = self._answer(infer, frozen or train)
-        prepared = sfn.Choice(self, "DataDone")
-        if answer and self._infers_in_every_run:
-            prepared.when(in_modes(lambda mode: mode.trains and mode.infers), answer)
-        elif frozen:
-            prepared.when(in_modes(lambda mode: mode.trains and mode.evaluates), frozen)
-        prepared.when(in_modes(lambda mode: mode.trains), train).otherwise(close)
-        run = sfn.Condition.string_equals("$.plan.decision", "RUN")
-        plan = (
-            sfn.Choice(self, "PlanDecision")
-            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.prepares)), self.data.next(prepared))
-            .when(sfn.Condition.and_(run, in_modes(lambda mode: mode.evaluates and not mode.trains)), frozen or measure)
-        )
-        if answer:
-            plan.when(sfn.Condition.and_(run, in_modes(lambda mode: mode.infers and not mode.trains)), answer)
-        if self.deployment:
-            only = in_modes(lambda mode: mode.deploys and not mode.trains)
-            plan.when(sfn.Condition.and_(run, only), deploy)
-        dry_run = sfn.Condition.string_equals("$.plan.decision", "DRY_RUN")
-        plan.when(dry_run, closing.succeed("CloseDryRun", "DRY_RUN"))
-        plan.otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
-        return self.plan.next(plan)
-
-    def _infer(self, deploy: sfn.IChainable, close: sfn.IChainable) -> sfn.IChainable | None:
-        """Return the states of batch inference: a run of its own ends with them, a whole one goes on."""
-        if self.batch_inference is None:
-            return None
-        if not self._infers_in_every_run:
-            return self.batch_inference.next(close)
-        done = sfn.Choice(self, "InferenceDone").when(in_modes(lambda mode: mode.deploys), deploy).otherwise(close)
-        return self.batch_inference.next(done)
-
-    def _freeze(self, train: sfn.IChainable, measure: sfn.IChainable, close: sfn.IChainable) -> sfn.IChainable | None:
-        """Return the state that freezes the evaluation sets, and what follows it.
-
-        It stands before training, so that nothing is paid for a model that could not be measured then.
-        """
-        if self.evaluation_sets is None:
-            return None
-        frozen = sfn.Choice(self, "SetsFrozen").when(in_modes(lambda mode: mode.trains), train)
-        frozen.when(in_modes(lambda mode: mode.evaluates and not mode.trains), measure).otherwise(close)
-        return self.evaluation_sets.next(frozen)
-
-    def _answer(self, infer: sfn.IChainable | None, train: sfn.IChainable) -> sfn.IChainable | None:
-        """Return the states that prepare the rows to answer, before anything is trained, and what follows them."""
-        if infer is None or self.data.for_inference is None:
-            return None
-        if not self._infers_in_every_run:
-            return self.data.for_inference.next(infer)
-        ready = sfn.Choice(self, "RowsReady").when(in_modes(lambda mode: mode.trains), train).otherwise(infer)
-        return self.data.for_inference.next(ready)
 
     def _state_machine(self) -> sfn.StateMachine:
         stack = Stack.of(self)
@@ -364,7 +298,9 @@ class NovaCustomization(Construct):
         machine = sfn.StateMachine(
             self,
             "StateMachine",
-            definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
+            definition_body=sfn.DefinitionBody.from_chainable(
+                RunDefinition(self, stages=self._run_stages, closing=self.closing).chain()
+            ),
             role=role,
             timeout=Duration.days(90),
         )
