@@ -13,12 +13,11 @@ folder of the output location:
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lambda_handlers.catalog import Platform
-from lambda_handlers.catalog.checkpoints import checkpoint_platform
+from lambda_handlers.catalog.checkpoints import CHECKPOINT_FORM, checkpoint_platform, is_checkpoint
 from lambda_handlers.protocol.errors import JobFailed, error_code, service_errors
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.training import output_archive
@@ -28,7 +27,6 @@ CHECKPOINT_RESOLVED: Final = "checkpoint_resolved"
 """Type of the ledger event that names a run's checkpoint."""
 _ARCHIVE: Final = "/output/output.tar.gz"
 _KEY: Final = "checkpoint_s3_bucket"
-_CHECKPOINT: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
 _MOST_BYTES: Final = 16 * 1024**2
 
 
@@ -106,6 +104,7 @@ def _named(content: bytes, place: str) -> str:
     except (ValueError, RecursionError) as error:
         raise JobFailed(f"The manifest {place} is not JSON: {error}.") from error
     uri = manifest.get(_KEY) if isinstance(manifest, dict) else None
-    if not isinstance(uri, str) or not _CHECKPOINT.fullmatch(uri.strip()):
-        raise JobFailed(f"The manifest {place} names no checkpoint: {_KEY} is {json.dumps(uri)[:200]}.")
+    if not isinstance(uri, str) or not is_checkpoint(uri.strip()):
+        named = json.dumps(uri)[:200]
+        raise JobFailed(f"The manifest {place} names no checkpoint: {_KEY} is {named}, needed {CHECKPOINT_FORM}.")
     return uri.strip()

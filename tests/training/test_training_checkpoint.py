@@ -39,6 +39,7 @@ def test_the_checkpoint_is_returned_and_recorded(name: str) -> None:
         (manifest(checkpoint_s3_bucket=" "), 'checkpoint_s3_bucket is " "'),
         (manifest(checkpoint_s3_bucket="/local/path"), "names no checkpoint"),
         (manifest(checkpoint_s3_bucket="s3://bucket"), "names no checkpoint"),
+        (manifest(checkpoint_s3_bucket="s3://my-bucket/job-1/checkpoints/192"), "needed s3://customer-escrow-ACCOUNT"),
         (b"", "is not a whole tar.gz archive"),
     ],
 )
