@@ -10,7 +10,7 @@ from lambda_handlers.catalog import combinations
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
-from lambda_handlers.planning.training_checks import Work, check_work
+from lambda_handlers.planning.training_checks import PlannedTraining, check_planned
 from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
 from lambda_handlers.training.recipe import Recipes, ResolvedRecipe
@@ -58,7 +58,7 @@ def check_further_training(context: RunContext, recipes: Recipes | None) -> dict
                 context.findings.problem(f"{subject}: {problem}", UnsupportedCombination)
         if recipes is None or impossible:
             continue
-        work = Work(
+        planned = PlannedTraining(
             stage=subject,
             method=catalog.method(stage["method"]),
             settings=stage["training"],
@@ -66,7 +66,7 @@ def check_further_training(context: RunContext, recipes: Recipes | None) -> dict
             data_uri=context.places.train_uri(context.run_id, stage["name"]),
             model_path=CHECKPOINT_TO_COME,
         )
-        found |= check_work(context, recipes, work)
+        found |= check_planned(context, recipes, planned)
     return found
 
 

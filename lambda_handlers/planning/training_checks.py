@@ -18,7 +18,7 @@ from lambda_handlers.training.stages import TRAINING as TRAINING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class PlannedTraining:
     """What one training job does: by which method, settings of its platform and overrides, on what data.
 
     `own` is a recipe of the user's own; `model_path` the checkpoint to go on from, by default the published model.
@@ -45,7 +45,7 @@ def check_training(
     readable = own is not None or asked.recipe is None
     if recipes is None or not readable or context.impossible():
         return {}
-    work = Work(
+    planned = PlannedTraining(
         stage=TRAINING,
         method=catalog.method(context.config["method"]),
         settings=context.config["training"],
@@ -54,19 +54,19 @@ def check_training(
         own=own,
         model_path=model_path,
     )
-    return check_work(context, recipes, work)
+    return check_planned(context, recipes, planned)
 
 
-def check_work(context: RunContext, recipes: Recipes, work: Work) -> dict[str, ResolvedRecipe]:
+def check_planned(context: RunContext, recipes: Recipes, planned: PlannedTraining) -> dict[str, ResolvedRecipe]:
     """Return the recipe of one training job for each choice of instances, by the name of its folder.
 
     A template has a function's ARN as an example: without one of the customization's own, jobs would call that.
     """
-    for problem in work.method.function_problems(has_reward=bool(work.settings.get("reward_function"))):
-        context.findings.problem(f"{work.stage}: {problem}")
+    for problem in planned.method.function_problems(has_reward=bool(planned.settings.get("reward_function"))):
+        context.findings.problem(f"{planned.stage}: {problem}")
     found = {
-        choice_folder(work.stage, index): _choice(context, recipes, work, settings, index)
-        for index, settings in enumerate(choices_of(work.settings))
+        choice_folder(planned.stage, index): _choice(context, recipes, planned, settings, index)
+        for index, settings in enumerate(choices_of(planned.settings))
     }
     return {folder: recipe for folder, recipe in found.items() if recipe}
 
@@ -84,13 +84,15 @@ def _own_recipe(context: RunContext, asked: ExecutionInput) -> OwnRecipe | None:
     return None
 
 
-def _warn_of_instances(context: RunContext, subject: str, work: Work, settings: Mapping[str, Any]) -> None:
+def _warn_of_instances(
+    context: RunContext, subject: str, planned: PlannedTraining, settings: Mapping[str, Any]
+) -> None:
     """Note instances that the hub's recipe takes and no table lists: the sources disagree about counts."""
     chosen = instances_of(settings)
     for message in instances.check(
         instances.Work.TRAINING,
         context.config["model"],
-        work.method.name,
+        planned.method.name,
         settings["platform"],
         instance_type=chosen.type,
         instance_count=chosen.count,
@@ -99,23 +101,23 @@ def _warn_of_instances(context: RunContext, subject: str, work: Work, settings: 
 
 
 def _choice(
-    context: RunContext, recipes: Recipes, work: Work, settings: Mapping[str, Any], index: int
+    context: RunContext, recipes: Recipes, planned: PlannedTraining, settings: Mapping[str, Any], index: int
 ) -> ResolvedRecipe | None:
-    subject = f"{work.stage} on {instances_of(settings)}" if index else work.stage
+    subject = f"{planned.stage} on {instances_of(settings)}" if index else planned.stage
     output_uri = context.places.output_uri(context.run_id)
-    with context.findings.checking(subject, unless_told_of=work.stage):
+    with context.findings.checking(subject, unless_told_of=planned.stage):
         found = recipes.training(
-            method=work.method,
+            method=planned.method,
             settings=settings,
             name=context.places.slug,
-            overrides=work.overrides,
-            locations=Locations(data_uri=work.data_uri, output_uri=output_uri),
-            own=work.own,
-            model_path=work.model_path,
-            mlflow=tracking_of(context, work.settings),
+            overrides=planned.overrides,
+            locations=Locations(data_uri=planned.data_uri, output_uri=output_uri),
+            own=planned.own,
+            model_path=planned.model_path,
+            mlflow=tracking_of(context, planned.settings),
         )
         for warning in found.recipe.warnings:
-            context.findings.warn(f"{subject}: {warning}", unless_told=f"{work.stage}: {warning}")
-        _warn_of_instances(context, subject, work, settings)
+            context.findings.warn(f"{subject}: {warning}", unless_told=f"{planned.stage}: {warning}")
+        _warn_of_instances(context, subject, planned, settings)
         return found
     return None
