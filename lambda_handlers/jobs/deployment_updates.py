@@ -9,7 +9,7 @@ from lambda_handlers.jobs import bedrock
 from lambda_handlers.jobs.deployments import deployment_arn
 from lambda_handlers.jobs.driver import JobState, JobStatus
 from lambda_handlers.protocol.aws import client
-from lambda_handlers.protocol.errors import TransientServiceError, service_errors
+from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError, service_errors
 from lambda_handlers.protocol.names import request_digest
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ class DeploymentUpdates:
             raise TransientServiceError(f"The deployment {name} is being updated to {coming}; that has to end first.")
         if target not in (coming, found["modelArn"]):
             bedrock.remember_model(arn, str(found["modelArn"]))
-            _update(name, arn, target)
+            try:
+                _update(name, arn, target)
+            except InvalidRequest:
+                # The client tries again where an answer was lost: the first try may have been taken.
+                if _coming(_get(arn)) != target:
+                    raise
         return arn
 
     def instances_of(self, request: Mapping[str, Any]) -> None:

@@ -222,3 +222,26 @@ def test_an_update_of_throughput_is_sent_once(bedrock: Stubber) -> None:
     assert driver.create("demo-x", CHANGE, "d", TAGS) == THROUGHPUT_ARN
     serves(bedrock, desiredModelArn=NEW, status="Updating")
     assert driver.create("demo-x", CHANGE, "d", TAGS) == THROUGHPUT_ARN
+
+
+def test_an_update_refused_since_a_lost_try_of_it_was_taken_is_that_update(bedrock: Stubber) -> None:
+    for now, raises in (({"desiredModelArn": NEW, "status": "Updating"}, False), ({}, True)):
+        serves(bedrock)
+        bedrock.add_response("tag_resource", {})
+        bedrock.add_client_error("update_provisioned_model_throughput", "ValidationException")
+        serves(bedrock, **now)
+        if raises:
+            with pytest.raises(InvalidRequest):
+                driver_for("ThroughputUpdate").create("demo-x", CHANGE, "d", TAGS)
+        else:
+            assert driver_for("ThroughputUpdate").create("demo-x", CHANGE, "d", TAGS) == THROUGHPUT_ARN
+    for coming, raises in ((NEW, False), (OTHER, True)):
+        shows(bedrock)
+        bedrock.add_response("tag_resource", {})
+        bedrock.add_client_error("update_custom_model_deployment", "ValidationException")
+        shows(bedrock, **details(coming, "Updating"))
+        if raises:
+            with pytest.raises(InvalidRequest):
+                driver_for("DeploymentUpdate").create("demo-x", UPDATE, "d", TAGS)
+        else:
+            assert driver_for("DeploymentUpdate").create("demo-x", UPDATE, "d", TAGS) == DEPLOYMENT_ARN
