@@ -77,7 +77,7 @@ def _unmeasured(model: ModelReference, origin: Mapping[str, Any]) -> str:
 def _origin(context: RunContext, run_id: str | None) -> dict[str, Any]:
     """Return what a model was made with, and what the gate of its run decided, as far as that is known."""
     events = read(context.history.events, run_id) if run_id else []
-    plan = next((event.detail["plan"] for event in events if event.type == "run_started"), {})
+    plan: Mapping[str, Any] = next((event.detail["plan"] for event in events if event.type == "run_started"), {})
     gate = next((event.detail for event in reversed(events) if event.type == "gate_decided"), {})
     return {
         "run_id": run_id,

@@ -91,7 +91,7 @@ class RunChecks:
         start = find_start(context, asked) if mode.trains else Start()
         check_deployment(context, mode)
         measured = find_measured(context, asked) if mode is DEPLOY else None
-        model = self._model(asked, mode) if mode.measures_or_asks else measured and measured.model
+        model = self._model(asked, mode) if mode.measures_or_asks else (measured.model if measured else None)
         recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}
         further = check_further_training(context, recipes) if mode.trains else {}

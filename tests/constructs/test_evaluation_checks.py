@@ -21,7 +21,10 @@ SPLIT = {"train": 0.8, "validation": 0.1, "test": 0.1}
     ("task", "message"),
     [
         ({"task": "bbh", "subtask": "navigates"}, f"has no subtask 'navigates': use {', '.join(BBH)}"),
-        ({"task": "gpqa", "subtask": "physics"}, "evaluation task 'gpqa' has no subtask 'physics': it has none, leave it out"),
+        (
+            {"task": "gpqa", "subtask": "physics"},
+            "evaluation task 'gpqa' has no subtask 'physics': it has none, leave it out",
+        ),
         ({"task": "mmlu", "processor": {"function": SCORER}}, "mmlu takes no processor, only gen_qa does"),
         ({**GEN_QA, "reward_function": SCORER}, "gen_qa takes no reward_function, only rft_eval does"),
         ({"task": "rft_eval", "dataset": "rft.jsonl"}, "rft_eval needs a reward_function"),
