@@ -15,7 +15,8 @@ from aws_cdk import Duration, Stack, Token
 from constructs import Construct
 
 from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
-from lambda_handlers.checks.function import functions_called
+from lambda_handlers.planning.account_checks import all_jobs_of
+from lambda_handlers.planning.resource_checks import Job, functions_of, vpcs_of
 from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
@@ -58,8 +59,9 @@ class RunPlan(Stage):
             },
         )
         self._permissions(workshop)
-        self._see_account(execution_role, [store.key.key_arn, *_volume_keys(config)])
-        self._see_what_jobs_use(config)
+        jobs = all_jobs_of(config)
+        self._see_account(execution_role, [store.key.key_arn, *_volume_keys(jobs)])
+        self._see_what_jobs_use(jobs)
         if (config.get("deployment") or {}).get("name"):
             workshop.waiting.permissions.find_serving(self.plan)
         self.run_in_order(
@@ -98,14 +100,14 @@ class RunPlan(Stage):
         # The action has no resource form (Service Authorization Reference, Service Quotas).
         self.plan.allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ["*"])
 
-    def _see_what_jobs_use(self, config: Mapping[str, Any]) -> None:
+    def _see_what_jobs_use(self, jobs: Sequence[Job]) -> None:
         """Let the function see the functions, the network and the MLflow servers that the jobs use, where they do."""
-        if functions := functions_of(jobs_of(config)):
+        if functions := functions_of(jobs):
             self.plan.allow("SeeFunctions", ["lambda:GetFunctionConfiguration"], functions)
-        if any(job.get("vpc") for job in jobs_of(config)):
+        if vpcs_of(jobs):
             # Neither action has a resource form (Service Authorization Reference, Amazon EC2).
             self.plan.allow("SeeVpc", ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"], ["*"])
-        self._see_mlflow([job["mlflow"] for job in jobs_of(config) if job.get("mlflow")])
+        self._see_mlflow([job["mlflow"] for _, job in jobs if job.get("mlflow")])
 
     def _see_mlflow(self, tracked: Sequence[Mapping[str, Any]]) -> None:
         named = list(dict.fromkeys(each["resource_arn"] for each in tracked if each["resource_arn"]))
@@ -130,20 +132,8 @@ def _may_be(arn: str, kind: MlflowKind) -> bool:
     return Token.is_unresolved(arn) or bool(found and found.kind is kind)
 
 
-def jobs_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the settings of every job that runs of a customization may have."""
-    further = [stage["training"] for stage in config.get("further_training") or ()]
-    inference = config.get("batch_inference")
-    return [config["training"], *further, *config["evaluation"], *([inference] if inference else [])]
-
-
-def functions_of(jobs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the ARNs of the functions that jobs call, each once."""
-    return list(dict.fromkeys(arn for job in jobs for arn in functions_called(job)))
-
-
-def _volume_keys(config: Mapping[str, Any]) -> Sequence[str]:
-    return list(dict.fromkeys(job["volume_key_arn"] for job in jobs_of(config) if job.get("volume_key_arn")))
+def _volume_keys(jobs: Iterable[Job]) -> Sequence[str]:
+    return list(dict.fromkeys(job["volume_key_arn"] for _, job in jobs if job.get("volume_key_arn")))
 
 
 def read_recipes(function: HandlerFunction) -> None:

@@ -14,14 +14,12 @@ from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.further_training import further_stages, job_inputs
 from lambda_handlers.planning.inference_checks import inference_of
-from lambda_handlers.planning.modes import Mode
-from lambda_handlers.planning.resource_checks import check_resources, functions_of, mlflow_arns, vpcs_of
+from lambda_handlers.planning.modes import MODES, Mode
+from lambda_handlers.planning.resource_checks import Job, check_resources, functions_of, mlflow_arns, vpcs_of
 from lambda_handlers.planning.training_checks import TRAINING
 from lambda_handlers.protocol.names import job_name
 from lambda_handlers.training.recipe import RECIPE_FILE
 from lambda_handlers.training.stages import training_stage
-
-Job = tuple[str, Mapping[str, Any]]
 
 
 def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> None:
@@ -61,6 +59,11 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
             yield stage_name(settings), settings
     if settings := inference_of(config, mode):
         yield BATCH_INFERENCE, settings
+
+
+def all_jobs_of(config: Mapping[str, Any]) -> list[Job]:
+    """Return every job that runs of a customization may have, in whatever mode, each once: stage and settings."""
+    return list(dict(job for mode in MODES.values() for job in jobs_of(config, mode)).items())
 
 
 def _name(context: RunContext, stage: str) -> str:

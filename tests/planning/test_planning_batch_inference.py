@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lambda_handlers.planning.account_checks import jobs_of
+from lambda_handlers.planning.account_checks import all_jobs_of, jobs_of
 from lambda_handlers.planning.modes import BATCH_INFERENCE, EVALUATE, FULL, TRAIN
 from lambda_handlers.protocol.errors import CostCeilingExceeded, InvalidRequest
 from tests.planning.planning_world import CONFIG, World
@@ -152,6 +152,7 @@ def test_whole_runs_leave_batch_inference_out_where_it_has_no_data(world: World)
     stages = {mode.name: [stage for stage, _ in jobs_of(config(), mode)] for mode in (FULL, TRAIN, EVALUATE)}
     assert not any("batch-inference" in found for found in stages.values())
     assert [stage for stage, _ in jobs_of(config(), BATCH_INFERENCE)] == ["batch-inference"]
+    assert [stage for stage, _ in all_jobs_of(config())] == ["training", "evaluation-mmlu", "batch-inference"]
 
 
 def test_it_counts_against_the_ceiling(world: World) -> None:
