@@ -192,6 +192,10 @@ GOOD = {"x/results_1.json": document(all=SCORES)}
         (archive(GOOD)[:-9], "is not a whole tar.gz archive: it is cut off"),
         (b"<html>", "is not a whole tar.gz archive"),
     ],
+    ids=[
+        "parent", "root", "soft link", "hard link", "disk", "terminal", "pipe", "large member", "bomb", "giant header",
+        "cut off", "no archive",
+    ],  # fmt: skip
 )
 def test_a_hostile_archive_fails_the_evaluation_and_writes_nothing(content: bytes, words: str) -> None:
     s3, ledger = MemoryS3({URI: content}), Recorder()
