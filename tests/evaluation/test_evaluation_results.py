@@ -193,9 +193,19 @@ GOOD = {"x/results_1.json": document(all=SCORES)}
         (b"<html>", "is not a whole tar.gz archive"),
     ],
     ids=[
-        "parent", "root", "soft link", "hard link", "disk", "terminal", "pipe", "large member", "bomb", "giant header",
-        "cut off", "no archive",
-    ],  # fmt: skip
+        "parent",
+        "root",
+        "soft link",
+        "hard link",
+        "disk",
+        "terminal",
+        "pipe",
+        "large member",
+        "bomb",
+        "giant header",
+        "cut off",
+        "no archive",
+    ],
 )
 def test_a_hostile_archive_fails_the_evaluation_and_writes_nothing(content: bytes, words: str) -> None:
     s3, ledger = MemoryS3({URI: content}), Recorder()
