@@ -64,7 +64,7 @@ class ExecutionInput:
             dataset_uri=dataset["uri"],
             # A rule's input transformer writes an empty text for an object without a version.
             dataset_version_id=dataset.get("version_id") or None,
-            mode=fit["mode"] if fit.get("mode") in MODES else FULL.name,
+            mode=fit.get("mode", FULL.name),
             **optional,
         ), found
 
@@ -88,10 +88,7 @@ def _mode_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     name = raw.get("mode", FULL.name)
     if not _fits("mode", name):
         return  # told by the schema; what a mode takes depends on which it is
-    mode = MODES.get(name)
-    if mode is None:
-        yield f'mode: received "{name}"; this version runs {", ".join(MODES)}'
-        return
+    mode = MODES[name]
     # Whoever misspelled a key is told so already, with the nearest name.
     complete = set(raw) <= set(published_schema()["properties"])
     if mode.reads_dataset and "dataset" not in raw and complete:

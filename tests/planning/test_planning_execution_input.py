@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.planning import schema
 from lambda_handlers.planning.execution_input import ExecutionInput, published_schema
+from lambda_handlers.planning.modes import MODES
 from lambda_handlers.protocol.errors import InvalidRequest
 
 URI = "s3://incoming-bucket/datasets/train.jsonl"
@@ -84,10 +85,16 @@ def test_a_dataset_that_is_no_object_is_refused(dataset: Any, words: str) -> Non
     assert words in problem
 
 
-@pytest.mark.parametrize("mode", ["deploy"])
-def test_a_mode_that_this_version_does_not_run_is_refused_rather_than_taken_for_another(mode: str) -> None:
-    found = problems({"mode": mode, "dataset": URI, "model": "base"})
-    assert found == (f'mode: received "{mode}"; this version runs full, prepare, train, evaluate, batch_inference',)
+def test_every_mode_of_the_schema_runs() -> None:
+    assert list(MODES) == published_schema()["properties"]["mode"]["enum"]
+
+
+def test_deploying_takes_a_checkpoint_or_a_run_and_no_data() -> None:
+    assert ExecutionInput.parse({"mode": "deploy", "base_run": "r"}).base_run == "r"
+    dataset, model = problems({"mode": "deploy", "dataset": URI, "model": "base"})
+    modes = "full, prepare, train, batch_inference"
+    assert dataset == f'dataset: mode "deploy" does not use it; remove the key, or use mode {modes}'
+    assert model == 'model: mode "deploy" does not use it; remove the key, or use mode evaluate, batch_inference'
 
 
 @pytest.mark.parametrize("mode", ["full", "train", "prepare"])
@@ -107,7 +114,7 @@ def test_preparing_takes_nothing_that_is_about_training() -> None:
             ("recipe", "full, train"),
             ("overrides", "full, train"),
             ("hub_content_version", "full, train, evaluate, batch_inference"),
-            ("base_run", "full, train, evaluate, batch_inference"),
+            ("base_run", "full, train, evaluate, batch_inference, deploy"),
         )
     )
 

@@ -133,7 +133,7 @@ EVALUATION = {**CONFIG["evaluation"][0], "task": "gen_qa"}
 @pytest.mark.parametrize(
     ("error", "words", "asked", "config"),
     [
-        (InvalidRequest, "mode: received", {"mode": "deploy"}, {}),
+        (InvalidRequest, "mode: received", {"mode": "deplyo"}, {}),
         (RecipeInvalid, "training: max_stps is not a value", {"overrides": {"max_stps": 5}}, {}),
         (RecipeInvalid, "has no content", {"hub_content_version": "9.9.9"}, {}),
         (UnsupportedCombination, "HyperPod", {}, {"method": "CPT", "deployment": None}),
