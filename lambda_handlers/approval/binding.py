@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from lambda_handlers.protocol.names import sha256
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
 START: Final = "start"
+_GLOBAL: Final = "https://sts.amazonaws.com"
 PREFIX: Final = "x-nova-"
 QUERY: Final = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
 """The only request of STS that is made of what a caller sends."""
@@ -48,5 +50,16 @@ class Statement:
 
 
 def sts_endpoint(region: str, configured: str | None = None) -> str:
-    """Return the origin of STS in a Region, or the `configured` one (AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL)."""
+    """Return the origin of STS in a Region, or the one that is configured for the AWS clients of this process."""
     return (configured or f"https://sts.{region}.amazonaws.com").rstrip("/")
+
+
+def endpoint_of(presigned: str, region: str) -> str:
+    """Return the origin of a URL that the own client of STS has presigned, the Region's for that of all Regions.
+
+    An SDK may still take the global endpoint for some Regions (SDK reference, AWS STS Regional endpoints), while
+    people's requests are for the Region's.
+    """
+    scheme, host, *_ = urlsplit(presigned)
+    origin = f"{scheme}://{host}"
+    return sts_endpoint(region, None if origin == _GLOBAL else origin)

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 
 from lambda_handlers.approval.approvals import AnswerRefused
 from lambda_handlers.approval.attestation import Attestation, Reply, get
-from lambda_handlers.approval.binding import Statement, sts_endpoint
+from lambda_handlers.approval.binding import Statement, endpoint_of, sts_endpoint
 from lambda_handlers.protocol.errors import TransientServiceError
 from nova_constructs.cli.approval.signing import presign
 from tests.approval.approval_support import ALICE, ENDPOINT, WORKFLOW, attested, presigned
@@ -232,3 +232,16 @@ def test_an_sts_that_nobody_answers_for_is_a_fault_that_passes() -> None:
 def test_the_endpoint_is_that_of_the_region_or_the_configured_one() -> None:
     assert sts_endpoint("us-east-1") == ENDPOINT
     assert sts_endpoint("us-east-1", "http://localhost:4566/") == "http://localhost:4566"
+
+
+@pytest.mark.parametrize(
+    ("presigned", "endpoint"),
+    [
+        ("https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity", ENDPOINT),
+        ("https://sts.amazonaws.com/?Action=GetCallerIdentity", ENDPOINT),
+        ("http://localhost:4566/?Action=GetCallerIdentity", "http://localhost:4566"),
+        ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com/?A=B", "https://vpce-1.sts.us-east-1.vpce.amazonaws.com"),
+    ],
+)
+def test_the_function_redeems_where_its_own_client_would_ask(presigned: str, endpoint: str) -> None:
+    assert endpoint_of(presigned, "us-east-1") == endpoint

@@ -2,11 +2,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
 
 from nova_constructs.cli import root
 from nova_constructs.cli.run import target
 from tests.cli.cli_support import FakeAws, Nova, Ran
+
+
+@pytest.fixture(autouse=True)
+def _no_session_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps the first session of a process, and with it the credentials of whichever test was first."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.fixture
