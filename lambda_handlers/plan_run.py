@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -41,5 +42,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             role_arn=os.environ["TRAINING_ROLE_ARN"],
             key_arn=os.environ["KEY_ARN"],
             import_role_arn=os.environ.get("IMPORT_ROLE_ARN", ""),
+            tracking_probes=json.loads(os.environ.get("TRACKING_PROBES", "[]")),
         ),
     ).plan(event)

@@ -22,12 +22,16 @@ from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
 from nova_constructs.stage import Stage, Workshop
+from nova_constructs.tracking_probe import TrackingProbe, let_ask, probed_vpcs
 
 PUBLIC_HUB = "SageMakerPublicHub"
 
 
 class RunPlan(Stage):
-    """Checks the input, pins the dataset, renders the recipe, takes the lock. Attribute: `plan`."""
+    """Checks the input, pins the dataset, renders the recipe, takes the lock.
+
+    Attributes: `plan`; `probes`, functions that ask an MLflow server from the VPCs of the jobs.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,11 @@ class RunPlan(Stage):
         jobs = all_jobs_of(config)
         self._see_account(execution_role, [store.key.key_arn, *_volume_keys(jobs)])
         self._see_what_jobs_use(jobs)
+        self.probes = [
+            TrackingProbe(self, f"TrackingProbe{number}", vpc=vpc)
+            for number, vpc in enumerate(probed_vpcs(jobs), start=1)
+        ]
+        let_ask(self.plan, self.probes)
         if (config.get("deployment") or {}).get("name"):
             workshop.waiting.permissions.find_serving(self.plan)
         self.run_in_order(

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from lambda_handlers.catalog import mlflow
 from lambda_handlers.catalog.mlflow import MlflowKind, MlflowResource, mlflow_resource
+from lambda_handlers.checks import tracking_probe
 from lambda_handlers.checks.findings import Findings
+from lambda_handlers.checks.tracking_probe import TrackingProbes
+from lambda_handlers.checks.tracking_server import answers
 from lambda_handlers.protocol.errors import error_code, service_errors
 
 _DENIED: Final = ("AccessDenied", "AccessDeniedException")
-_SECONDS: Final = 5.0
 _PAGE: Final = 100
 _NAME_ONE: Final = "name one as mlflow.resource_arn, or leave mlflow out"
-
-
-def answers(uri: str) -> None:
-    """Ask a server whether it is there; whatever it answers will do. Raises OSError or HTTPException."""
-    found = urlsplit(uri)
-    connection = HTTPSConnection(found.hostname or "", found.port, timeout=_SECONDS)
-    try:
-        connection.request("GET", f"{found.path.rstrip('/')}/health")
-        connection.getresponse()
-    finally:
-        connection.close()
 
 
 def resolve(
@@ -36,18 +26,20 @@ def resolve(
     *,
     role_arn: str,
     region: str,
-    ask: Callable[[str], None] = answers,
+    probes: TrackingProbes,
+    ask: Callable[[str], int] = answers,
 ) -> dict[str, str] | None:
     """Return where a job tracks, as `resource_arn` or `uri`; None where nothing is asked for, or it cannot be found.
 
-    `settings` are those of a platform. What cannot be looked at is a warning; only a default that cannot be looked for
-    is a problem, since tracking is never left out silently.
+    `settings` are those of a platform; where they have a VPC, `probes` ask a server that is not SageMaker's from there.
+    What cannot be looked at is a warning; problems are only a default that cannot be looked for, since tracking is
+    never left out silently, and a server that is not reached from the VPC.
     """
     wanted = settings.get("mlflow")
     if wanted is None:
         return None
     if uri := wanted.get("uri"):
-        return {"uri": uri} if _usable_server(findings, uri, bool(settings.get("vpc")), ask) else None
+        return {"uri": uri} if _usable_server(findings, uri, settings, probes, ask) else None
     arn = wanted.get("resource_arn") or _default(findings, sagemaker)
     if not arn:
         return None
@@ -60,12 +52,14 @@ def resolve(
     return {"resource_arn": arn}
 
 
-def _usable_server(findings: Findings, uri: str, in_vpc: bool, ask: Callable[[str], None]) -> bool:
+def _usable_server(
+    findings: Findings, uri: str, settings: Mapping[str, Any], probes: TrackingProbes, ask: Callable[[str], int]
+) -> bool:
     if problem := mlflow.uri_problem(uri):
         findings.problem(problem)
         return False
-    if in_vpc:
-        findings.warn(f"The MLflow server {uri} was not asked: it may be reached from the VPC of the jobs alone.")
+    if settings.get("vpc"):
+        tracking_probe.check(findings, probes, uri, settings)
         return True
     try:
         ask(uri)

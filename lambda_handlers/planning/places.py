@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,10 @@ from lambda_handlers.training.job import output_uri
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Buckets of the customization, the role of its jobs, the key of its data; if it deploys, the role of imports."""
+    """Buckets of the customization, the role of its jobs, the key of its data; if it deploys, the role of imports.
+
+    `tracking_probes` are the functions that ask a server from the VPC of jobs, as TrackingProbes has them.
+    """
 
     slug: str
     region: str
@@ -22,6 +25,7 @@ class Places:
     role_arn: str
     key_arn: str
     import_role_arn: str = ""
+    tracking_probes: Sequence[Mapping[str, Any]] = ()
 
     def train_uri(self, run_id: str, further: str | None = None) -> str:
         """Return where the prepared training data of a run will be, or that of its further stage of this name."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from lambda_handlers.checks import mlflow
+from lambda_handlers.checks.tracking_probe import REROUTING, TrackingProbes
 from lambda_handlers.planning.context import RunContext
 
 
@@ -18,7 +19,7 @@ def tracking_of(context: RunContext, settings: Mapping[str, Any]) -> dict[str, s
     named = settings.get("mlflow")
     if named is None:
         return None
-    key = (named.get("resource_arn"), named.get("uri"), bool(settings.get("vpc")))
+    key = (named.get("resource_arn"), named.get("uri"), *_way(settings))
     if key not in context.tracked:
         context.tracked[key] = mlflow.resolve(
             context.findings,
@@ -26,9 +27,19 @@ def tracking_of(context: RunContext, settings: Mapping[str, Any]) -> dict[str, s
             settings,
             role_arn=context.places.role_arn,
             region=context.places.region,
+            probes=TrackingProbes(functions=context.account.functions, deployed=context.places.tracking_probes),
         )
     found = context.tracked[key]
     if found is None:
         return None
     experiment, run = named.get("experiment") or context.places.slug, named.get("run") or context.run_id
     return {**found, "experiment": experiment, "run": run}
+
+
+def _way(settings: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """Return what else decides whether a job reaches a server: the VPC, and the environment that leads round it."""
+    vpc = settings.get("vpc")
+    if not vpc:
+        return ()
+    rerouting = frozenset(REROUTING & set(settings.get("environment") or ()))
+    return tuple(vpc["subnets"]), tuple(vpc["security_groups"]), rerouting

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -118,6 +120,22 @@ class Functions:
         if request["FunctionName"] != FUNCTION:
             raise refusal("ResourceNotFoundException", "GetFunctionConfiguration", 404)
         return self.configuration
+
+
+class Caller(Functions):
+    """Lambda that can be called too, and answers as a test says."""
+
+    def __init__(self, told: Any = None, *, refused: Exception | None = None, failed: bool = False) -> None:
+        super().__init__()
+        self.told, self.refused, self.failed = told, refused, failed
+        self.called: list[tuple[str, Any]] = []
+
+    def invoke(self, **request: Any) -> Any:
+        self.called.append((request["FunctionName"], json.loads(request["Payload"])))
+        if self.refused:
+            raise self.refused
+        answer = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(self.told).encode())}
+        return answer | ({"FunctionError": "Unhandled"} if self.failed else {})
 
 
 class Ec2:

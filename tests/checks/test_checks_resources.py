@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from lambda_handlers.catalog.mlflow import (
 from lambda_handlers.checks import function, mlflow, network
 from lambda_handlers.checks.findings import Findings
 from lambda_handlers.checks.role_needs import training_job_needs
+from lambda_handlers.checks.tracking_probe import TrackingProbes
 from tests.checks.checks_support import ACCOUNT, FUNCTION, KEY, REGION, ROLE, Ec2, Functions, Mlflow, refusal
 
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mine"
@@ -26,6 +26,7 @@ APP = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/app-ABC123"
 URI = "https://mlflow.example.com:8443/team"
 VPC: dict[str, list[str]] = {"subnets": ["subnet-a", "subnet-b"], "security_groups": ["sg-a", "sg-b"]}
 DENIED = refusal("AccessDeniedException", "Any", 403)
+NO_PROBES = TrackingProbes(functions=None)
 
 
 @pytest.fixture
@@ -183,18 +184,19 @@ def test_names_of_experiments_and_runs(name: str) -> None:
     assert name_problem("run", "x" * 256) is None
 
 
-def resolve(findings: Findings, sagemaker: Mlflow, vpc: bool = False, **named: str | None) -> Any:
-    settings: dict[str, Any] = {"mlflow": named} | ({"vpc": VPC} if vpc else {})
-    return mlflow.resolve(findings, sagemaker, settings, role_arn=ROLE, region=REGION, ask=unreachable)
+def resolve(findings: Findings, sagemaker: Mlflow, **named: str | None) -> Any:
+    return mlflow.resolve(
+        findings, sagemaker, {"mlflow": named}, role_arn=ROLE, region=REGION, probes=NO_PROBES, ask=unreachable
+    )
 
 
-def unreachable(uri: str) -> None:
+def unreachable(uri: str) -> int:
     raise ConnectionRefusedError(f"nobody at {uri}")
 
 
 def test_a_job_that_does_not_track_asks_nothing(findings: Findings) -> None:
     sagemaker = Mlflow()
-    assert mlflow.resolve(findings, sagemaker, {}, role_arn=ROLE, region=REGION) is None
+    assert mlflow.resolve(findings, sagemaker, {}, role_arn=ROLE, region=REGION, probes=NO_PROBES) is None
     assert (findings.problems, findings.warnings, sagemaker.asked) == ((), [], [])
 
 
@@ -285,22 +287,12 @@ def test_a_default_that_may_not_be_looked_for_is_a_problem(findings: Findings) -
     assert "the default may not be looked for: name one as mlflow.resource_arn" in problem
 
 
-def test_a_server_of_ones_own_is_asked_but_for_those_in_a_vpc(findings: Findings) -> None:
+def test_a_server_of_ones_own_is_asked(findings: Findings) -> None:
     assert resolve(findings, Mlflow(), uri=URI) == {"uri": URI}
-    assert resolve(findings, Mlflow(), vpc=True, uri=URI) == {"uri": URI}
     assert resolve(findings, Mlflow(), uri="http://host") is None
-    assert "nobody at" in findings.warnings[0]
-    assert findings.warnings[1] == (
-        f"The MLflow server {URI} was not asked: it may be reached from the VPC of the jobs alone."
-    )
+    [warning] = findings.warnings
+    assert "nobody at" in warning
     assert len(findings.problems) == 1
-
-
-def test_a_server_that_nobody_runs_does_not_answer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(OSError, match="refused"):
-        mlflow.answers(f"https://127.0.0.1:{port}/team")
 
 
 def test_tracking_needs_what_is_documented_for_the_kind() -> None:

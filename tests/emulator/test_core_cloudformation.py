@@ -303,3 +303,10 @@ def test_an_unknown_stack_name_lists_the_known_ones(emulator, assembly):
     assembly.add(Data=_bucket())
     with pytest.raises(DeploymentError, match="choose one of the stacks Stack; got Other"):
         emulator.deploy(assembly.write(), "Other")
+
+
+def test_a_function_in_a_vpc_is_made_and_runs_here(emulator, assembly):
+    vpc = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assembly.function("Fn", "def handler(event, context): return 7", FunctionName="fn", VpcConfig=vpc)
+    emulator.deploy(assembly.write())
+    assert invoke(emulator, "fn")[1] == 7

@@ -9,6 +9,7 @@ import pytest
 
 THIRD_PARTY = {
     "plan_run": {"yaml"},
+    "probe_tracking": set(),
     "prepare_data": {"orjson"},
     "submit_training": {"yaml"},
     "resolve_checkpoint": set(),

@@ -135,6 +135,7 @@ class World:
         self.control, self.ledger = MemoryStore(), Ledger()
         self.iam, self.kms, self.quotas = Iam(), Kms(), Quotas()
         self.hub, self.ec2, self.functions = Hub(), Ec2(), Functions()
+        self.tracking_probes: list[dict[str, Any]] = []
 
     def plan(
         self, name: str = "run-1", config: Any = None, data: bytes = ROW, raw: Any = None, **asked: Any
@@ -160,6 +161,7 @@ class World:
                 artifacts_bucket="artifacts-bucket",
                 role_arn=ROLE,
                 key_arn=KEY,
+                tracking_probes=self.tracking_probes,
             ),
         )
         return planner.plan(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.protocol.errors import WorkflowError
-from tests.checks.checks_support import FUNCTION, KEY, ROLE, refusal
+from tests.checks.checks_support import FUNCTION, KEY, ROLE, Caller, refusal
 from tests.planning.planning_world import CONFIG, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -305,6 +305,22 @@ def test_a_server_that_is_not_sagemakers_needs_a_recipe_that_can_name_it() -> No
     plan = world.plan(config=config)["plan"]
     assert "mlflow_tracking_uri: https://mlflow.example.com" in world.recipe("run-1").decode()
     assert plan["training"]["mlflow"]["uri"] == "https://mlflow.example.com"
+    assert "no function of this customization stands in that VPC" in plan["warnings"][0]
     reinforcing(world, config)
     with pytest.raises(WorkflowError, match="this recipe has no mlflow_tracking_uri"):
         world.plan(name="run-2", config=config)
+
+
+def test_a_server_in_a_vpc_is_asked_once_from_there_and_stops_the_run_where_it_is_not_reached() -> None:
+    world, config = World(), copy.deepcopy(CONFIG)
+    vpc, uri = {"subnets": ["subnet-a"], "security_groups": ["sg-a"]}, "https://mlflow.example.com"
+    world.tracking_probes = [{**vpc, "function": "probe"}]
+    config["training"] |= {"vpc": vpc, "mlflow": {"uri": uri}}
+    world.functions = reached = Caller({"status": 200})
+    assert world.plan(config=config, dry_run=True)["plan"]["warnings"] == []
+    assert reached.called == [("probe", {"uri": uri})]
+    world.functions = Caller({"error": "timed out"})
+    with pytest.raises(WorkflowError) as caught:
+        world.plan(name="run-2", config=config)
+    [problem] = caught.value.problems
+    assert problem.startswith(f"The MLflow server {uri} is not reached from the VPC of the jobs (timed out).")
