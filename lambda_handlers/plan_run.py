@@ -41,5 +41,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             role_arn=os.environ["TRAINING_ROLE_ARN"],
             key_arn=os.environ["KEY_ARN"],
             import_role_arn=os.environ.get("IMPORT_ROLE_ARN", ""),
+            batch_role_arn=os.environ.get("BATCH_ROLE_ARN", ""),
         ),
     ).plan(event)
