@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Any, Final
 
-from lambda_handlers.datasets.passes.assembly import whole_lines
 from lambda_handlers.datasets.s3_objects import S3Sink, chunks
 from lambda_handlers.inference.bedrock_records import record
 from lambda_handlers.inference.conversion import BrokenLineError
@@ -81,9 +79,14 @@ def rows_at(s3: Any, uri: str) -> Iterator[dict[str, Any]]:
 
 def lines_at(s3: Any, uri: str) -> Iterator[bytes]:
     """Yield the lines of an object that are not empty."""
+    # Not by the passes over data sets, whose third-party code these functions ship without.
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    for lines in whole_lines(chain(chunks(s3, bucket=bucket, key=key, version_id=None), [b"\n"])):
+    rest = b""
+    for piece in chunks(s3, bucket=bucket, key=key, version_id=None):
+        *lines, rest = (rest + piece).split(b"\n")
         yield from (line for line in lines if line.strip())
+    if rest.strip():
+        yield rest
 
 
 def _record(number: int, row: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
