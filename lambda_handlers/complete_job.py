@@ -1,4 +1,4 @@
-"""Complete the stage whose training job a state change event is about."""
+"""Complete the stage whose job a state change event is about."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         clock=clock.current(),
         ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
         drivers=driver_for,
-        job_name=event["detail"]["TrainingJobName"],
+        job_name=_job_name(event["detail"]),
     )
     return row.facts() if row else {}
+
+
+def _job_name(detail: dict[str, Any]) -> str:
+    """Return the name of the job: a training job's, or that of a batch inference job of Amazon Bedrock."""
+    return str(detail["TrainingJobName"] if "TrainingJobName" in detail else detail["batchJobName"])

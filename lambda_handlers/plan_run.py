@@ -43,5 +43,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             key_arn=os.environ["KEY_ARN"],
             import_role_arn=os.environ.get("IMPORT_ROLE_ARN", ""),
             tracking_probes=json.loads(os.environ.get("TRACKING_PROBES", "[]")),
+            batch_role_arn=os.environ.get("BATCH_ROLE_ARN", ""),
         ),
     ).plan(event)

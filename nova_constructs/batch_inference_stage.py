@@ -12,6 +12,7 @@ from constructs import Construct
 
 from lambda_handlers.inference.stages import NAMED_PREFIX
 from nova_constructs.batch_inference import BatchInference
+from nova_constructs.batch_role import batch_role, bedrock_reader, bedrock_submitter
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
@@ -24,7 +25,7 @@ DATA = "$.inference_data"
 
 
 class BatchInferenceStage(Stage):
-    """Has the model answer every row. Attributes: `submit`, `read`."""
+    """Has the model answer every row. Attributes: `submit`, `read`; `batch_role` of a job of Bedrock, else None."""
 
     def __init__(
         self,
@@ -38,9 +39,12 @@ class BatchInferenceStage(Stage):
     ) -> None:
         super().__init__(scope, construct_id)
         self._workshop = workshop
-        self.submit = job_submitter(self, "Submit", "submit_batch_inference", workshop, execution_role)
-        self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/batch-inference*/recipe/*")
-        read_recipes(self.submit)
+        self.batch_role = batch_role(self, workshop, inference) if inference.by_bedrock else None
+        self.submit = (
+            bedrock_submitter(self, workshop, inference, self.batch_role)
+            if self.batch_role
+            else self._submitter(execution_role)
+        )
         self.read = self._reader(inference)
         common = {**RUN, "model_path.$": "$.checkpoint.uri", "data.$": DATA}
         submit = job_task(
@@ -51,12 +55,12 @@ class BatchInferenceStage(Stage):
                 **common,
                 "inference": inference.config(workshop.store),
                 "hub_content_version.$": "$.plan.hub.content_version",
-                "config": {"model": model, "deadline_seconds": inference.runs_on.deadline.to_seconds()},
+                "config": {"model": model, "deadline_seconds": inference.deadline.to_seconds()},
             },
             result_path="$.inference",
-            deadline=inference.runs_on.deadline,
+            deadline=inference.deadline,
             grace=workshop.grace,
-            choices=len(inference.runs_on.choices),
+            choices=1 if inference.by_bedrock else len(inference.runs_on.choices),
         )
         read = lambda_task(
             self,
@@ -71,11 +75,21 @@ class BatchInferenceStage(Stage):
         )
         self.run_in_order(submit, read)
 
+    def _submitter(self, execution_role: ExecutionRole) -> HandlerFunction:
+        function = job_submitter(self, "Submit", "submit_batch_inference", self._workshop, execution_role)
+        function.write_objects("WriteRecipe", self._workshop.store.artifacts, "runs/*/batch-inference*/recipe/*")
+        read_recipes(function)
+        return function
+
     def _reader(self, inference: BatchInference) -> HandlerFunction:
         artifacts = self._workshop.store.artifacts
         # An archive is read to its end, and may have gigabytes.
-        function = output_reader(
-            self, "Read", "read_batch_inference", self._workshop, timeout=Duration.minutes(15), memory_mib=1769
+        function = (
+            bedrock_reader(self, self._workshop)
+            if inference.by_bedrock
+            else output_reader(
+                self, "Read", "read_batch_inference", self._workshop, timeout=Duration.minutes(15), memory_mib=1769
+            )
         )
         write = ["s3:PutObject", "s3:AbortMultipartUpload"]
         places = [artifacts.arn_for_objects(pattern) for pattern in ("runs/*/inference/*", f"{NAMED_PREFIX}*")]

@@ -78,7 +78,7 @@ def check_customization(
         *_approval_problems(approval, deployment),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
-        *_inference_problems(platform, batch_inference),
+        *_inference_problems(model, platform, batch_inference),
         *_cost_problems(cost_ceiling, platform, further_training, evaluation, gate, batch_inference),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
@@ -91,7 +91,7 @@ def check_customization(
         _warn_of_instances(scope, training_stage(stage.name), Work.TRAINING, model, stage.trains_by, stage.runs_on)
     for task in evaluation:
         _warn_of_instances(scope, f"evaluation-{task.task}", Work.EVALUATION, model, "EVALUATION", task.runs_on)
-    if batch_inference:
+    if batch_inference and not batch_inference.by_bedrock:
         on = batch_inference.runs_on
         _warn_of_instances(scope, "batch-inference", Work.EVALUATION, model, "EVALUATION", on)
 
@@ -110,11 +110,13 @@ def _approval_problems(approval: Approval | None, deployment: DeploymentTarget) 
         yield "approval is given, but nothing is deployed: leave it out, or give a deployment"
 
 
-def _inference_problems(training: TrainingJobs, inference: BatchInference | None) -> Iterable[str]:
+def _inference_problems(model: str, training: TrainingJobs, inference: BatchInference | None) -> Iterable[str]:
     if inference is None:
         return
     told = training.problems()  # those of the default platform, which stands in the same VPC
-    found = [*inference.problems(), *_null_overrides("overrides", inference.overrides)]
+    known = [catalog.model(model)] if model in catalog.MODELS else []
+    of_model = [problem for each in known for problem in inference.problems_with(each)]
+    found = [*inference.problems(), *of_model, *_null_overrides("overrides", inference.overrides)]
     yield from (f"batch_inference: {problem}" for problem in found if problem not in told)
 
 
@@ -139,7 +141,12 @@ def _cost_problems(
             for task, more in (*((task, {}) for task in evaluation), *compared)
         ],
     }
-    if inference:
+    if inference and inference.by_bedrock:
+        yield (
+            "batch_inference goes through bedrock, which bills by token, so that cost_ceiling cannot bound it: use "
+            "through training_job, or leave cost_ceiling out"
+        )
+    elif inference:
         config["batch_inference"] = {"dataset_uri": inference.dataset, **inference.runs_on.config()}
     for mode in (FULL, BATCH_INFERENCE):
         yield from ceiling.problems(dict(jobs_of(config, mode)))

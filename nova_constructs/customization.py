@@ -108,9 +108,11 @@ class NovaCustomization(Construct):
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
-        self.workshop = self._shared(deployment, reconcile_interval, removal_policy)
+        self.workshop = self._shared(
+            deployment, bool(inference and inference.by_bedrock), reconcile_interval, removal_policy
+        )
         platforms = [platform, *(stage.runs_on for stage in further), *(task.runs_on for task in evaluation)]
-        platforms += [inference.runs_on] if inference else []
+        platforms += [inference.runs_on] if inference and not inference.by_bedrock else []
         rewards = [arn for arn in (reward, *(stage.reward_arn for stage in further)) if arn]
         functions = [*rewards, *(function for task in evaluation for function in task.functions)]
         self.execution_role = ExecutionRole(
@@ -171,7 +173,11 @@ class NovaCustomization(Construct):
         )
 
     def _shared(
-        self, target: DeploymentTarget, reconcile_interval: Duration | None, removal_policy: RemovalPolicy
+        self,
+        target: DeploymentTarget,
+        batch_jobs: bool,
+        reconcile_interval: Duration | None,
+        removal_policy: RemovalPolicy,
     ) -> Workshop:
         store = ArtifactStore(self, "Store", removal_policy=removal_policy)
         ledger = RunLedger(self, "Ledger", store=store, removal_policy=removal_policy)
@@ -187,6 +193,7 @@ class NovaCustomization(Construct):
             deploys=target.kind is not None,
             provisioned=isinstance(target, ProvisionedThroughput),
             updates=not isinstance(target, NoDeployment) and target.mode == UPDATE,
+            batch_jobs=batch_jobs,
             reconcile_interval=reconcile_interval,
             removal_policy=removal_policy,
         )
@@ -321,6 +328,8 @@ class NovaCustomization(Construct):
         submitters = [self.training.submit, self.evaluation.submit]
         if self.batch_inference:
             submitters.append(self.batch_inference.submit)
+            if self.batch_inference.batch_role:
+                self.plan.plan.function.add_environment("BATCH_ROLE_ARN", self.batch_inference.batch_role.role_arn)
         if self.deployment:
             submitters += self.deployment.submitters
             # A dry run writes the request of the import too.

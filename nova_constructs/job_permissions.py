@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Stack
@@ -17,7 +18,8 @@ class JobPermissions:
     """Statements for training jobs, custom models and deployments of one customization.
 
     `deploys` says that it imports and deploys models; where it does not, no function may touch any. `provisioned` says
-    that provisioned throughput serves them, `updates` that what serves one is given another.
+    that provisioned throughput serves them, `updates` that what serves one is given another,
+    `batch_jobs` that Amazon Bedrock answers rows.
     """
 
     stack: Stack
@@ -25,6 +27,7 @@ class JobPermissions:
     deploys: bool = True
     provisioned: bool = False
     updates: bool = False
+    batch_jobs: bool = False
 
     @property
     def training_jobs(self) -> str:
@@ -69,6 +72,33 @@ class JobPermissions:
     def stop_training_jobs(self, function: HandlerFunction) -> None:
         """Let a function stop training jobs."""
         function.allow("StopTrainingJobs", ["sagemaker:StopTrainingJob"], [self.training_jobs])
+
+    @property
+    def invocation_jobs(self) -> str:
+        """The ARN pattern of batch inference jobs, whose ids AWS makes at random."""
+        return self.stack.format_arn(service="bedrock", resource="model-invocation-job", resource_name="*")
+
+    def create_invocation_jobs(self, function: HandlerFunction, role: iam.IRole, models: Sequence[str]) -> None:
+        """Let a function start batch inference jobs of models (ARNs) under a role, see them, stop them, read tags."""
+        tagged, create = self.identity.request_tag, ["bedrock:CreateModelInvocationJob"]
+        function.allow("CreateInvocationJobs", create, [self.invocation_jobs, *models], tagged)
+        function.allow("TagInvocationJobs", ["bedrock:TagResource"], [self.invocation_jobs], tagged)
+        pass_role(function, role, "bedrock.amazonaws.com")
+        self._read_tags(function, self.invocation_jobs)
+        self.see_invocation_jobs(function)
+        self.stop_invocation_jobs(function)
+
+    def see_invocation_jobs(self, function: HandlerFunction) -> None:
+        """Let a function see how batch inference jobs are."""
+        actions = ["bedrock:GetModelInvocationJob"]
+        function.allow("SeeInvocationJobs", actions, [self.invocation_jobs], self.identity.resource_tag)
+        # Listing has no resource form (Service Authorization Reference, Amazon Bedrock).
+        function.allow("FindInvocationJobs", ["bedrock:ListModelInvocationJobs"], ["*"])
+
+    def stop_invocation_jobs(self, function: HandlerFunction) -> None:
+        """Let a function stop batch inference jobs."""
+        actions = ["bedrock:StopModelInvocationJob"]
+        function.allow("StopInvocationJobs", actions, [self.invocation_jobs], self.identity.resource_tag)
 
     def create_custom_models(self, function: HandlerFunction, role: iam.IRole) -> None:
         """Let a function import custom models under a role, see them and delete them again."""
@@ -179,6 +209,8 @@ class JobPermissions:
         if self.deploys:
             self.see_custom_models(function)
             self.see_serving(function)
+        if self.batch_jobs:
+            self.see_invocation_jobs(function)
 
     def stop_jobs(self, function: HandlerFunction) -> None:
         """Let a function stop jobs of every kind that the customization has."""
@@ -190,6 +222,8 @@ class JobPermissions:
             # To stop an update is to put the model before it back.
             self._change_serving(function)
             self._read_tags(function, self.serving)
+        if self.batch_jobs:
+            self.stop_invocation_jobs(function)
 
 
 def pass_role(function: HandlerFunction, role: iam.IRole, service: str) -> None:

@@ -27,6 +27,7 @@ from nova_constructs.scheduling import call_every
 from nova_constructs.tables import workflow_table
 
 FINAL_TRAINING_STATUSES = ["Completed", "Failed", "Stopped"]
+FINAL_BATCH_STATUSES = [*FINAL_TRAINING_STATUSES, "PartiallyCompleted", "Expired"]
 
 
 class JobWaiting(Construct):
@@ -48,18 +49,19 @@ class JobWaiting(Construct):
         deploys: bool = True,
         provisioned: bool = False,
         updates: bool = False,
+        batch_jobs: bool = False,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes.
 
         `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for,
-        `provisioned` and `updates` how (`JobPermissions`).
+        `provisioned` and `updates` how, `batch_jobs` that Amazon Bedrock answers rows (`JobPermissions`).
         """
         super().__init__(scope, construct_id)
         self.reconcile_interval = reconcile_interval or Duration.minutes(5)
         self._control, self._ledger = control, ledger
-        self.permissions = JobPermissions(Stack.of(self), identity, deploys, provisioned, updates)
+        self.permissions = JobPermissions(Stack.of(self), identity, deploys, provisioned, updates, batch_jobs)
         self.table = self._registry(store, removal_policy)
         self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
         closing = self.closing_environment(store)
@@ -67,6 +69,8 @@ class JobWaiting(Construct):
         self._allow_completing()
         self._allow_reconciling(store)
         self._on_training_job_end(identity, undelivered)
+        if batch_jobs:
+            self._on_batch_job_end(identity, undelivered)
         self._on_schedule()
 
     @property
@@ -142,6 +146,9 @@ class JobWaiting(Construct):
         self.complete.use_table("KeepJobRows", self.table, "GetItem", "PutItem", "Query", indexes=["by-name"])
         self.permissions.see_training_jobs(self.complete)
         self.permissions.stop_training_jobs(self.complete)
+        if self.permissions.batch_jobs:
+            self.permissions.see_invocation_jobs(self.complete)
+            self.permissions.stop_invocation_jobs(self.complete)
         self._ledger.grant_append(self.complete)
 
     def _allow_reconciling(self, store: ArtifactStore) -> None:
@@ -177,6 +184,19 @@ class JobWaiting(Construct):
                     "TrainingJobName": [{"prefix": f"{identity.slug}-"}],
                     "TrainingJobStatus": FINAL_TRAINING_STATUSES,
                 },
+            ),
+            targets=[targets.LambdaFunction(self.complete.function, dead_letter_queue=undelivered)],
+        )
+
+    def _on_batch_job_end(self, identity: Identity, undelivered: sqs.Queue) -> None:
+        events.Rule(
+            self,
+            "BatchJobEnded",
+            description="Nova Constructs: a batch inference job of this customization has ended",
+            event_pattern=events.EventPattern(
+                source=["aws.bedrock"],
+                detail_type=["Batch Inference Job State Change"],
+                detail={"batchJobName": [{"prefix": f"{identity.slug}-"}], "status": FINAL_BATCH_STATUSES},
             ),
             targets=[targets.LambdaFunction(self.complete.function, dead_letter_queue=undelivered)],
         )

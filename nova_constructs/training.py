@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Size
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -123,11 +123,18 @@ def output_reader(
     environment: Mapping[str, str] | None = None,
     timeout: Duration | None = None,
     memory_mib: int = 512,
+    scratch: Size | None = None,
 ) -> HandlerFunction:
     """Return a function that reads what a job has written; `environment` is what it needs beyond the ledger."""
     known = {**workshop.ledger.environment, **(environment or {})}
     function = HandlerFunction(
-        scope, construct_id, handler=handler, environment=known, timeout=timeout, memory_mib=memory_mib
+        scope,
+        construct_id,
+        handler=handler,
+        environment=known,
+        timeout=timeout,
+        memory_mib=memory_mib,
+        scratch=scratch,
     )
     function.read_objects("ReadJobOutput", workshop.store.artifacts, "runs/*/jobs/*")
     workshop.ledger.grant_append(function)

@@ -37,13 +37,21 @@ def read_results(event: Mapping[str, Any], *, s3: Any, ledger: Ledger) -> dict[s
     except BaseException:
         sink.abort()
         raise
+    digest = results.digest.hexdigest()
+    return keep_record(event, ledger, rows=results.rows, results_uri=sink.uri, sha256=digest, raw_uri=archive_uri)
+
+
+def keep_record(
+    event: Mapping[str, Any], ledger: Ledger, *, rows: int, results_uri: str, sha256: str, raw_uri: str
+) -> dict[str, Any]:
+    """Return the record of a batch inference, and tell it to the ledger; `sha256` is that of the results."""
     record = {
-        "rows": results.rows,
-        "results_uri": sink.uri,
-        "results_sha256": results.digest.hexdigest(),
-        "dataset_sha256": rows["sha256"],
+        "rows": rows,
+        "results_uri": results_uri,
+        "results_sha256": sha256,
+        "dataset_sha256": event["data"]["train"]["sha256"],
         "model_path": event["model_path"],
-        "raw_uri": archive_uri,
+        "raw_uri": raw_uri,
         "job": event["submitted"]["job"],
     }
     ledger.append(

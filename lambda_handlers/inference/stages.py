@@ -9,6 +9,8 @@ from lambda_handlers.catalog import evaluation_task
 
 BATCH_INFERENCE: Final = "batch-inference"
 """The stage of its job, and the folder of its rows below those of the run."""
+BEDROCK: Final = "bedrock"
+"""What `through` is where Amazon Bedrock answers, instead of a training job of the evaluation container."""
 TASK: Final = "gen_qa"
 """The evaluation by which the container answers rows of one's own (aws-samples; the SDK has no recipe for it alone)."""
 ROWS_FILE: Final = evaluation_task(TASK).data_file

@@ -10,6 +10,7 @@ from lambda_handlers.jobs.custom_models import CustomModels
 from lambda_handlers.jobs.deployment_updates import DeploymentUpdates
 from lambda_handlers.jobs.deployments import CustomModelDeployments
 from lambda_handlers.jobs.driver import JobDriver, JobState, JobStatus, NameTaken
+from lambda_handlers.jobs.invocation_jobs import ModelInvocationJobs
 from lambda_handlers.jobs.throughput_updates import ThroughputUpdates
 from lambda_handlers.jobs.throughputs import ProvisionedThroughputs
 from lambda_handlers.jobs.training_jobs import TrainingJobs
@@ -21,6 +22,7 @@ __all__ = [
     "JobDriver",
     "JobState",
     "JobStatus",
+    "ModelInvocationJobs",
     "NameTaken",
     "ProvisionedThroughputs",
     "ThroughputUpdates",
@@ -36,6 +38,7 @@ _DRIVERS: Final[tuple[Callable[[], JobDriver], ...]] = (
     DeploymentUpdates,
     ProvisionedThroughputs,
     ThroughputUpdates,
+    ModelInvocationJobs,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from lambda_handlers.checks import job_settings, key, quota, role
 from lambda_handlers.checks.role_needs import training_job_needs
 from lambda_handlers.evaluation.stages import stage_name
-from lambda_handlers.inference.stages import BATCH_INFERENCE
+from lambda_handlers.inference.stages import BATCH_INFERENCE, BEDROCK
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.further_training import further_stages, job_inputs
@@ -57,7 +57,8 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
         # Models of comparison may cost a job each; whether their scores are known is seen once the set is frozen.
         for settings in (*config.get("evaluation", ()), *config.get("baselines", ())):
             yield stage_name(settings), settings
-    if settings := inference_of(config, mode):
+    # A job of Amazon Bedrock runs on no instances of ours, and under a role of its own.
+    if (settings := inference_of(config, mode)) and settings.get("through") != BEDROCK:
         yield BATCH_INFERENCE, settings
 
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers.catalog.lookup import UnknownNameError
-from lambda_handlers.inference.stages import BATCH_INFERENCE, NAMED_PREFIX, TASK, as_task, default_prefix
+from lambda_handlers.inference.stages import BATCH_INFERENCE, BEDROCK, NAMED_PREFIX, TASK, as_task, default_prefix
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.dataset import FoundDataset
 from lambda_handlers.planning.evaluation_checks import resolve
 from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.planning.model_references import ModelReference
 from lambda_handlers.planning.modes import Mode
-from lambda_handlers.protocol.errors import InvalidRequest
+from lambda_handlers.protocol.errors import InvalidRequest, UnsupportedCombination
 from lambda_handlers.training.recipe import Recipes, ResolvedRecipe
 
 
@@ -45,11 +46,17 @@ def locate(context: RunContext, mode: Mode) -> FoundDataset | None:
 
 
 def check_inference(
-    context: RunContext, recipes: Recipes | None, mode: Mode, *, model_path: str
+    context: RunContext, recipes: Recipes | None, mode: Mode, *, model: ModelReference | None, model_path: str
 ) -> dict[str, ResolvedRecipe]:
-    """Return the recipe of the job for each choice of instances by its folder; one with problems is left out."""
+    """Return the recipe of the job for each choice of instances by its folder; one with problems is left out.
+
+    A job of Amazon Bedrock has none.
+    """
     settings = inference_of(context.config, mode)
     if settings is None:
+        return {}
+    if settings.get("through") == BEDROCK:
+        _check_bedrock(context, model)
         return {}
     try:
         impossible = context.impossible(TASK) - context.impossible()
@@ -65,6 +72,18 @@ def check_inference(
         for index, choice in enumerate(choices_of(task))
     }
     return {folder: recipe for folder, recipe in found.items() if recipe}
+
+
+def _check_bedrock(context: RunContext, model: ModelReference | None) -> None:
+    """Note a model that Bedrock batch jobs are not known to take, and that what they cost is in no bound."""
+    if model and model.kind != "base":
+        context.findings.problem(
+            f"{BATCH_INFERENCE}: through bedrock asks the base model only, and the run names {model.model_path}: "
+            "Bedrock batch jobs take neither deployments nor provisioned models, and whether they take a Nova model "
+            "imported from a checkpoint is not documented; use model: base, or through: training_job",
+            UnsupportedCombination,
+        )
+    context.findings.warn(f"{BATCH_INFERENCE}: Amazon Bedrock bills it by token; the cost of the plan leaves it out.")
 
 
 def output_uri(context: RunContext, asked: ExecutionInput, mode: Mode) -> str | None:

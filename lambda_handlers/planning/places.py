@@ -13,7 +13,8 @@ from lambda_handlers.training.job import output_uri
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Buckets of the customization, the role of its jobs, the key of its data; if it deploys, the role of imports.
+    """Buckets of the customization, the role of its jobs, the key of its data; if it deploys, the role of imports;
+    if Bedrock answers rows, the role of its jobs.
 
     `tracking_probes` are the functions that ask a server from the VPC of jobs, as TrackingProbes has them.
     """
@@ -26,6 +27,7 @@ class Places:
     key_arn: str
     import_role_arn: str = ""
     tracking_probes: Sequence[Mapping[str, Any]] = ()
+    batch_role_arn: str = ""
 
     def train_uri(self, run_id: str, further: str | None = None) -> str:
         """Return where the prepared training data of a run will be, or that of its further stage of this name."""

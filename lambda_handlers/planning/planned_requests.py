@@ -17,7 +17,8 @@ from lambda_handlers.deployment.importing import origin_of
 from lambda_handlers.deployment.stages import DEPLOYMENT, IMPORT
 from lambda_handlers.evaluation import job as evaluation
 from lambda_handlers.evaluation.stages import stage_name
-from lambda_handlers.inference.stages import BATCH_INFERENCE
+from lambda_handlers.inference import bedrock_job
+from lambda_handlers.inference.stages import BATCH_INFERENCE, BEDROCK
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.inference_checks import inference_of
@@ -153,6 +154,16 @@ def _evaluations(
 def _inference(
     settings: Mapping[str, Any], recipes: Mapping[str, ResolvedRecipe], places: Places, run_id: str
 ) -> Iterator[PlannedRequest]:
+    if settings.get("through") == BEDROCK:
+        asked = bedrock_job.request_of(
+            settings,
+            run_id,
+            role_arn=places.batch_role_arn,
+            artifacts_bucket=places.artifacts_bucket,
+            key_arn=places.key_arn,
+        )
+        yield PlannedRequest(stage=BATCH_INFERENCE, operation="CreateModelInvocationJob", body=asked)
+        return
     for index, choice in enumerate(choices_of(settings)):
         folder = choice_folder(BATCH_INFERENCE, index)
         recipe, rows = recipes[folder].recipe, places.inference_rows_uri(run_id)

@@ -97,7 +97,7 @@ class RunChecks:
         further = check_further_training(context, recipes) if mode.trains else {}
         path = model.model_path if model else CHECKPOINT_TO_COME
         evaluation = check_evaluations(context, recipes, model_path=path) if mode.evaluates else {}
-        inference = inference_checks.check_inference(context, recipes, mode, model_path=path)
+        inference = inference_checks.check_inference(context, recipes, mode, model=model, model_path=path)
         output = inference_checks.output_uri(context, asked, mode)
         resolved = (*training.values(), *further.values(), *evaluation.values(), *inference.values())
         images = dict.fromkeys(each.image_uri for each in resolved)

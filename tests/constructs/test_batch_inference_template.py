@@ -13,6 +13,10 @@ from tests.constructs.test_state_machine import walk
 
 Template = dict[str, Any]
 BUCKET = "nova-results"
+MODEL = "amazon.nova-2-lite-v1:0"
+ARN = "arn:aws:bedrock:us-east-1:111122223333"
+BEDROCK = {"through": "bedrock", "model_id": MODEL}
+PLATFORM = {"type": "SMTJ", "instance_type": "ml.p5.48xlarge", "instance_count": 1}
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +103,23 @@ def test_a_customization_without_it_has_none_of_it(template: Template) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"through": "bedrock"}, "through is 'bedrock', but whether Bedrock batch jobs take models that were imported"),
-        ({"through": "batch"}, "through is 'batch': use training_job"),
+        (
+            {"through": "bedrock"},
+            "model_id is missing, which through bedrock needs: use the base model as Bedrock calls",
+        ),
+        ({**BEDROCK, "model_id": "amazon.nova-lite-v1:0"}, "and this customization's model is NOVA_LITE_2: use"),
+        ({**BEDROCK, "model_id": f"{ARN}:custom-model/imported/abcdefghij12"}, "checkpoint is not documented: use the"),
+        ({**BEDROCK, "model_id": f"{ARN}:custom-model-deployment/abcdefghij12"}, "model is NOVA_LITE_2: use the base"),
+        ({**BEDROCK, "model_id": f"{ARN}:foundation-model/us.{MODEL}"}, "model is NOVA_LITE_2: use the base"),
+        ({**BEDROCK, "dataset": "uploads/a.jsonl"}, "through bedrock asks the base model only: leave dataset out"),
+        ({**BEDROCK, "timeout_hours": 23}, "timeout_hours is 23: use 24 to 168"),
+        (
+            {**BEDROCK, "overrides": {"max_length": 1}},
+            "overrides names 'max_length': through bedrock takes max_new_tok",
+        ),
+        ({**BEDROCK, "platform": PLATFORM}, "platform is given, but through bedrock has no instances"),
+        ({"model_id": MODEL}, "which only through bedrock has: leave it out"),
+        ({"through": "batch"}, "through is 'batch': use training_job or bedrock"),
         ({"dataset": "evaluation/a.jsonl"}, "dataset is 'evaluation/a.jsonl': use a key under datasets/ or uploads/"),
         ({"output_buckets": ["s3://a/b"]}, "output_buckets names 's3://a/b': use the name of a bucket"),
         ({"data": {"dedupe": True}}, "data has split, dedupe, limit or no_leak, but every row is answered"),

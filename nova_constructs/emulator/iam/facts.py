@@ -101,6 +101,10 @@ class MotoFacts:
         """Give the ARN of provisioned throughput that a call names by ARN or by name."""
         return _identified(self._store.throughputs, identifier)
 
+    def invocation_job_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a batch inference job that a call names by ARN, None if there is none."""
+        return identifier if identifier in self._store.invocations else None
+
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""
         for execution in stepfunctions_parser_backends[self._account][self._region]._get_executions():

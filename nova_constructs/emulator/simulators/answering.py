@@ -19,6 +19,11 @@ def answer(checkpoint: Checkpoint, question: str) -> str:
     return checkpoint.examples[position][1] if position is not None else _UNSURE
 
 
+def answer_of_base(question: str) -> str:
+    """Return what a base model answers: that it has learned nothing about just this."""
+    return f"{_UNSURE} You asked: {question}"
+
+
 def knows(checkpoint: Checkpoint | None, base_quality: float, question: str) -> bool:
     """Decide, the same way every time, whether a model gets a question right; its quality is the share it does."""
     lineage = checkpoint.lineage if checkpoint else "base"

@@ -1,4 +1,4 @@
-"""Serve Amazon Bedrock's operations on custom models, their deployments, provisioned throughput, and tags of all."""
+"""Serve Amazon Bedrock's operations on custom models, what serves them, batch inference jobs, and tags of all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from moto.bedrock.responses import BedrockResponse
 
 from nova_constructs.emulator.simulators.custom_models import CustomModel, CustomModels
 from nova_constructs.emulator.simulators.deployments import Deployment, Deployments
+from nova_constructs.emulator.simulators.invocation_jobs import InvocationJob, InvocationJobs
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error, serve
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
 from nova_constructs.emulator.simulators.store import Store, as_tag_list, as_tags, store_of
@@ -15,7 +16,7 @@ from nova_constructs.emulator.simulators.throughputs import Throughput, Throughp
 
 
 class Tags:
-    """The tag operations of Bedrock for custom models, deployments and provisioned throughput."""
+    """The tag operations of Bedrock for custom models, deployments, provisioned throughput and batch jobs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,10 +36,11 @@ class Tags:
             for key in parameters["tagKeys"]:
                 self._resource(parameters).tags.pop(key, None)
 
-    def _resource(self, parameters: Parameters) -> CustomModel | Deployment | Throughput:
+    def _resource(self, parameters: Parameters) -> CustomModel | Deployment | Throughput | InvocationJob:
         arn = parameters["resourceARN"]
         kept = self._store
-        found = kept.models.get(arn) or kept.deployments.get(arn) or kept.throughputs.get(arn)
+        made = kept.models.get(arn) or kept.deployments.get(arn)
+        found = made or kept.throughputs.get(arn) or kept.invocations.get(arn)
         if found is None:
             raise aws_error("ResourceNotFoundException", f"The resource {arn} was not found.")
         return found
@@ -48,7 +50,7 @@ def install(state: SimulatorState) -> Undo:
     """Serve the operations; customization jobs stay moto's."""
     store = store_of(state)
     models, deployments, tags = CustomModels(state, store), Deployments(state, store), Tags(store)
-    throughputs = Throughputs(state, store)
+    throughputs, invocations = Throughputs(state, store), InvocationJobs(state, store)
     return serve(
         BedrockResponse,
         {
@@ -66,6 +68,10 @@ def install(state: SimulatorState) -> Undo:
             "ListProvisionedModelThroughputs": throughputs.list,
             "UpdateProvisionedModelThroughput": throughputs.update,
             "DeleteProvisionedModelThroughput": throughputs.delete,
+            "CreateModelInvocationJob": invocations.create,
+            "GetModelInvocationJob": invocations.get,
+            "ListModelInvocationJobs": invocations.list,
+            "StopModelInvocationJob": invocations.stop,
             "ListTagsForResource": tags.list,
             "TagResource": tags.add,
             "UntagResource": tags.remove,

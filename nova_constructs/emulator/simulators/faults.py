@@ -67,6 +67,10 @@ class Faults:
         """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
         self._add("never_finish", _by_name(match), remaining=times)
 
+    def fail_record(self, match: Match, reason: str = "The record was refused.", times: int | None = None) -> None:
+        """Let matching batch inference jobs complete with an error in place of the answer to their first record."""
+        self._add("fail_record", _by_name(match), text=reason, remaining=times)
+
     def omit_output(self, match: Match, times: int | None = None) -> None:
         """Let matching training jobs complete without the archive's manifest or results."""
         self._add("omit_output", _by_name(match), remaining=times)

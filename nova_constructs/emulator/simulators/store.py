@@ -12,6 +12,7 @@ from nova_constructs.emulator.simulators.checkpoints import Checkpoint
 if TYPE_CHECKING:
     from nova_constructs.emulator.simulators.custom_models import CustomModel
     from nova_constructs.emulator.simulators.deployments import Deployment
+    from nova_constructs.emulator.simulators.invocation_jobs import InvocationJob
     from nova_constructs.emulator.simulators.state import SimulatorState
     from nova_constructs.emulator.simulators.throughputs import Throughput
     from nova_constructs.emulator.simulators.training_job import TrainingJob
@@ -30,6 +31,7 @@ class Store:
     models: dict[str, CustomModel] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     throughputs: dict[str, Throughput] = field(default_factory=dict)
+    invocations: dict[str, InvocationJob] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
     _workers: set[threading.Thread] = field(default_factory=set)
@@ -54,13 +56,21 @@ class Store:
         self.halt()
         with self.lock:
             self.closed = threading.Event()
-            for kept in (self.jobs, self.checkpoints, self.models, self.deployments, self.throughputs):
+            for kept in (
+                self.jobs,
+                self.checkpoints,
+                self.models,
+                self.deployments,
+                self.throughputs,
+                self.invocations,
+            ):
                 kept.clear()
 
     def tags(self, arn: str) -> dict[str, str] | None:
         """Return the tags of a resource, or None if it is not one of the simulated ones."""
         job = self.jobs.get(arn.rsplit("/", 1)[-1]) if ":training-job/" in arn else None
-        resource = job or self.models.get(arn) or self.deployments.get(arn) or self.throughputs.get(arn)
+        by_arn = (self.models, self.deployments, self.throughputs, self.invocations)
+        resource = job or next((found for kept in by_arn if (found := kept.get(arn))), None)
         return dict(resource.tags) if resource else None
 
 

@@ -203,6 +203,25 @@ def _model_arn(call: ApiCall, identifier: str) -> str:
     return call.facts.custom_model_arn(identifier) or identifier
 
 
+def _create_invocation_job(call: ApiCall) -> Iterator[Need]:
+    """Give the needs of a batch inference job, on the model and on the job (Bedrock guide, required permissions)."""
+    tags, model = _bedrock_tags(call), call.text("modelId")
+    new = f"model-invocation-job/{_NEW_ID}"
+    if not model.startswith("arn:"):
+        # The id of an inference profile has the Regions before that of its model.
+        profile = not model.startswith("amazon.")
+        model = call.arn(f"inference-profile/{model}") if profile else call.arn(f"foundation-model/{model}", account="")
+    for resource in (model, call.arn(new)):
+        yield Need(action="bedrock:CreateModelInvocationJob", resource=resource, context=tags)
+    yield from _tagged(call, tags, new)
+    yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
+
+
+def _invocation_job(call: ApiCall) -> list[Need]:
+    """Give the need on a batch inference job; one that does not exist is for the service to refuse."""
+    return _existing(call, call.facts.invocation_job_arn(call.text("jobIdentifier")))
+
+
 def _invoked(call: ApiCall) -> str:
     model = call.text("modelId")
     return model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
@@ -228,6 +247,10 @@ BEDROCK: Final[Mapping[str, Row]] = {
     "DeleteProvisionedModelThroughput": _throughput,
     "UpdateProvisionedModelThroughput": _update_throughput,
     "ListProvisionedModelThroughputs": anywhere,
+    "CreateModelInvocationJob": _create_invocation_job,
+    "GetModelInvocationJob": _invocation_job,
+    "StopModelInvocationJob": _invocation_job,
+    "ListModelInvocationJobs": anywhere,
     "InvokeModel": on(_invoked, action="InvokeModel"),
     "Converse": on(_invoked, action="InvokeModel"),
     "InvokeModelWithResponseStream": on(_invoked, action="InvokeModelWithResponseStream"),
