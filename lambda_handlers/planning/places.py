@@ -15,8 +15,8 @@ from lambda_handlers.training.job import output_uri
 class Places:
     """Buckets of the customization, the role of its jobs, the key of its data.
 
-    `import_role_arn` is the role of imports, if it deploys; `batch_role_arn` that of Bedrock's jobs, if they answer rows;
-    `tracking_probes` are the functions that ask a server from the VPC of jobs, as TrackingProbes has them.
+    `import_role_arn` is the role of imports, if it deploys; `batch_role_arn` that of Bedrock's jobs, if they answer
+    rows; `tracking_probes` are the functions that ask a server from the VPC of jobs, as TrackingProbes has them.
     """
 
     slug: str
