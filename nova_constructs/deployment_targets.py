@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -56,7 +57,7 @@ class SmokePrompt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Served:
+class _Served(ABC):
     """What every target has.
 
     `mode` says what becomes of a deployment that is there: SWAP (default) makes a new one beside it, to which the
@@ -114,9 +115,9 @@ class _Served:
         }
 
     @property
+    @abstractmethod
     def kind(self) -> str:
         """The target's name in the catalog."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,7 +211,8 @@ def target_from_settings(settings: Mapping[str, Any]) -> DeploymentTarget:
         problems.append("deployment.model_units: missing; give the number of model units to buy, 1 or more")
     if problems:
         raise SettingsError("\n".join(problems))
-    return made(**given)  # type: ignore[no-any-return]
+    target: DeploymentTarget = made(**given)
+    return target
 
 
 _HOURS: Final = ("import_deadline_hours", "deployment_deadline_hours")
