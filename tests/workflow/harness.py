@@ -33,7 +33,8 @@ ENTRY: dict[str, Any] = {
     "removal_policy": "destroy",
 }
 SPEED = 3600.0
-PATIENCE = 90.0
+# Generous: how long a busy machine may take decides nothing here.
+PATIENCE = 240.0
 
 
 def synthesize(folder: Path, **changes: Any) -> Path:
@@ -154,7 +155,7 @@ class Workflow:
             return None
 
 
-def until(ask: Callable[[], Any], what: str | Callable[[], str], patience: float = 30.0) -> Any:
+def until(ask: Callable[[], Any], what: str | Callable[[], str], patience: float = PATIENCE / 2) -> Any:
     """Ask until there is an answer that is not None."""
     end = time.monotonic() + patience
     while time.monotonic() < end:

@@ -107,14 +107,14 @@ def proven() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", paths.PATHS)
 def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: str) -> None:
     _take(paths.PATHS[path], path, workflow, assembly, proven)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", APPROVAL_PATHS)
 def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
     asking.emulator.faults.clear()
