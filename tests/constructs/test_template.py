@@ -162,7 +162,12 @@ def test_functions_share_one_code_asset_and_run_on_arm(template: Template) -> No
 def test_the_functions_are_given_the_variables_that_the_handlers_read(
     synthesize: Callable[..., dict[str, Template]], entry: dict[str, Any]
 ) -> None:
-    every = {**entry, "approval": {}, "deployment": {"target": "BEDROCK_OD", "bake": {"minutes": 30}}}
+    every = {
+        **entry,
+        "approval": {},
+        "batch_inference": {"through": "bedrock", "model_id": "amazon.nova-2-lite-v1:0"},
+        "deployment": {"target": "BEDROCK_OD", "bake": {"minutes": 30}},
+    }
     template = synthesize(every)["Nova-Support"]
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     given = {name for function in functions for name in function["Environment"]["Variables"]}
