@@ -85,9 +85,9 @@ def quota(workflow: Workflow, value: float) -> Iterator[None]:
 
 def test_five_mistakes_are_five_problems(workflow: Workflow) -> None:
     with untrusting(workflow), denied(workflow, "s3:PutObject"), quota(workflow, 0):
-        problems = refused(workflow, "InvalidRequest", mode="deploy", overrides={"max_stps": 5, "lr": "fast"})
+        problems = refused(workflow, "InvalidRequest", force="yes", overrides={"max_stps": 5, "lr": "fast"})
     begins = (
-        'mode: received "deploy"',
+        'force: received "yes"',
         "The execution role arn:aws:iam::123456789012:role/",
         "The execution role arn:aws:iam::123456789012:role/",
         "training: max_stps is not a value of this recipe. Did you mean max_steps?",
