@@ -83,8 +83,12 @@ def asking_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def asking(asking_assembly: Path) -> Iterator[Workflow]:
-    """Return a customization whose every run waits for a person, which those of the other paths must not."""
+def asking(workflow: Workflow, asking_assembly: Path) -> Iterator[Workflow]:
+    """Return a customization whose every run waits for a person, which those of the other paths must not.
+
+    Its tests come last: a process has one emulator.
+    """
+    workflow.emulator.stop()
     with Emulator(speed=SPEED) as emulator:
         yield Workflow(emulator, asking_assembly)
 
@@ -111,45 +115,6 @@ def proven() -> dict[str, str]:
 @pytest.mark.parametrize("path", paths.PATHS)
 def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: str) -> None:
     _take(paths.PATHS[path], path, workflow, assembly, proven)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", APPROVAL_PATHS)
-def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
-    asking.emulator.faults.clear()
-    _take(APPROVAL_PATHS[path], path, asking, asking_assembly, proven)
-
-
-def _take(
-    take: Callable[[Workflow], None], path: str, workflow: Workflow, assembly: Path, proven: dict[str, str]
-) -> None:
-    workflow.emulator.calls.clear()
-    take(workflow)
-    assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
-    for permission in _used(workflow, granted_in(assembly, STACK)):
-        proven.setdefault(str(permission), path)
-
-
-@pytest.mark.slow
-def test_the_table_is_what_the_paths_use(
-    assembly: Path, asking_assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
-) -> None:
-    """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
-    table = json.loads(EVIDENCE_FILE.read_text())
-    if request.config.getoption("--write-evidence"):
-        table["proven"] = dict(sorted(proven.items()))
-        EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
-    granted = [str(found) for made in (assembly, asking_assembly) for found in granted_in(made, STACK)]
-    evidence = Evidence.load()
-    assert [name for name in granted if name not in proven and not evidence.requires(name)] == []
-    assert sorted(set(table["proven"]) - set(proven)) == []
-    assert [name for name in proven if evidence.requires(name)] == []
-
-
-def _used(workflow: Workflow, granted: tuple[Permission, ...]) -> tuple[Permission, ...]:
-    used = workflow.emulator.calls.used()
-    return account(granted, used=used, physical_ids=workflow.stack.resources, evidence=Evidence()).used
 
 
 REMOVALS = [
@@ -200,3 +165,42 @@ def _less(statement: dict[str, Any], action: str) -> dict[str, Any]:
     """Return a statement without an action; one that has no other becomes a statement about nothing of ours."""
     actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
     return {**statement, "Action": [each for each in actions if each != action] or ["sts:GetCallerIdentity"]}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", APPROVAL_PATHS)
+def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
+    asking.emulator.faults.clear()
+    _take(APPROVAL_PATHS[path], path, asking, asking_assembly, proven)
+
+
+def _take(
+    take: Callable[[Workflow], None], path: str, workflow: Workflow, assembly: Path, proven: dict[str, str]
+) -> None:
+    workflow.emulator.calls.clear()
+    take(workflow)
+    assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
+    for permission in _used(workflow, granted_in(assembly, STACK)):
+        proven.setdefault(str(permission), path)
+
+
+@pytest.mark.slow
+def test_the_table_is_what_the_paths_use(
+    assembly: Path, asking_assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
+    table = json.loads(EVIDENCE_FILE.read_text())
+    if request.config.getoption("--write-evidence"):
+        table["proven"] = dict(sorted(proven.items()))
+        EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
+    granted = [str(found) for made in (assembly, asking_assembly) for found in granted_in(made, STACK)]
+    evidence = Evidence.load()
+    assert [name for name in granted if name not in proven and not evidence.requires(name)] == []
+    assert sorted(set(table["proven"]) - set(proven)) == []
+    assert [name for name in proven if evidence.requires(name)] == []
+
+
+def _used(workflow: Workflow, granted: tuple[Permission, ...]) -> tuple[Permission, ...]:
+    used = workflow.emulator.calls.used()
+    return account(granted, used=used, physical_ids=workflow.stack.resources, evidence=Evidence()).used
