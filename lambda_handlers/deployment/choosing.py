@@ -8,8 +8,9 @@ from typing import Any, Final
 from lambda_handlers.catalog import DeployTarget
 from lambda_handlers.deployment.existing import Serving, is_being_removed, serving
 from lambda_handlers.deployment.importing import record_import
+from lambda_handlers.deployment.inventory import Kind, remove
 from lambda_handlers.deployment.stages import DEPLOYMENT
-from lambda_handlers.protocol.errors import DeploymentExists, DeploymentFailed, TransientServiceError, service_errors
+from lambda_handlers.protocol.errors import DeploymentExists, DeploymentFailed, TransientServiceError
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.pointer import Pointer
@@ -20,6 +21,7 @@ from lambda_handlers.protocol.store import ItemStore
 FAIL: Final = "FAIL_IF_EXISTS"
 UPDATE: Final = "UPDATE_IF_EXISTS"
 SWAP: Final = "SWAP"
+_KINDS: Final = {DeployTarget.BEDROCK_OD: Kind.DEPLOYMENT, DeployTarget.BEDROCK_PT: Kind.PROVISIONED}
 
 
 def choose(
@@ -44,7 +46,7 @@ def choose(
     record_import(ledger, run.id, model, str(event["checkpoint_uri"]))
     found = serving(bedrock, settings["target"], settings["name"])
     if found and _is_left_over(found, control, customization):
-        _delete(bedrock, settings["target"], found.arn)
+        remove(bedrock, _KINDS[DeployTarget(settings["target"])], found.arn)
         found = None
     chosen = {"name": settings["name"], "mode": settings["mode"], "existing": found is not None}
     if found is None:
@@ -86,11 +88,3 @@ def _is_left_over(found: Serving, control: ItemStore, customization: str) -> boo
     target = Pointer(control).read()
     shown = target is not None and target.arn == found.arn
     return found.status == "Failed" and found.is_of(customization) and not shown
-
-
-def _delete(bedrock: Any, target: str, arn: str) -> None:
-    with service_errors():
-        if DeployTarget(target) is DeployTarget.BEDROCK_OD:
-            bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier=arn)
-        else:
-            bedrock.delete_provisioned_model_throughput(provisionedModelId=arn)

@@ -82,12 +82,12 @@ def _tags(bedrock: Any, arn: str) -> Mapping[str, str]:
     return {tag["key"]: tag["value"] for tag in found}
 
 
-def remove(bedrock: Any, made: Made) -> None:
+def remove(bedrock: Any, kind: Kind, arn: str) -> None:
     """Delete it (bedrock:Delete...); success if it is gone. Raise the service's error where it may not be deleted."""
-    operation, identifier = _DELETES[made.kind]
+    operation, identifier = _DELETES[kind]
     try:
         with service_errors():
-            getattr(bedrock, operation)(**{identifier: made.arn})
+            getattr(bedrock, operation)(**{identifier: arn})
     except Exception as error:
         if error_code(error) != "ResourceNotFoundException":
             raise

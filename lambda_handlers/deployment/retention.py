@@ -139,7 +139,7 @@ def remove_all(bedrock: Any, judged: Sequence[Judged], live: Callable[[], Target
             left.append((each, "The pointer shows it since."))
             continue
         try:
-            remove(bedrock, each.made)
+            remove(bedrock, each.made.kind, each.made.arn)
         except Exception as error:
             # One that cannot go now keeps no other from going, and no run from its success.
             left.append((each, f"{error_code(error) or type(error).__name__}: {error}"))
