@@ -238,6 +238,36 @@ def test_events_can_be_lost_or_come_twice(emulator):
     assert len(messages(emulator, _url(emulator, "Transformed"))) == 4
 
 
+def _inner_of(emulator) -> list:
+    found = [json.loads(message["Body"]) for message in messages(emulator, _url(emulator, "Transformed"))]
+    return [body for body in found if body != {"constant": True}]
+
+
+def test_an_event_of_ones_own_can_come_twice_or_not_at_all(emulator):
+    emulator.faults.duplicate_event("Test", 1)
+    _put(emulator, "test.transform", {"inner": 1})
+    assert _inner_of(emulator) == [1, 1]
+    assert len({delivery.event_id for delivery in emulator.deliveries[-4:]}) == 1
+    emulator.faults.lose_event("Test", 1)
+    _put(emulator, "test.transform", {"inner": 2})
+    _put(emulator, "test.transform", {"inner": 3})
+    assert _inner_of(emulator) == [3]
+
+
+def test_events_can_overtake_each_other(emulator):
+    emulator.faults.delay_event("Test", 3600)
+    _put(emulator, "test.transform", {"inner": "late"})
+    _put(emulator, "test.transform", {"inner": "in time"})
+    assert _inner_of(emulator) == ["in time"]
+    assert eventually(lambda: _inner_of(emulator)) == ["late"]
+    emulator.faults.reverse_events("Test", 3)
+    for number in range(4):
+        _put(emulator, "test.transform", {"inner": number})
+    sent = [json.loads(each.payload) for each in emulator.deliveries[-8:]]
+    assert [body for body in sent if body != {"constant": True}] == [2, 1, 0, 3]
+    _inner_of(emulator)
+
+
 def _schedule(emulator, name: str, expression: str, **target):
     iam = emulator.client("iam")
     arns = {item["RoleName"]: item["Arn"] for item in iam.list_roles()["Roles"]}
@@ -286,6 +316,17 @@ def test_at_fires_once(emulator):
     assert message["Body"] == '{"once": 1}'
     emulator.clock.sleep(3600)
     assert messages(emulator, _url(emulator, "Ticks")) == []
+
+
+@pytest.mark.usefixtures("_ticker")
+def test_a_schedule_tells_for_which_time_it_fires(emulator):
+    due = datetime.fromtimestamp(emulator.clock.now().timestamp() + 600, UTC).replace(microsecond=0)
+    text = '{"at": "<aws.scheduler.scheduled-time>", "by": "<aws.scheduler.schedule-arn>"}'
+    _schedule(emulator, "telling", f"at({due:%Y-%m-%dT%H:%M:%S})", Input=text)
+    (message,) = eventually(lambda: messages(emulator, _url(emulator, "Ticks")))
+    told = json.loads(message["Body"])
+    assert told["at"] == f"{due:%Y-%m-%dT%H:%M:%SZ}"
+    assert told["by"].endswith(":schedule/default/telling")
 
 
 @pytest.mark.usefixtures("_ticker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,20 +22,40 @@ PRINCIPAL = "events.amazonaws.com"
 
 
 class Bus:
-    """Puts events on the bus; a fault may lose or repeat them."""
+    """Puts events on the bus; a fault may lose, repeat, delay or reorder them."""
 
     def __init__(self, state: EmulatorState, deliveries: Deliveries) -> None:
         self._state = state
         self._deliveries = deliveries
+        self._held: list[tuple[Mapping[str, Any], str]] = []
+        """Events that wait for those which a fault lets overtake them."""
 
     def put(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
         """Put an event of an AWS service on the default bus."""
         # Written and read again, so that a rule sees the event as it is now and as JSON has it.
-        event = json.loads(json.dumps(self._envelope(source, detail_type, detail, resources)))
-        rules = events_backends[self._state.account][self._state.region].describe_event_bus("default").rules
-        for _ in range(self._state.faults.copies_of_event(detail_type)):
-            for rule in list(rules.values()):
-                self.offer(rule, event)
+        self.publish(json.loads(json.dumps(self._envelope(source, detail_type, detail, resources))))
+
+    def publish(self, event: Mapping[str, Any], bus_name: str = "default") -> None:
+        """Offer an event to the rules of a bus, as often, as late and in the order that faults want it."""
+        faults, kind = self._state.faults, event["detail-type"]
+        for _ in range(faults.copies_of_event(kind)):
+            pause = faults.delay_of_event(kind)
+            if pause:
+                self._state.clock.call_later(pause, lambda: self._offer_to_all(event, bus_name))
+                continue
+            outstanding = faults.outstanding_of_reversal(kind)
+            if outstanding is None:
+                self._offer_to_all(event, bus_name)
+                continue
+            self._held.append((event, bus_name))
+            while not outstanding and self._held:
+                self._offer_to_all(*self._held.pop())
+
+    def _offer_to_all(self, event: Mapping[str, Any], bus_name: str) -> None:
+        for rule in list(
+            events_backends[self._state.account][self._state.region].describe_event_bus(bus_name).rules.values()
+        ):
+            self.offer(rule, event)
 
     def offer(self, rule: Any, event: Mapping[str, Any]) -> None:
         """Deliver an event to the targets of a rule if the rule is enabled and matches."""
@@ -70,9 +91,13 @@ class Bus:
 
 def patch_rules(bus: Bus, patches: Patches) -> None:
     """Let PutEvents deliver through the bus."""
+    seen = threading.local()
 
     def send(rule: Any, original_event: Mapping[str, Any], transform_input: bool = True) -> None:  # noqa: ARG001
-        bus.offer(rule, _with_text_time(original_event))
+        # moto offers each event to one rule after the other: the first offer goes to all of them, through the faults.
+        if getattr(seen, "event_id", None) != original_event["id"]:
+            seen.event_id = original_event["id"]
+            bus.publish(_with_text_time(original_event), rule.event_bus_name)
 
     patches.replace(Rule, "send_to_targets", send)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,14 +40,14 @@ class Planner:
             self.drop(schedule.arn)
             return
         zone = schedule.schedule_expression_timezone or "UTC"
-        self._plan(schedule.arn, schedule.schedule_expression, zone, lambda: self._fire_schedule(schedule))
+        self._plan(schedule.arn, schedule.schedule_expression, zone, lambda due: self._fire_schedule(schedule, due))
 
     def plan_rule(self, rule: Any) -> None:
         """Plan the next time of a rule that has a schedule."""
         if not rule.scheduled_expression or rule.state == "DISABLED":
             self.drop(rule.arn)
             return
-        self._plan(rule.arn, rule.scheduled_expression, "UTC", lambda: self._fire_rule(rule))
+        self._plan(rule.arn, rule.scheduled_expression, "UTC", lambda _due: self._fire_rule(rule))
 
     def drop(self, arn: str) -> None:
         """Forget a schedule."""
@@ -59,25 +61,37 @@ class Planner:
         for arn in list(self._timers):
             self.drop(arn)
 
-    def _plan(self, arn: str, expression: str, zone: str, fire: Any) -> None:
+    def _plan(self, arn: str, expression: str, zone: str, fire: Callable[[datetime], None]) -> None:
         self.drop(arn)
         due = next_due(expression, self._state.clock.now(), zone)
         if due is None:
             return
         with self._lock:
-            self._timers[arn] = self._state.clock.call_at(due, fire)
+            self._timers[arn] = self._state.clock.call_at(due, lambda: fire(due))
 
     def _fire_rule(self, rule: Any) -> None:
         self._bus.send(rule, self._bus.scheduled_event(rule))
         self.plan_rule(rule)
 
-    def _fire_schedule(self, schedule: Any) -> None:
+    def _fire_schedule(self, schedule: Any, due: datetime) -> None:
         if self._within(schedule):
             target = schedule.target
-            payload = target.get("Input") or json.dumps({})
+            payload = self._input(schedule, due)
             sender = Sender(principal=SCHEDULER, arn=schedule.arn, source_arn=self._group_arn(schedule))
             self._deliveries.send(sender, target, payload)
         self.plan_schedule(schedule)
+
+    def _input(self, schedule: Any, due: datetime) -> str:
+        """Return the target's input with the context attributes filled in (Scheduler user guide, "Adding context")."""
+        text = str(schedule.target.get("Input") or json.dumps({}))
+        for name, value in (
+            ("schedule-arn", schedule.arn),
+            ("scheduled-time", due.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            ("execution-id", uuid.uuid4().hex[:16]),
+            ("attempt-number", "1"),
+        ):
+            text = text.replace(f"<aws.scheduler.{name}>", value)
+        return text
 
     def _group_arn(self, schedule: Any) -> str:
         """Return what roles see as aws:SourceArn: the group (Scheduler user guide, confused deputy prevention)."""

@@ -23,6 +23,7 @@ class _Rule:
     matches: Callable[..., bool]
     text: str = ""
     content: bytes = b""
+    seconds: float = 0.0
     remaining: int | None = None
     response: InjectedResponse | None = None
     callback: Callback | None = None
@@ -126,6 +127,14 @@ class Faults:
         """Deliver events of a detail type twice."""
         self._add("duplicate_event", lambda seen: seen == detail_type, remaining=times)
 
+    def delay_event(self, detail_type: str, seconds: float, times: int | None = 1) -> None:
+        """Deliver events of a detail type so many simulated seconds late; others overtake them."""
+        self._add("delay_event", lambda seen: seen == detail_type, seconds=seconds, remaining=times)
+
+    def reverse_events(self, detail_type: str, count: int) -> None:
+        """Hold the next events of a detail type until there are so many, then deliver the last one first."""
+        self._add("reverse_events", lambda seen: seen == detail_type, remaining=count)
+
     def before(self, service: str, operation: str, callback: Callback, times: int | None = 1) -> None:
         """Run a callback in the server's thread before the operation."""
         self._add("before", _by_operation(service, operation), remaining=times, callback=callback)
@@ -158,6 +167,16 @@ class Faults:
         if self._take("lose_event", detail_type):
             return 0
         return 2 if self._take("duplicate_event", detail_type) else 1
+
+    def delay_of_event(self, detail_type: str) -> float:
+        """Return how many simulated seconds an event of this detail type is late."""
+        rule = self._take("delay_event", detail_type)
+        return rule.seconds if rule else 0.0
+
+    def outstanding_of_reversal(self, detail_type: str) -> int | None:
+        """Return how many events are still to come before this one may go, None where it may go at once."""
+        rule = self._take("reverse_events", detail_type)
+        return rule.remaining if rule else None
 
     def reason(self, kind: str, name: str, tags: Mapping[str, str], *more: str) -> str | None:
         """Return the text of a fault of this kind for a resource, using it up, or None.
