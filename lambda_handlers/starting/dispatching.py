@@ -1,0 +1,153 @@
+"""Start what is due, each start exactly once, whatever stops on the way and however many try at the same time.
+
+A start is first written down (`pending`) by compare and swap on the state of its trigger, with the execution's name and
+input; then the execution is started under that name, then the arrivals are settled, then the start is struck off. Who
+finds one written down carries it out before anything else: under the same name nothing is started twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from lambda_handlers.protocol.clock import Clock, iso
+from lambda_handlers.protocol.names import canonical
+from lambda_handlers.protocol.runs import open_runs
+from lambda_handlers.protocol.stepfunctions import Executions
+from lambda_handlers.protocol.store import VERSION, ConditionFailed, Item, ItemStore
+from lambda_handlers.starting.arrivals import (
+    COOLED_DOWN,
+    STARTED,
+    SUPERSEDED,
+    WAITING,
+    Arrival,
+    Arrivals,
+    is_newer,
+)
+from lambda_handlers.starting.choosing import choose, cooled_down, superseded
+from lambda_handlers.starting.execution import input_of, name_of
+
+_ROUNDS: Final = 100
+"""Starts of one trigger in one call: more than that waits for the next pass."""
+_SETTLING_IN: Final = timedelta(minutes=1)
+"""How long an execution may not be known yet to those who ask for it (Step Functions, eventual consistency)."""
+_STATE: Final = "state"
+
+
+class Starter(Protocol):
+    """Start executions of the customization's state machine, and keep what their inputs name."""
+
+    def start(self, name: str, document: Mapping[str, Any]) -> str:
+        """Start an execution and return its ARN; one of this name that was started before is the same."""
+        ...
+
+    def write(self, key: str, body: bytes) -> str:
+        """Keep an object in the artifacts bucket and return its address."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dispatcher:
+    """Start executions for the arrivals of one customization. `control` has the book of open runs."""
+
+    arrivals: Arrivals
+    control: ItemStore
+    starter: Starter
+    executions: Executions
+    clock: Clock
+
+    def dispatch_all(self) -> list[str]:
+        """Start what is due of every trigger, and finish every start that was left; return the names of the runs."""
+        return [run for trigger in sorted(self.arrivals.triggers()) for run in self.dispatch(trigger)]
+
+    def dispatch(self, trigger: str, *also: Arrival) -> list[str]:
+        """Start what is due of one trigger; `also` has just arrived and is not missed, though an index may miss it."""
+        started: list[str] = []
+        for _ in range(_ROUNDS):
+            state = self._state(trigger)
+            if state and state["pending"]:
+                started.append(self._carry_out(trigger, state))
+            elif not self._plan(trigger, state, also):
+                break
+        return list(dict.fromkeys(started))
+
+    def _plan(self, trigger: str, state: Item | None, also: tuple[Arrival, ...]) -> bool:
+        """Write the next start down; return whether to go on."""
+        now = self.clock.now()
+        waiting = self._settle_the_idle(trigger, state, also)
+        if self._held(state, now):
+            return False
+        batch = choose(waiting, now)
+        if batch is None:
+            return False
+        name = name_of(batch, now)
+        pending = {
+            "run": name,
+            "input": input_of(batch, now, self.starter.write),
+            "arrivals": [each.id for each in batch.arrivals],
+            "at": iso(now),
+            "leaves_some": batch.leaves_some,
+        }
+        self._swap(trigger, state, {**_kept(state), "pending": canonical(pending), "waiting_marker": WAITING})
+        return True
+
+    def _settle_the_idle(self, trigger: str, state: Item | None, also: tuple[Arrival, ...]) -> list[Arrival]:
+        """Settle what starts nothing, and return the rest of what waits."""
+        waiting = [each for each in self.arrivals.waiting(*also) if each.trigger.name == trigger]
+        older = [*superseded(waiting), *(each for each in waiting if self._came_too_late(each))]
+        last_run, last_start = _last(state)
+        cooled = cooled_down(waiting, last_start)
+        for each in older:
+            self.arrivals.settle(trigger, each.id, SUPERSEDED, "", self.clock.now())
+        for each in cooled:
+            self.arrivals.settle(trigger, each.id, COOLED_DOWN, last_run, self.clock.now())
+        idle = {each.id for each in (*older, *cooled)}
+        return [each for each in waiting if each.id not in idle]
+
+    def _came_too_late(self, arrival: Arrival) -> bool:
+        """Tell whether a newer version of the object is known already, though it may have been started long ago."""
+        sequencer = str(arrival.facts.get("sequencer", ""))
+        return bool(sequencer) and is_newer(self.arrivals.newest(arrival), sequencer)
+
+    def _held(self, state: Item | None, now: datetime) -> bool:
+        """Tell whether what waits has to wait for the end of the run that could not take it all."""
+        if not state or not state.get("leaves_some"):
+            return False
+        last_run, last_start = _last(state)
+        if last_start and now - last_start < _SETTLING_IN:
+            return True
+        return last_run in open_runs(self.control) or not self.executions.describe(str(state["last_execution"])).ended
+
+    def _carry_out(self, trigger: str, state: Item) -> str:
+        """Start what was written down, and settle its arrivals; each step may have been taken before."""
+        pending = json.loads(str(state["pending"]))
+        arn = self.starter.start(pending["run"], pending["input"])
+        for each in pending["arrivals"]:
+            self.arrivals.settle(trigger, each, STARTED, pending["run"], self.clock.now())
+        done = {"last_run": pending["run"], "last_start": pending["at"], "last_execution": arn}
+        self._swap(trigger, state, {"pending": "", "leaves_some": pending["leaves_some"], **done})
+        return str(pending["run"])
+
+    def _state(self, trigger: str) -> Item | None:
+        return self.arrivals.store.get({"trigger": trigger, "arrival": _STATE})
+
+    def _swap(self, trigger: str, old: Item | None, new: Mapping[str, Any]) -> None:
+        """Write the state of a trigger; whoever was faster has done the same or something newer."""
+        try:
+            self.arrivals.store.put({"trigger": trigger, "arrival": _STATE, **new}, replacing=old)
+        except ConditionFailed:
+            return
+
+
+def _kept(state: Item | None) -> dict[str, Any]:
+    return {name: value for name, value in (state or {}).items() if name not in ("trigger", "arrival", VERSION)}
+
+
+def _last(state: Item | None) -> tuple[str, datetime | None]:
+    """Return the last run and when it was started."""
+    if not state or not state.get("last_start"):
+        return "", None
+    return str(state["last_run"]), datetime.fromisoformat(str(state["last_start"]))
