@@ -36,14 +36,21 @@ if TYPE_CHECKING:
     from nova_constructs.quality_gate import NotWorseThanProduction as NotWorseThanProduction
     from nova_constructs.quality_gate import QualityGate as QualityGate
     from nova_constructs.training_stage import TrainingStage as TrainingStage
+    from nova_constructs.triggers import AfterSuccess as AfterSuccess
+    from nova_constructs.triggers import DatasetArrives as DatasetArrives
+    from nova_constructs.triggers import OnAlarm as OnAlarm
+    from nova_constructs.triggers import OnEvent as OnEvent
+    from nova_constructs.triggers import OnSchedule as OnSchedule
 
 _HOMES = {
+    "AfterSuccess": "triggers",
     "Approval": "approval",
     "BatchInference": "batch_inference",
     "BetterThanBase": "quality_gate",
     "ConfigurationError": "checks",
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
+    "DatasetArrives": "triggers",
     "EvaluationTask": "evaluation_task",
     "Floor": "quality_gate",
     "GeneralAbilityFloor": "quality_gate",
@@ -55,7 +62,10 @@ _HOMES = {
     "NoDeployment": "deployment_targets",
     "NotWorseThanProduction": "quality_gate",
     "NovaCustomization": "customization",
+    "OnAlarm": "triggers",
     "OnDemand": "deployment_targets",
+    "OnEvent": "triggers",
+    "OnSchedule": "triggers",
     "Processor": "evaluation_task",
     "ProvisionedThroughput": "deployment_targets",
     "QualityGate": "quality_gate",

@@ -30,6 +30,7 @@ from nova_constructs.platforms import JobVpc, TrainingJobs
 from nova_constructs.quality_gate import QualityGate
 from nova_constructs.settings import SettingsError, read_settings
 from nova_constructs.training_stage import TrainingStage
+from nova_constructs.trigger_settings import trigger_from_settings
 
 # Set here and not in cdk.json, so that `cdk synth`, `python app.py` and the tests make the same template.
 FEATURE_FLAGS = {
@@ -46,8 +47,16 @@ FEATURE_FLAGS = {
 def build(settings_file: Path | str, outdir: str | None = None) -> App:
     """Return the app of a settings file, not yet synthesized."""
     app = App(outdir=outdir, context=FEATURE_FLAGS, analytics_reporting=False)
-    for entry in read_settings(Path(settings_file)):
-        NovaCustomization(_stack(app, entry.stack), entry.name, **props(entry.props))
+    entries = read_settings(Path(settings_file))
+    made = {
+        (entry.stack, entry.name): NovaCustomization(_stack(app, entry.stack), entry.name, **props(entry.props))
+        for entry in entries
+    }
+    for entry in entries:
+        # Last, since one may start after the success of any other.
+        for settings in entry.props.get("triggers", ()):
+            name, trigger = trigger_from_settings(settings, entry.stack, made)
+            made[entry.stack, entry.name].add_trigger(name, trigger)
     return app
 
 
@@ -58,7 +67,7 @@ def _stack(app: App, name: str) -> Stack:
 
 def props(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the words of a settings file into the props of NovaCustomization."""
-    given = dict(settings)
+    given = {key: value for key, value in settings.items() if key != "triggers"}
     given["platform"] = _platform(given["platform"])
     given["evaluation"] = [_task(task) for task in given["evaluation"]]
     given["gate"] = _gate(given["gate"])

@@ -17,6 +17,8 @@ DATASETS_PREFIX = "datasets/"
 UPLOADS_PREFIX = "uploads/"
 """Where `nova run start FILE` puts a file: unlike a new object under `datasets/`, it starts no run by itself."""
 EVALUATION_PREFIX = "evaluation/"
+LISTS = "starts/*/objects.json"
+"""In the artifacts bucket: the list of objects of each start over several."""
 WORK_PREFIX = "work/"
 """Where shards of a large dataset leave what the next step needs; it expires by itself."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -44,7 +45,9 @@ from nova_constructs.run_plan import RunPlan
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import Training
 from nova_constructs.training_stage import TrainingStage
-from nova_constructs.triggers import DatasetTrigger
+from nova_constructs.trigger import Trigger
+from nova_constructs.trigger_checks import check_trigger
+from nova_constructs.trigger_intake import TriggerIntake
 
 
 class NovaCustomization(Construct):
@@ -53,7 +56,7 @@ class NovaCustomization(Construct):
     Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
     of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
     `approval` (None where no person is asked), `rollback` (None where nothing is deployed), `closing`, `state_machine`,
-    `trigger`, `undelivered`.
+    `intake` (what receives triggers), `undelivered` and `undelivered_alarm`.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class NovaCustomization(Construct):
         )
         self.rollback = self._create_rollback(deployment)
         self.state_machine = self._state_machine()
-        self._connect()
+        self._connect(removal_policy)
         self._outputs()
 
     @property
@@ -149,6 +152,15 @@ class NovaCustomization(Construct):
     def waiting(self) -> JobWaiting:
         """The job registry and what completes its rows."""
         return self.workshop.waiting
+
+    def add_trigger(self, name: str, trigger: Trigger) -> None:
+        """Have runs start by themselves; without any trigger, every dataset that arrives starts one.
+
+        `name` (a letter, then letters and digits, at most 40) stands in the record of the runs. Raises
+        ConfigurationError with every problem of the trigger.
+        """
+        check_trigger(self, name, trigger, self.intake.triggers)
+        self.intake.add(name, trigger)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let somebody invoke what this customization has deployed, and read which deployment is production.
@@ -164,13 +176,26 @@ class NovaCustomization(Construct):
         return Rollback(self, "Rollback", workshop=self.workshop, target=target, undelivered=self.undelivered)
 
     def _dead_letters(self) -> sqs.Queue:
-        return sqs.Queue(
+        queue = sqs.Queue(
             self,
             "Undelivered",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        self.undelivered_alarm = cloudwatch.Alarm(
+            self,
+            "UndeliveredAlarm",
+            alarm_description="Nova Constructs: an event could not be delivered; it is in the dead-letter queue.",
+            metric=queue.metric_approximate_number_of_messages_visible(
+                period=Duration.minutes(5), statistic=cloudwatch.Stats.MAXIMUM
+            ),
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        return queue
 
     def _shared(
         self,
@@ -323,7 +348,7 @@ class NovaCustomization(Construct):
             found += [child for child in stage.node.children if isinstance(child, HandlerFunction)]
         return found
 
-    def _connect(self) -> None:
+    def _connect(self, removal_policy: RemovalPolicy) -> None:
         """Connect what needs the state machine's ARN, which did not exist before."""
         submitters = [self.training.submit, self.evaluation.submit]
         if self.batch_inference:
@@ -338,12 +363,14 @@ class NovaCustomization(Construct):
         if self.approval:
             self.approval.connect(self.state_machine)
         self.closing.watch(self.state_machine, self.undelivered)
-        self.trigger = DatasetTrigger(
+        self.intake = TriggerIntake(
             self,
-            "DatasetTrigger",
-            bucket=self.store.incoming,
+            "Triggers",
+            workshop=self.workshop,
             state_machine=self.state_machine,
             undelivered=self.undelivered,
+            name=self.node.id,
+            removal_policy=removal_policy,
         )
 
     def _outputs(self) -> None:
@@ -359,6 +386,8 @@ class NovaCustomization(Construct):
             "RunLedgerTableName": self.workshop.ledger.table.table_name,
             "JobRegistryTableName": self.waiting.table.table_name,
             "RunControlTableName": self.workshop.control.table.table_name,
+            "ArrivalsTableName": self.intake.table.table_name,
+            "UndeliveredQueueUrl": self.undelivered.queue_url,
             "PointerParameterName": self.workshop.control.pointer_parameter_name,
             "CustomizationTag": self.identity.customization,
         }

@@ -17,6 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambda_handlers.starting.arrivals import WAITING_INDEX
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
@@ -115,6 +116,13 @@ class JobWaiting(Construct):
             roles=[self.reconcile.role],
             statements=[statement("SeeWhetherRunsEnded", ["states:DescribeExecution"], [executions])],
         )
+
+    def dispatch_through(self, receive: HandlerFunction, arrivals: dynamodb.Table) -> None:
+        """Let the reconciler look for arrivals that wait, and have the function start what is due."""
+        self.reconcile.function.add_environment("ARRIVALS_TABLE", arrivals.table_name)
+        self.reconcile.function.add_environment("RECEIVE_FUNCTION", receive.function.function_name)
+        self.reconcile.use_table("SeeArrivals", arrivals, "Query", indexes=[WAITING_INDEX])
+        self.reconcile.allow("DispatchArrivals", ["lambda:InvokeFunction"], [receive.function.function_arn])
 
     def _registry(self, store: ArtifactStore, removal_policy: RemovalPolicy) -> dynamodb.Table:
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER

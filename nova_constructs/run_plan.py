@@ -17,7 +17,7 @@ from constructs import Construct
 from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
 from lambda_handlers.planning.account_checks import all_jobs_of
 from lambda_handlers.planning.resource_checks import Job, functions_of, vpcs_of
-from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, UPLOADS_PREFIX
+from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, LISTS, UPLOADS_PREFIX
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
@@ -93,6 +93,7 @@ class RunPlan(Stage):
         sets = f"{EVALUATION_PREFIX}*"
         self.plan.read_objects("SeeEvaluationSets", store.incoming, sets)
         self.plan.read_objects("ReadEvaluationSets", store.incoming, sets, action="s3:GetObjectVersion")
+        self.plan.read_objects("ReadListOfObjects", store.artifacts, LISTS)
         self.plan.write_objects("WriteRecipe", store.artifacts, "runs/*/training*/recipe/*")
         self.plan.write_objects("WriteDryRun", store.artifacts, "runs/*/dry-run/*")
         self.plan.use_table("TakeLockAndClaim", workshop.control.table, "GetItem", "PutItem")

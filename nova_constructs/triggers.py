@@ -1,62 +1,267 @@
-"""What starts a run by itself.
+"""What starts runs by itself: value objects for `NovaCustomization.add_trigger`.
 
-Creates the EventBridge rule that starts an execution for each object written under `datasets/` of the incoming bucket,
-with the object's version pinned in the execution input.
+Each says when a run starts (`DatasetArrives`, `OnSchedule`, `OnAlarm`, `OnEvent`, `AfterSuccess`) and what it is to do.
+They create nothing themselves; `trigger_intake.py` makes the rules and schedules.
 """
 
 from __future__ import annotations
 
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_sqs as sqs
-from aws_cdk import aws_stepfunctions as sfn
-from constructs import Construct
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
-from nova_constructs.artifact_store import DATASETS_PREFIX
-from nova_constructs.handler_function import statement
+from aws_cdk import Duration, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from lambda_handlers.planning.dataset import MOST_OBJECTS
+from lambda_handlers.starting import trigger as kinds
+from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX
+from nova_constructs.trigger import Trigger, words
+
+if TYPE_CHECKING:
+    from nova_constructs.customization import NovaCustomization
+
+_SOME = "s3://bucket/datasets/some.jsonl"
+_CHECKPOINT = "s3://bucket/checkpoint/step_1"
+_SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
+_PATH = re.compile(r"\$(\.[A-Za-z0-9_-]+|\[\d+\])+")
+_PATTERN_KEYS = ("account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version")
 
 
-class DatasetTrigger(Construct):
-    """Starts a run for each new dataset. Attribute: `rule`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetArrives(Trigger):
+    """An object is written below `prefix` (default datasets/, and always below it) of the incoming bucket.
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        bucket: s3.IBucket,
-        state_machine: sfn.StateMachine,
-        undelivered: sqs.Queue,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
-        role.add_to_policy(statement("StartRuns", ["states:StartExecution"], [state_machine.state_machine_arn]))
-        bucket_name = events.EventField.from_path("$.detail.bucket.name")
-        key = events.EventField.from_path("$.detail.object.key")
-        version = events.EventField.from_path("$.detail.object.version-id")
-        self.rule = events.Rule(
-            self,
-            "DatasetArrived",
-            description="Nova Constructs: a dataset was written to the incoming bucket",
-            event_pattern=events.EventPattern(
-                source=["aws.s3"],
-                detail_type=["Object Created"],
-                detail={
-                    "bucket": {"name": [bucket.bucket_name]},  # A folder made in the console is an object of no bytes.
-                    "object": {"key": [{"prefix": DATASETS_PREFIX}], "size": [{"numeric": [">", 0]}]},
-                },
-            ),
-        )
-        self.rule.add_target(
-            targets.SfnStateMachine(
-                state_machine,
-                # Without updates: the target would add a second, nameless statement for what the role may do already.
-                role=role.without_policy_updates(),
-                dead_letter_queue=undelivered,
-                input=events.RuleTargetInput.from_object(
-                    {"dataset": {"uri": f"s3://{bucket_name}/{key}", "version_id": version}}
-                ),
+    Runs start once nothing has been written for `quiet` (default 1 minute; 0 starts one run for each object), or the
+    first has waited for `longest` (default 1 hour), over all that came, at most `most_objects` (default and at most
+    250) in a run; the rest follows when that run has ended. `suffix` limits the names. With a `marker`, such as
+    _SUCCESS or manifest.json, only an object of that name starts a run, and its folder is the dataset.
+    """
+
+    prefix: str = DATASETS_PREFIX
+    suffix: str | None = None
+    marker: str | None = None
+    quiet: Duration = field(default_factory=lambda: Duration.minutes(1))
+    longest: Duration = field(default_factory=lambda: Duration.hours(1))
+    most_objects: int = MOST_OBJECTS
+
+    @property
+    def kind(self) -> str:
+        """The kind that stands in the record of a run."""
+        return kinds.DATASET
+
+    def when(self) -> str:
+        """Say in words when a run starts."""
+        if self.marker:
+            what = f"when an object named {self.marker} is written in {self.prefix}…, over the folder it is in"
+        else:
+            names = f"…{self.suffix}" if self.suffix else "…"
+            what = f"when objects are written to {self.prefix}{names} of the incoming bucket"
+        if not self.quiet.to_seconds():
+            return f"{what}, at once"
+        return f"{what}, once nothing has come for {words(self.quiet)}, over at most {self.most_objects} objects"
+
+    def settings(self, bucket_name: str) -> dict[str, Any]:
+        """Return the trigger as the function reads it, but for name and kind."""
+        return {
+            **Trigger.settings(self, bucket_name),
+            "quiet_seconds": round(self.quiet.to_seconds()),
+            "longest_seconds": round(self.longest.to_seconds()),
+            "most_objects": self.most_objects if self.quiet.to_seconds() else 1,
+            **({"marker": self.marker} if self.marker else {}),
+        }
+
+    def keys(self) -> list[Any]:
+        """Return the matchers of the key in an event pattern."""
+        if self.marker:
+            at_once = [f"{self.prefix}{self.marker}"] if self.prefix.endswith("/") else []
+            return [*at_once, {"wildcard": f"{_literal(self.prefix)}*/{_literal(self.marker)}"}]
+        if self.suffix:
+            return [{"wildcard": f"{_literal(self.prefix)}*{_literal(self.suffix)}"}]
+        return [{"prefix": self.prefix}]
+
+    def _example_input(self) -> dict[str, Any]:
+        return self._request(_SOME)
+
+    def _own_problems(self) -> Iterable[str]:
+        if not self.prefix.startswith(DATASETS_PREFIX):
+            yield f"prefix is {self.prefix!r}: begin with {DATASETS_PREFIX}, which is what runs may read"
+        if self.suffix and self.marker:
+            yield "suffix and marker are both given: give one of them"
+        if self.marker is not None and (not self.marker or "/" in self.marker):
+            yield f"marker is {self.marker!r}: give the name of an object without its folder, such as _SUCCESS"
+        if not 1 <= self.most_objects <= MOST_OBJECTS:
+            yield f"most_objects is {self.most_objects}: use 1 to {MOST_OBJECTS}"
+        if not 0 <= self.quiet.to_seconds() <= self.longest.to_seconds() <= 86_400:
+            quiet, longest = words(self.quiet), words(self.longest)
+            yield f"quiet is {quiet} and longest {longest}: use at most a day, and a quiet that is not longer"
+        if "dataset" in self.request:
+            yield "request.dataset is given, but the dataset is what arrives: leave it out"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OverDataset(Trigger):
+    """Triggers whose runs are over a dataset that stands fast."""
+
+    dataset: str | None = None
+
+    def _place(self) -> str | None:
+        return self.dataset
+
+    def _own_problems(self) -> Iterable[str]:
+        if self.dataset is not None and not self.dataset.startswith((DATASETS_PREFIX, UPLOADS_PREFIX)):
+            yield (
+                f"dataset is {self.dataset!r}: give an object or a folder of the incoming bucket, "
+                f"{DATASETS_PREFIX}… or {UPLOADS_PREFIX}…"
             )
-        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnSchedule(_OverDataset):
+    """It is time: `schedule` is `rate(…)` or `cron(…)` of EventBridge Scheduler, in `time_zone` (default UTC)."""
+
+    schedule: str
+    time_zone: str = "UTC"
+
+    @property
+    def kind(self) -> str:
+        """The kind that stands in the record of a run."""
+        return kinds.SCHEDULE
+
+    def when(self) -> str:
+        """Say in words when a run starts."""
+        return f"at {self.schedule} in the time zone {self.time_zone}{_over(self.dataset)}"
+
+    def _own_problems(self) -> Iterable[str]:
+        yield from _OverDataset._own_problems(self)
+        fields = self.schedule[5:-1].split()
+        if not _SCHEDULE.fullmatch(self.schedule) or (self.schedule.startswith("cron") and len(fields) != 6):
+            yield f"schedule is {self.schedule!r}: use rate(1 day), or cron(0 3 * * ? *) with six fields"
+        if self.time_zone not in available_timezones():
+            yield f"time_zone is {self.time_zone!r}: use a name of the IANA database, such as Europe/Berlin"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnAlarm(_OverDataset):
+    """A CloudWatch alarm goes into ALARM: `alarm`, the construct or its ARN.
+
+    Within `cool_down` (default 24 hours) after a start nothing else is started by it, so that a flapping alarm starts
+    one run.
+    """
+
+    alarm: cloudwatch.IAlarm | str
+    cool_down: Duration = field(default_factory=lambda: Duration.hours(24))
+
+    @property
+    def kind(self) -> str:
+        """The kind that stands in the record of a run."""
+        return kinds.ALARM
+
+    @property
+    def alarm_arn(self) -> str:
+        """The ARN of the alarm."""
+        return self.alarm if isinstance(self.alarm, str) else self.alarm.alarm_arn
+
+    def when(self) -> str:
+        """Say in words when a run starts."""
+        limit = f", at most once in {words(self.cool_down)}"
+        return f"when the alarm {self.alarm_arn} goes off{limit}{_over(self.dataset)}"
+
+    def settings(self, bucket_name: str) -> dict[str, Any]:
+        """Return the trigger as the function reads it, but for name and kind."""
+        return {**Trigger.settings(self, bucket_name), **_cool_down(self.cool_down)}
+
+    def _own_problems(self) -> Iterable[str]:
+        yield from _OverDataset._own_problems(self)
+        arn = self.alarm_arn
+        if not Token.is_unresolved(arn) and not re.fullmatch(r"arn:[^:]+:cloudwatch:[^:]+:\d{12}:alarm:.+", arn):
+            yield f"alarm is {arn!r}: give an ARN, arn:aws:cloudwatch:REGION:ACCOUNT:alarm:NAME"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnEvent(_OverDataset):
+    """An event of the default bus fits `pattern`, an EventBridge event pattern.
+
+    Each event starts a run of its own; with a `cool_down`, none within it after a start. The dataset is `dataset`, or
+    what stands at `dataset_path` in the event, such as `$.detail.dataset`: an s3:// address or {uri, version_id}, in
+    the incoming bucket.
+    """
+
+    pattern: Mapping[str, Any]
+    dataset_path: str | None = None
+    cool_down: Duration | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind that stands in the record of a run."""
+        return kinds.EVENT
+
+    def when(self) -> str:
+        """Say in words when a run starts."""
+        limit = f", at most once in {words(self.cool_down)}" if self.cool_down else ""
+        over = f", over the dataset at {self.dataset_path} of the event" if self.dataset_path else _over(self.dataset)
+        return f"for each event that fits the pattern of its rule{limit}{over}"
+
+    def settings(self, bucket_name: str) -> dict[str, Any]:
+        """Return the trigger as the function reads it, but for name and kind."""
+        path = {"dataset_path": self.dataset_path} if self.dataset_path else {}
+        return {**Trigger.settings(self, bucket_name), **_cool_down(self.cool_down), **path}
+
+    def _example_input(self) -> dict[str, Any]:
+        return self._request(_SOME) if self.dataset_path else Trigger._example_input(self)
+
+    def _own_problems(self) -> Iterable[str]:
+        yield from _OverDataset._own_problems(self)
+        if not self.pattern:
+            yield "pattern is empty, which fits every event: give source or detail-type at the least"
+        for key in self.pattern:
+            if key not in _PATTERN_KEYS:
+                yield f"pattern has the key {key!r}: use {', '.join(_PATTERN_KEYS)}"
+        if self.dataset is not None and self.dataset_path is not None:
+            yield "dataset and dataset_path are both given: give one of them"
+        if self.dataset_path is not None and not _PATH.fullmatch(self.dataset_path):
+            yield f"dataset_path is {self.dataset_path!r}: use steps of names and numbers, such as $.detail.dataset"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AfterSuccess(_OverDataset):
+    """A run of another customization `of` the same account and Region has succeeded, not only ended.
+
+    A run that was skipped, rejected or only checked starts nothing. With `from_checkpoint` (default False) the run goes
+    on from the checkpoint that the other one trained.
+    """
+
+    of: NovaCustomization
+    from_checkpoint: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind that stands in the record of a run."""
+        return kinds.CHAIN
+
+    def when(self) -> str:
+        """Say in words when a run starts."""
+        checkpoint = ", from the checkpoint that it trained" if self.from_checkpoint else ""
+        return f"when a run of {self.of.node.path} has succeeded{checkpoint}{_over(self.dataset)}"
+
+    def settings(self, bucket_name: str) -> dict[str, Any]:
+        """Return the trigger as the function reads it, but for name and kind."""
+        return {**Trigger.settings(self, bucket_name), **({"checkpoint": True} if self.from_checkpoint else {})}
+
+    def _example_input(self) -> dict[str, Any]:
+        return {**Trigger._example_input(self), **({"model_path": _CHECKPOINT} if self.from_checkpoint else {})}
+
+
+def _over(dataset: str | None) -> str:
+    return f", over {dataset} of the incoming bucket" if dataset else ""
+
+
+def _cool_down(duration: Duration | None) -> dict[str, int]:
+    return {"cool_down_seconds": round(duration.to_seconds())} if duration else {}
+
+
+def _literal(text: str) -> str:
+    """Return a text that stands for itself in a wildcard matcher."""
+    return text.replace("\\", "\\\\").replace("*", "\\*")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from lambda_handlers.datasets import s3_objects
 from lambda_handlers.datasets.passes.manifest import ReadObject
-from lambda_handlers.datasets.reading.source_format import ALLOWED, kind_of
+from lambda_handlers.datasets.reading.source_format import ALLOWED, check_one_kind, kind_of
 from lambda_handlers.protocol.errors import InvalidRequest, error_code, service_errors
 
 _REASONS: Final = {
@@ -33,6 +34,8 @@ MOST_BYTES_CUT: Final = 32 * 2**30
 """What the plan hashes in its 15 minutes, with room to spare: all objects of a dataset together."""
 MOST_OBJECTS: Final = 250
 """The list of a dataset's objects travels in the state of the run, which holds 256 KiB."""
+_LIST_BYTES: Final = 1024 * 1024
+"""More than a list of so many objects with the longest keys has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,10 +87,48 @@ def locate(s3: Any, uri: str, version_id: str | None) -> FoundDataset:
     return FoundDataset(uri=uri, objects=objects, bytes=sum(each.size for each in found))
 
 
+def locate_listed(s3: Any, list_uri: str) -> FoundDataset:
+    """Find the objects of a list: a JSON list of {uri, version_id}, as what starts runs writes it.
+
+    Raises InvalidRequest if the list cannot be used, has objects of several kinds or too many, or one is missing.
+    """
+    listed = _read_list(s3, list_uri)
+    if len(listed) > MOST_OBJECTS:
+        raise InvalidRequest(f"The list {list_uri} has {len(listed)} objects; at most {MOST_OBJECTS} can be prepared.")
+    uris = [uri for uri, _ in listed]
+    for uri in uris:
+        if not kind_of(uri):
+            raise InvalidRequest(f"The dataset {uri} has no name that tells its format; allowed: {ALLOWED}.")
+    check_one_kind(f"The list {list_uri}", uris)
+    looked = [(uri, *_look_at(s3, uri, version, what="dataset", most=_most(uri))) for uri, version in listed]
+    total = sum(size for _, _, size in looked)
+    _check_total(f"The list {list_uri}", total)
+    return FoundDataset(uri=list_uri, objects=tuple((uri, version) for uri, version, _ in looked), bytes=total)
+
+
+def _read_list(s3: Any, list_uri: str) -> list[tuple[str, str | None]]:
+    """Return addresses and versions in the order of the addresses."""
+    bucket, _, key = list_uri.removeprefix("s3://").partition("/")
+    try:
+        with service_errors():
+            listed = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read(_LIST_BYTES))
+        found = {str(each["uri"]): each.get("version_id") or None for each in listed}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidRequest(
+            f'The list {list_uri} cannot be used: it has to be a JSON list of {{"uri": …, "version_id": …}}.'
+        ) from error
+    except Exception as error:
+        raise _unreadable(list_uri, None, error, "list of objects") from error
+    if not found or len(found) < len(listed):
+        what = "names an object twice" if found else "is empty"
+        raise InvalidRequest(f"The list {list_uri} {what}: name each object once.")
+    return sorted(found.items())
+
+
 def pin(s3: Any, found: FoundDataset) -> PinnedDataset:
     """Hash each object of a dataset; raise InvalidRequest if one has become unreadable."""
     objects = tuple(_pin_object(s3, uri, version) for uri, version in found.objects)
-    if not found.uri.endswith("/"):
+    if [each.uri for each in objects] == [found.uri]:
         [one] = objects
         return PinnedDataset(
             uri=found.uri, version_id=one.version_id, sha256=one.sha256, bytes=one.bytes, objects=objects
@@ -115,10 +156,14 @@ def _below(s3: Any, uri: str) -> list[s3_objects.S3Object]:
     if len(found) > MOST_OBJECTS:
         raise InvalidRequest(f"The dataset {uri} has {len(found)} objects; at most {MOST_OBJECTS} can be prepared.")
     total = sum(each.size for each in found)
+    _check_total(f"The dataset {uri}", total)
+    return found
+
+
+def _check_total(what: str, total: int) -> None:
     if total > MOST_BYTES_CUT:
         size = f"{total / 2**30:.1f} GiB"
-        raise InvalidRequest(f"The dataset {uri} has {size}; at most {MOST_BYTES_CUT / 2**30:.0f} GiB can be prepared.")
-    return found
+        raise InvalidRequest(f"{what} has {size}; at most {MOST_BYTES_CUT / 2**30:.0f} GiB can be prepared.")
 
 
 def pin_one(s3: Any, uri: str, *, what: str) -> ReadObject:

@@ -22,13 +22,15 @@ class ExecutionInput:
     """What one run was asked to do.
 
     `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode that
-    reads no dataset, and in an input that is not valid. `output` is the folder for the results of batch inference.
-    `model_path`, `base_run` and `model` (base or production) name the model that the run is about. `requested_by` is
-    what the caller claims; nothing attests it.
+    reads no dataset, where a list at `objects_uri` names the objects, and in an input that is not valid. `output` is
+    the folder for the results of batch inference. `model_path`, `base_run` and `model` (base or production) name the
+    model that the run is about. `requested_by` is what the caller claims, and so is `trigger`, what started the run by
+    itself: nothing attests them.
     """
 
     dataset_uri: str = ""
     dataset_version_id: str | None = None
+    objects_uri: str | None = None
     mode: str = FULL.name
     model_path: str | None = None
     base_run: str | None = None
@@ -41,6 +43,7 @@ class ExecutionInput:
     force: bool = False
     requested_by: str | None = None
     reason: str | None = None
+    trigger: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> ExecutionInput:
@@ -61,7 +64,8 @@ class ExecutionInput:
         dataset = given if isinstance(given, dict) else {"uri": given or ""}
         optional = {key: fit[key] for key in cls.__slots__ if key in fit and key not in ("mode", *_FOUND_APART)}
         return cls(
-            dataset_uri=dataset["uri"],
+            dataset_uri=dataset.get("uri", ""),
+            objects_uri=dataset.get("objects_uri"),
             # A rule's input transformer writes an empty text for an object without a version.
             dataset_version_id=dataset.get("version_id") or None,
             mode=fit.get("mode", FULL.name),
@@ -69,7 +73,7 @@ class ExecutionInput:
         ), found
 
 
-_FOUND_APART: Final = ("dataset_uri", "dataset_version_id")
+_FOUND_APART: Final = ("dataset_uri", "dataset_version_id", "objects_uri")
 
 
 def _fits(key: str, value: Any) -> bool:

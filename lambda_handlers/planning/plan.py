@@ -100,6 +100,7 @@ class Planner:
             "requester": "unknown",
             "requested_by": checked.asked.requested_by,
             "reason": checked.asked.reason,
+            "trigger": dict(checked.asked.trigger) if checked.asked.trigger else None,
         }
         if plan["decision"] == "SKIP":
             kept = {name: plan[name] for name in ("mode", "reason", "dataset", "evaluation_sets", "start", "model")}

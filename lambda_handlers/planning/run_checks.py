@@ -132,6 +132,10 @@ class RunChecks:
         return dataset if mode.needs_model and inference_of(self._context.config, mode) else None
 
     def _dataset(self, asked: ExecutionInput) -> FoundDataset | None:
+        if asked.objects_uri:
+            with self.findings.checking():
+                return datasets.locate_listed(self._context.account.s3, asked.objects_uri)
+            return None
         if not asked.dataset_uri:
             return None
         with self.findings.checking():

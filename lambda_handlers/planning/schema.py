@@ -59,8 +59,9 @@ def _any_of(value: Any, branches: list[Schema], root: Schema, path: str) -> Iter
             for branch, problems in zip(branches, found, strict=True)
             if _is_type(value, str(_expand(branch, root).get("type")))
         ]
-        kinds = " or ".join(_WORDS[str(_expand(branch, root)["type"])] for branch in branches)
-        yield from fitting[0] if fitting else [f"{_name(path)}: received {_shown(value)}; allowed: {kinds}"]
+        kinds = " or ".join(dict.fromkeys(_WORDS[str(_expand(branch, root)["type"])] for branch in branches))
+        # Of several forms of one type, the one that was nearly met is the one that was meant.
+        yield from min(fitting, key=len) if fitting else [f"{_name(path)}: received {_shown(value)}; allowed: {kinds}"]
 
 
 def _expand(branch: Schema, root: Schema) -> Schema:

@@ -16,6 +16,8 @@ from lambda_handlers.protocol.reconciling import Reconciler
 from lambda_handlers.protocol.registry import JobRegistry
 from lambda_handlers.protocol.store import job_registry_store, run_control_store, run_ledger_store
 from lambda_handlers.protocol.waiting import STEP_FUNCTIONS
+from lambda_handlers.starting.arrivals import arrivals_store
+from lambda_handlers.starting.calling import have_dispatched
 
 
 def closer() -> Closer:
@@ -41,4 +43,5 @@ def reconciler() -> Reconciler:
         closer=closing,
         executions=STEP_FUNCTIONS,
         projection=partial(repair, client("ssm"), os.environ["POINTER_PARAMETER"], Pointer(closing.control)),
+        dispatch=partial(have_dispatched, os.environ["RECEIVE_FUNCTION"], arrivals_store(os.environ["ARRIVALS_TABLE"])),
     )

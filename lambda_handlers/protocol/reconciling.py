@@ -28,6 +28,8 @@ class Reconciler:
     executions: Executions
     projection: Callable[[], bool] | None = None
     """Repairs the pointer's projection; returns whether it was wrong."""
+    dispatch: Callable[[], bool] | None = None
+    """Has runs started for what has arrived; returns whether anything waits."""
     _states: dict[str, ExecutionState] = field(default_factory=dict)
     _problems: list[str] = field(default_factory=list)
 
@@ -41,9 +43,16 @@ class Reconciler:
         rows = self.closer.desk.registry.open_rows()
         changed = sum(self._attempt(partial(self._attend, row), f"{row.kind} {row.job_name}") for row in rows)
         repaired = self._attempt(self.projection, "pointer") if self.projection else False
+        dispatched = self._attempt(self.dispatch, "arrivals") if self.dispatch else False
         if self._problems:
             raise TransientServiceError("The pass left things undone.", problems=self._problems)
-        return {"runs_closed": closed, "rows": len(rows), "rows_changed": changed, "pointer_repaired": repaired}
+        return {
+            "runs_closed": closed,
+            "rows": len(rows),
+            "rows_changed": changed,
+            "pointer_repaired": repaired,
+            "dispatched": dispatched,
+        }
 
     def _close_if_ended(self, run: OpenRun) -> bool:
         state = self._execution(run.execution_arn)

@@ -119,7 +119,7 @@ class Arrivals:
             if item and not is_newer(str(arrival.facts["sequencer"]), str(item["sequencer"])):
                 return
             expiry = int((datetime.fromisoformat(arrival.received) + _KEPT).timestamp())
-            noted = {**_newest_key(arrival), "sequencer": str(arrival.facts["sequencer"]), "expires_at": expiry}
+            noted: Item = {**_newest_key(arrival), "sequencer": str(arrival.facts["sequencer"]), "expires_at": expiry}
             if _swap(self.store, item, noted):
                 return
 

@@ -25,14 +25,14 @@ def receive(message: Mapping[str, Any], now: datetime, output_of: OutputOf) -> A
     Raises InvalidRequest for an event that does not have what the trigger needs.
     """
     trigger, event = Trigger.parse(message["trigger"]), message["event"]
-    read = {
+    read: dict[str, Callable[[Trigger, Mapping[str, Any]], _Found | None]] = {
         kinds.DATASET: _dataset,
         kinds.SCHEDULE: _schedule,
         kinds.ALARM: _alarm,
         kinds.EVENT: _event,
         kinds.CHAIN: lambda trigger, event: _chain(trigger, event, output_of),
-    }[trigger.kind]
-    found = read(trigger, event)
+    }
+    found = read[trigger.kind](trigger, event)
     if found is None:
         return None
     known_by, facts = found

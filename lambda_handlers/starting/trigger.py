@@ -14,6 +14,8 @@ SCHEDULE: Final = "schedule"
 ALARM: Final = "alarm"
 EVENT: Final = "event"
 CHAIN: Final = "chain"
+SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
+"""What EventBridge Scheduler replaces with the time for which it fires (user guide, "Adding context attributes")."""
 KINDS: Final = (DATASET, SCHEDULE, ALARM, EVENT, CHAIN)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,3 +159,59 @@ def test_a_dataset_whose_name_tells_no_format_is_refused(s3: Any) -> None:
     put_at(s3, "datasets/readme.txt", b"x")
     with pytest.raises(InvalidRequest, match=r"readme.txt has no name that tells its format; allowed: .*\.jsonl"):
         pin(s3, f"s3://{BUCKET}/datasets/readme.txt", None)
+
+
+LIST = f"s3://{BUCKET}/starts/1/objects.json"
+
+
+def listed(s3: Any, *entries: Any) -> PinnedDataset:
+    put_at(s3, "starts/1/objects.json", json.dumps(entries).encode())
+    return dataset.pin(s3, dataset.locate_listed(s3, LIST))
+
+
+def test_a_list_is_pinned_object_by_object_in_its_versions(s3: Any) -> None:
+    old = put_at(s3, "datasets/b.jsonl", b"old")
+    put_at(s3, "datasets/b.jsonl", b"new")
+    newest = put_at(s3, "datasets/other/a.jsonl", b"1")
+    a, b = f"s3://{BUCKET}/datasets/other/a.jsonl", f"s3://{BUCKET}/datasets/b.jsonl"
+    found = listed(s3, {"uri": a}, {"uri": b, "version_id": old})
+    assert [(each.uri, each.version_id) for each in found.objects] == [(b, old), (a, newest)]
+    hashes = [hashlib.sha256(data).hexdigest() for data in (b"old", b"1")]
+    assert found.sha256 == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    assert (found.uri, found.bytes) == (LIST, 4)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([], r"The list s3://.*objects.json is empty"),
+        ([{"uri": URI}, {"uri": URI, "version_id": "v"}], "names an object twice"),
+        ([{"uri": f"s3://{BUCKET}/a.jsonl"}, {"uri": f"s3://{BUCKET}/a.csv"}], "several kinds, a.csv and a.jsonl"),
+        ([{"uri": f"s3://{BUCKET}/photo.png"}], "photo.png has no name that tells its format"),
+        ([{"uri": f"s3://{BUCKET}/{n}.jsonl"} for n in range(251)], "has 251 objects; at most 250 can be prepared"),
+        ([{"uri": f"s3://{BUCKET}/gone.jsonl"}], "gone.jsonl cannot be read: it does not exist"),
+        ([{"address": "x"}], "has to be a JSON list"),
+        (["x"], "has to be a JSON list"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_in_words(s3: Any, entries: list[Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        listed(s3, *entries)
+
+
+def test_a_list_that_is_not_there_is_named(s3: Any) -> None:
+    with pytest.raises(InvalidRequest, match=f"The list of objects {LIST} cannot be read: it does not exist"):
+        dataset.locate_listed(s3, LIST)
+
+
+def test_a_list_of_too_many_bytes_is_refused() -> None:
+    class Large:
+        def get_object(self, **_: object) -> dict[str, Any]:
+            uris = [{"uri": f"s3://b/{n}.jsonl", "version_id": "v"} for n in range(3)]
+            return {"Body": io.BytesIO(json.dumps(uris).encode())}
+
+        def head_object(self, **_: object) -> dict[str, object]:
+            return {"ContentLength": 2**34}
+
+    with pytest.raises(InvalidRequest, match=r"objects.json has 48.0 GiB; at most 32 GiB"):
+        dataset.locate_listed(Large(), LIST)

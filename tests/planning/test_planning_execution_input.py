@@ -30,6 +30,18 @@ def test_the_input_of_the_trigger_is_read() -> None:
     assert (asked.mode, asked.force, asked.overrides) == ("full", False, {})
 
 
+def test_a_list_of_objects_and_what_started_the_run_are_read() -> None:
+    trigger = {"name": "Data", "kind": "dataset", "id": "v1", "at": "2026-01-01T00:00:00Z", "count": 50}
+    raw = {"dataset": {"objects_uri": "s3://artifacts/starts/1/objects.json"}, "trigger": trigger}
+    asked = ExecutionInput.parse(raw)
+    assert (asked.objects_uri, asked.dataset_uri) == ("s3://artifacts/starts/1/objects.json", "")
+    assert asked.trigger == trigger
+    assert problems({**raw, "trigger": {**trigger, "kind": "moon"}}) == (
+        'trigger.kind: received "moon"; allowed: dataset, schedule, alarm, event, chain',
+    )
+    assert problems({"dataset": {"objects_uri": "here"}})[0].startswith('dataset.objects_uri: received "here"')
+
+
 def test_the_short_form_and_every_other_key_are_read() -> None:
     asked = ExecutionInput.parse(
         {

@@ -52,10 +52,16 @@ def test_a_plan_pins_the_data_and_writes_the_recipe(world: World) -> None:
 
 
 def test_the_start_is_recorded_and_nobody_is_believed_to_be_who_they_say(world: World) -> None:
-    world.plan(requested_by="the boss", reason="because")
+    trigger = {"name": "Data", "kind": "dataset", "id": "v1", "at": "2026-01-01T00:00:00Z", "count": 1}
+    world.plan(requested_by="the boss", reason="because", trigger=trigger)
     [event] = world.ledger.events
     assert (event["type"], event["event_id"], event["run_id"]) == ("run_started", "run-started", "run-1")
-    assert event["detail"]["asked"] == {"requester": "unknown", "requested_by": "the boss", "reason": "because"}
+    assert event["detail"]["asked"] == {
+        "requester": "unknown",
+        "requested_by": "the boss",
+        "reason": "because",
+        "trigger": trigger,
+    }
     assert event["detail"]["config"] == CONFIG
 
 
