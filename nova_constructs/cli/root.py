@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "reject": ("nova_constructs.cli.approval", "reject", "End a run that waits for approval as REJECTED."),
         "models": ("nova_constructs.cli.models", "models", "List models and deployments, and remove some."),
         "rollback": ("nova_constructs.cli.rollback", "rollback", "Go back to the deployment that served before."),
+        "triggers": ("nova_constructs.cli.triggers", "triggers", "Say what starts runs, and what has arrived."),
         "run": ("nova_constructs.cli.run", "run", "Start, list, show and stop runs of a deployed customization."),
     }
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers import catalog
-from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, parse_columns
+from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, check_uploads, parse_columns
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.node_runtime import bundled_node
 
@@ -33,6 +33,8 @@ class DemoRequest:
     instance_count: int
     node: Path
     worse: bool = False
+    uploads: int = 1
+    """Into how many objects the data is cut, which are uploaded in one burst."""
 
     def customizations(self) -> dict[str, Any]:
         """Return the `customizations.yaml` of the demo."""
@@ -61,12 +63,15 @@ class DemoRequest:
         return [floor, compared] if self.worse else [floor]
 
 
-def check(*, data: Path | None, columns: str | None, model: str, method: str, worse: bool = False) -> DemoRequest:
+def check(
+    *, data: Path | None, columns: str | None, model: str, method: str, worse: bool = False, uploads: int = 1
+) -> DemoRequest:
     """Return the request, or raise BadInputError for the first thing that cannot work."""
     node = find_node(os.environ)
     chosen, how = _check_combination(model, method)
     instance_type, instance_count = _instances(chosen.name, how.name)
     path = check_dataset(data or EXAMPLE / "train.jsonl")
+    check_uploads(uploads, path, worse=worse)
     return DemoRequest(
         data=path,
         columns=parse_columns(columns, path),
@@ -77,6 +82,7 @@ def check(*, data: Path | None, columns: str | None, model: str, method: str, wo
         instance_count=instance_count,
         node=node,
         worse=worse,
+        uploads=uploads,
     )
 
 

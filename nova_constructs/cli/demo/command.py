@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lambda_handlers.planning.dataset import MOST_OBJECTS
 from nova_constructs.cli import output
 from nova_constructs.cli.demo.checks import DemoRequest, check
 from nova_constructs.cli.embedded import require_installed
@@ -21,6 +22,7 @@ Examples:
   nova demo --data train.jsonl --columns question=prompt,answer=completion
   nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
   nova demo --worse
+  nova demo --uploads 50 --json | jq '{rows, objects, executions}'
 
 \b
 Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skipped.
@@ -35,15 +37,24 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 @click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
 @click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
 @click.option("--worse", is_flag=True, help="Bring a model into production, then train a worse one: it is rejected.")
+@click.option(
+    "--uploads",
+    type=click.IntRange(1, MOST_OBJECTS),
+    default=1,
+    metavar="N",
+    help="Cut the data into N objects and upload them in one burst: one run over all of them. Default: 1.",
+)
 @output.json_option
-def demo(data: Path | None, columns: str | None, model: str, method: str, worse: bool, as_json: bool) -> int:
+def demo(
+    data: Path | None, columns: str | None, model: str, method: str, worse: bool, uploads: int, as_json: bool
+) -> int:
     """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
 
     Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
     """
     began = time.monotonic()
     require_installed()
-    request = check(data=data, columns=columns, model=model, method=method, worse=worse)
+    request = check(data=data, columns=columns, model=model, method=method, worse=worse, uploads=uploads)
     return _run(request, began, as_json=as_json)
 
 

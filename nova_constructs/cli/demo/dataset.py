@@ -42,6 +42,26 @@ def check_dataset(path: Path) -> Path:
     return path
 
 
+def check_uploads(uploads: int, path: Path, *, worse: bool) -> None:
+    """Raise BadInputError for a file that cannot be cut into so many objects, each with a row."""
+    rows = sum(1 for _ in _lines(path))
+    if uploads > 1 and worse:
+        raise BadInputError("--uploads does not go with --worse, which runs on one object", do="leave one of them out")
+    if uploads > rows:
+        raise BadInputError(
+            f"{path} has too few rows for --uploads",
+            received=uploads,
+            allowed=f"1 to {rows}, the rows of the file",
+            do="upload fewer objects, or name a larger file with --data",
+        )
+
+
+def parts_of(path: Path, uploads: int) -> list[bytes]:
+    """Cut a file into so many objects of about as many rows each."""
+    lines = [line.rstrip("\n") for line in _lines(path)]
+    return ["".join(f"{line}\n" for line in lines[number::uploads]).encode() for number in range(uploads)]
+
+
 def parse_columns(text: str | None, path: Path) -> dict[str, str]:
     """Parse `question=…,answer=…[,system=…]` and check each column against the file's first rows."""
     columns = dict(_pairs(text)) if text is not None else {name: name for name in _REQUIRED}

@@ -56,7 +56,8 @@ def _verdict(to: Console, result: DemoResult) -> None:
 def _data(to: Console, result: DemoResult) -> None:
     _heading(to, "Data")
     counts = ", ".join(f"{result.rows[name]} {name.replace('_', ' ')}" for name in list(result.rows)[1:])
-    to.print(f"  {result.rows['in']} rows in = {counts}")
+    of = f" of {result.objects} objects" if result.objects > 1 else ""
+    to.print(f"  {result.rows['in']} rows in{of} = {counts}")
 
 
 def _jobs(to: Console, result: DemoResult) -> None:

@@ -48,6 +48,12 @@ class DemoResult:
     iam: IamUse
     seconds: float
     speed: float
+    executions: int = 1
+
+    @property
+    def objects(self) -> int:
+        """How many objects the dataset of the run has."""
+        return len((self.details.summary.get("dataset") or {}).get("objects", ()))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -61,6 +67,8 @@ class DemoResult:
             "deployment_arn": self.deployment_arn,
             "pointer": _pointer(self.pointer),
             "rows": dict(self.rows),
+            "objects": self.objects,
+            "executions": self.executions,
             "jobs": [dict(job) for job in self.details.jobs],
             "transitions": self.details.transitions,
             "scores": self.details.summary.get("scores"),
@@ -82,6 +90,7 @@ def build_result(
     seconds: float,
     speed: float,
     pointer: Mapping[str, Any] | None = None,
+    executions: int = 1,
 ) -> DemoResult:
     """Put the parts together; what the run never came to is None, and its counts are 0.
 
@@ -102,6 +111,7 @@ def build_result(
         iam=iam,
         seconds=seconds,
         speed=speed,
+        executions=executions,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_constructs.cli.demo.checks import DemoRequest
-from nova_constructs.cli.demo.dataset import first_rows
+from nova_constructs.cli.demo.dataset import first_rows, parts_of
 from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
 from nova_constructs.cli.demo.synth import synthesis
 from nova_constructs.cli.demo.watch import watch
@@ -110,8 +110,9 @@ def _run(
     deployed: Deployed, request: DemoRequest, interrupts: Interrupts, progress: Progress, began: float
 ) -> DemoResult:
     runs = deployed.runs
-    progress.say(f"Uploading {request.data.name}")
-    _upload(runs, request)
+    progress.say(f"Uploading {request.data.name}{f' in {request.uploads} objects' if request.uploads > 1 else ''}")
+    with deployed.emulator.clock.busy():  # a burst is one at whatever speed simulated time runs
+        _upload(runs, request)
     run_id = _started_run(runs.customization, runs, interrupts)
     progress.say(f"Run {run_id}")
     watch(runs, run_id, interrupts, progress)
@@ -126,6 +127,7 @@ def _run(
         answer=_ask(runs, details, prompt),
         pointer=pointer,
         iam=_iam_use(deployed),
+        executions=sum(1 for _ in runs.latest(1000)),
         seconds=time.monotonic() - began,
         speed=deployed.emulator.clock.speed,
     )
@@ -148,8 +150,12 @@ def _run_worse(
 def _upload(runs: Runs, request: DemoRequest) -> None:
     s3, bucket = runs.client("s3"), runs.customization.outputs["IncomingBucketName"]
     s3.upload_file(str(request.evaluation_set), bucket, "evaluation/gen_qa.jsonl")
-    # The upload itself starts the run: the stack's rule on new objects does.
-    s3.upload_file(str(request.data), bucket, f"datasets/{request.data.name}")
+    # The upload itself starts the run: the stack's trigger on new objects does, once no more come.
+    if request.uploads == 1:
+        s3.upload_file(str(request.data), bucket, f"datasets/{request.data.name}")
+        return
+    for number, part in enumerate(parts_of(request.data, request.uploads), start=1):
+        s3.put_object(Bucket=bucket, Key=f"datasets/{request.data.stem}-{number:03}.jsonl", Body=part)
 
 
 def _started_run(customization: Customization, runs: Runs, interrupts: Interrupts) -> str:

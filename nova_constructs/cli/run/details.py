@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +55,8 @@ class RunDetails:
     """Stack of the customization, where there is more to ask about the run."""
     awaited: Awaited | None = None
     """What the run waits for a person to do."""
+    trigger: Mapping[str, Any] | None = None
+    """What started the run by itself, as its input says; None where somebody started it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as it is printed with `--json`."""
@@ -64,6 +67,7 @@ class RunDetails:
             "error": self.error,
             "cause": self.cause,
             "customization": self.customization,
+            "trigger": dict(self.trigger) if self.trigger else None,
             "execution_arn": self.execution_arn,
             "started": self.started,
             "stopped": self.stopped,
@@ -86,6 +90,7 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
         run_id=run_id,
         status=AWAITING if waits else run_status(execution),
         awaited=waits,
+        trigger=_trigger(execution),
         customization=runs.customization.name,
         stack=runs.customization.stack,
         execution_arn=execution["executionArn"],
@@ -99,6 +104,16 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
         cause=execution.get("cause") or told.get("cause"),
         summary=told,
     )
+
+
+def _trigger(execution: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the input of an execution says of what started it; anybody may have written the input."""
+    try:
+        given = json.loads(execution.get("input") or "{}")
+    except ValueError:
+        return None
+    found = given.get("trigger") if isinstance(given, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _closed_record(runs: Runs, run_id: str) -> dict[str, Any]:

@@ -72,6 +72,8 @@ def score_rows(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str,
 def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     yield "customization", details.customization
     yield "started", times.instant(details.started)
+    if details.trigger:
+        yield "started by", _trigger_text(details.trigger)
     took = times.between(details.started, details.stopped or datetime.now(UTC))
     yield "duration", took if details.stopped else f"{took} so far"
     if details.awaited:
@@ -122,6 +124,13 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     for stage, counts in {"": told.get("rows"), **(told.get("further_rows") or {})}.items():
         if counts:
             yield f"rows {stage}".rstrip(), ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _trigger_text(trigger: Mapping[str, Any]) -> str:
+    """Say what started a run: `Data (dataset), 50 arrivals: ID`."""
+    count = trigger.get("count")
+    arrivals = f", {count} arrivals" if isinstance(count, int) and count > 1 else ""
+    return f"{trigger.get('name')} ({trigger.get('kind')}){arrivals}: {trigger.get('id')}"
 
 
 def _stage_row(stage: history.Stage) -> tuple[str, str, str]:
