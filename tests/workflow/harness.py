@@ -40,8 +40,13 @@ PATIENCE = 240.0
 def synthesize(folder: Path, **changes: Any) -> Path:
     """Synthesize one customization and return its cloud assembly."""
     folder.mkdir(parents=True, exist_ok=True)
+    return synthesize_all(folder, changes)
+
+
+def synthesize_all(folder: Path, *entries: dict[str, Any]) -> Path:
+    """Synthesize several customizations, each given by what it changes."""
     settings = folder / "customizations.yaml"
-    settings.write_text(yaml.safe_dump({"customizations": [{**ENTRY, **changes}]}))
+    settings.write_text(yaml.safe_dump({"customizations": [{**ENTRY, **changes} for changes in entries]}))
     build(settings, str(folder / "out")).synth()
     return folder / "out"
 
@@ -49,8 +54,9 @@ def synthesize(folder: Path, **changes: Any) -> Path:
 class Workflow:
     """A deployed customization: starts runs and looks at what they left."""
 
-    def __init__(self, emulator: Emulator, assembly: Path, stack: str | None = None) -> None:
+    def __init__(self, emulator: Emulator, assembly: Path, stack: str | None = None, name: str = "Demo") -> None:
         self.emulator = emulator
+        self.name = name
         self.assembly = assembly
         self.stack = emulator.deploy(assembly, stack)
         self.states = emulator.client("stepfunctions")
@@ -59,7 +65,7 @@ class Workflow:
         self.put("IncomingBucketName", "evaluation/gen_qa.jsonl", jsonl(gold))
 
     def __getitem__(self, output: str) -> str:
-        return self.stack.outputs[f"Demo{output}"]
+        return self.stack.outputs[f"{self.name}{output}"]
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
         self.s3.put_object(Bucket=self[bucket], Key=key, Body=body)
@@ -69,6 +75,22 @@ class Workflow:
         key = f"datasets/{uuid.uuid4().hex}.jsonl"
         self.put("IncomingBucketName", key, body if body is not None else dataset(salt=key))
         return until(lambda: self._started_by(key), f"an execution for {key}")
+
+    def burst(self, bodies: list[bytes], prefix: str = "datasets/") -> list[str]:
+        """Upload datasets in one burst, within which no simulated time passes but that of the calls."""
+        keys = [f"{prefix}{uuid.uuid4().hex}.jsonl" for _ in bodies]
+        with self.emulator.clock.busy():
+            for key, body in zip(keys, bodies, strict=True):
+                self.put("IncomingBucketName", key, body)
+        return keys
+
+    def started_by(self, trigger: str) -> list[dict[str, Any]]:
+        """Return the executions that a trigger started, the oldest first: `arn` and what their input has."""
+        listed = self.states.list_executions(stateMachineArn=self["StateMachineArn"], maxResults=1000)["executions"]
+        found = [
+            {"arn": each["executionArn"], **json.loads(self.describe(each["executionArn"])["input"])} for each in listed
+        ]
+        return [each for each in reversed(found) if each.get("trigger", {}).get("name") == trigger]
 
     def _started_by(self, key: str) -> str | None:
         found = self.states.list_executions(stateMachineArn=self["StateMachineArn"])["executions"]

@@ -237,8 +237,11 @@ def test_a_deploy_during_a_run_changes_nothing_for_it(workflow: Workflow, tmp_pa
         workflow.emulator.deploy(workflow.assembly)
 
 
-def test_two_datasets_at_once_run_one_and_skip_the_other(workflow: Workflow) -> None:
-    arns = [workflow.upload(dataset(salt=f"pair {n}")) for n in range(2)]
+def test_two_runs_at_once_run_one_and_skip_the_other(workflow: Workflow) -> None:
+    place = f"s3://{workflow['IncomingBucketName']}/uploads/pair"
+    for number in range(2):
+        workflow.put("IncomingBucketName", f"uploads/pair{number}.jsonl", dataset(salt=f"pair {number}"))
+    arns = [workflow.start(dataset=f"{place}{number}.jsonl") for number in range(2)]
     statuses = sorted(json.loads(workflow.finish(arn)["output"])["status"] for arn in arns)
     assert statuses == ["SKIPPED", "SUCCEEDED"]
     workflow.nothing_left_running()
