@@ -118,6 +118,36 @@ def folder(workflow: Workflow) -> None:
     assert json.loads(ended["output"])["rows"]["in"] == 40
 
 
+def burst(workflow: Workflow) -> None:
+    """More objects at once than one run takes: two in the first run, the last one in a second when that has ended."""
+    before = len(workflow.started_by("Data"))
+    workflow.burst([dataset_of(f"burst {number}") for number in range(3)])
+    until(lambda: len(workflow.started_by("Data")) == before + 2 or None, "the run over the rest")
+    runs = workflow.started_by("Data")[before:]
+    assert [run["trigger"]["count"] for run in runs] == [2, 1]
+    for run in runs:
+        assert workflow.finish(run["arn"])["status"] == "SUCCEEDED"
+
+
+def intake_fails(workflow: Workflow) -> None:
+    """The function that receives triggers fails until the event is in the dead-letter queue, and is sent again."""
+    workflow.emulator.faults.crash_function("TriggersReceive", times=3)
+    (key,) = workflow.burst([dataset_of("failed intake")])
+    queue, url = workflow.emulator.client("sqs"), workflow["UndeliveredQueueUrl"]
+    (message,) = until(lambda: queue.receive_message(QueueUrl=url).get("Messages"), "the failed call")
+    queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    failed_call = json.loads(message["Body"])
+    workflow.emulator.client("lambda").invoke(
+        FunctionName=failed_call["requestContext"]["functionArn"].removesuffix(":$LATEST"),
+        Payload=json.dumps(failed_call["requestPayload"]),
+    )
+    (started,) = until(
+        lambda: [each for each in workflow.started_by("Data") if each["dataset"].get("uri", "").endswith(key)] or None,
+        "the run that was not lost",
+    )
+    assert workflow.finish(started["arn"])["status"] == "SUCCEEDED"
+
+
 def rows_of_size(salt: str, *, good: int, faulty: int) -> bytes:
     """Return rows of 4 KB, among which the faulty ones, of 900 KB, are spread in the middle."""
     text, filler = "word " * 400, "x" * 900_000
@@ -425,6 +455,8 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "batch inference, upload interrupted": batch_inference_interrupted(None),
     "batch inference, upload elsewhere interrupted": batch_inference_interrupted(f"s3://{RESULTS}/here/"),
     "folder": folder,
+    "burst": burst,
+    "intake fails": intake_fails,
     "medium dataset": medium,
     "medium dataset, upload interrupted": medium_and_interrupted,
     "large dataset": large,

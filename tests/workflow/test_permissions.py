@@ -29,6 +29,8 @@ EVERYTHING = {
         "media_buckets": [paths.PHOTOS],
     },
     "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
+    # So few that a burst of three is more than one run takes.
+    "triggers": [{"name": "Data", "on": "dataset", "most_objects": 2}],
     "further_training": [{"name": "more", "dataset": paths.MORE}],
     "batch_inference": {
         "dataset": paths.ANSWERED,

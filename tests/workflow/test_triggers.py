@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,7 +145,7 @@ def test_a_schedule_starts_one_run_each_time(both: tuple[Workflow, Workflow]) ->
     _, following = both
     until(lambda: len(following.started_by("Regular")) >= 3 or None, "three runs on schedule")
     times = [datetime.fromisoformat(each["trigger"]["id"]) for each in following.started_by("Regular")]
-    steps = {after - before for before, after in zip(times, times[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(times)}
     assert all(timedelta(hours=6) <= step < timedelta(hours=6, minutes=5) for step in steps), steps
 
 
