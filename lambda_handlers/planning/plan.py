@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lambda_handlers.checks.findings import ORDER
 from lambda_handlers.planning.context import Account, History, RunContext
@@ -12,14 +12,18 @@ from lambda_handlers.planning.places import Places
 from lambda_handlers.planning.plan_document import fingerprint_of, plan_document
 from lambda_handlers.planning.run_checks import Checked, RunChecks
 from lambda_handlers.protocol.clock import Clock
-from lambda_handlers.protocol.errors import DuplicateRun, RunLocked, service_errors
+from lambda_handlers.protocol.errors import DuplicateRun, RunLocked, TurnAwaited, service_errors
 from lambda_handlers.protocol.fingerprint import claim, settle
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.runs import open_run
+from lambda_handlers.protocol.turns import Concurrency
 from lambda_handlers.training.continuing import planned_folder
 from lambda_handlers.training.recipe import RECIPE_FILE
+
+_TOLD_ALONE: Final = {"SKIP": "run_skipped", "QUEUE": "run_queued"}
+"""The ledger event of a decision that nothing is done about yet."""
 
 
 class Planner:
@@ -36,8 +40,9 @@ class Planner:
     def plan(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the run and its plan, and in a run that trains nothing the checkpoint that it is about.
 
-        The decision is RUN; or SKIP, holding nothing, for duplicate input or while another run works; or DRY_RUN,
-        holding nothing either.
+        The decision is RUN; or SKIP, holding nothing, for duplicate input or while another run works; or QUEUE, with a
+        place in the queue, where the run is to wait for that one: called again once its turn has come, the answer is
+        RUN. DRY_RUN holds nothing either.
 
         Raises InvalidRequest, UnsupportedCombination, RecipeInvalid or QuotaExceeded, the first of these that any
         problem has, with every problem of every kind.
@@ -49,8 +54,7 @@ class Planner:
             open_run(self._control, execution["name"], execution["id"], self._clock.now())
             decision, reason, generation = "DRY_RUN", None, 0
         else:
-            reason, generation = self._take(checked, config, execution)
-            decision = "SKIP" if reason else "RUN"
+            decision, reason, generation = self._take(checked, config, execution)
         run = Run(
             id=execution["name"],
             execution_arn=execution["id"],
@@ -83,16 +87,26 @@ class Planner:
 
     def _take(
         self, checked: Checked, config: Mapping[str, Any], execution: Mapping[str, Any]
-    ) -> tuple[str | None, int]:
-        """Claim the input and take the lock; return why not, or the lock's generation."""
+    ) -> tuple[str, str | None, int]:
+        """Claim the input and take the lock, or a place in the queue; return decision, why, the lock's generation."""
         run_id, execution_arn, now = execution["name"], execution["id"], self._clock.now()
         mark = fingerprint_of(checked, config)
         try:
             claim(self._control, mark, run_id, checked.asked.force, now, execution_arn=execution_arn)
-            return None, RunLock(self._control).acquire(run_id, execution_arn, now)
+            generation = RunLock(self._control).acquire(
+                run_id,
+                execution_arn,
+                now,
+                policy=Concurrency(config.get("concurrency", Concurrency.SKIP)),
+                started_at=execution["start_time"],
+                deadline=int(now.timestamp()) + int(config.get("queue_deadline_seconds", 0)),
+            )
+        except TurnAwaited as wait:
+            return "QUEUE", wait.message, 0
         except (DuplicateRun, RunLocked) as refusal:
             settle(self._control, run_id, "SKIPPED")
-            return refusal.message, 0
+            return "SKIP", refusal.message, 0
+        return "RUN", None, generation
 
     def _record(self, run: Run, plan: dict[str, Any], checked: Checked, config: Mapping[str, Any]) -> None:
         asked = {
@@ -102,10 +116,11 @@ class Planner:
             "reason": checked.asked.reason,
             "trigger": dict(checked.asked.trigger) if checked.asked.trigger else None,
         }
-        if plan["decision"] == "SKIP":
+        if plan["decision"] in _TOLD_ALONE:
             kept = {name: plan[name] for name in ("mode", "reason", "dataset", "evaluation_sets", "start", "model")}
             detail = {**kept, "asked": asked}
-            self._ledger.append(run_id=run.id, event_id="run-skipped", type="run_skipped", detail=detail)
+            name = _TOLD_ALONE[plan["decision"]]
+            self._ledger.append(run_id=run.id, event_id=name.replace("_", "-"), type=name, detail=detail)
             return
         if plan["decision"] == "DRY_RUN":
             self._dry_run(run.id).passed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.choices import choice_folder, choices_of
@@ -17,6 +17,9 @@ from lambda_handlers.protocol.names import sha256
 from lambda_handlers.training.continuing import planned_folder
 from lambda_handlers.training.recipe import RECIPE_FILE, ResolvedRecipe
 from lambda_handlers.training.stages import training_stage
+
+_NO_INPUT: Final = ("code_version", "cost_ceiling", "concurrency", "queue_deadline_seconds")
+"""Settings beside what determines a result: the code has a place of its own, cost and waiting change nothing of it."""
 
 
 def plan_document(
@@ -58,8 +61,7 @@ def fingerprint_of(checked: Checked, config: Mapping[str, Any]) -> str:
     The model that the run is about, its checkpoint, is in the recipes.
     """
     recipes = {**checked.training, **checked.further_training, **checked.evaluation, **checked.inference}
-    # What a run may cost does not change what comes out of it.
-    settings = {key: value for key, value in config.items() if key not in ("code_version", "cost_ceiling")}
+    settings = {key: value for key, value in config.items() if key not in _NO_INPUT}
     return fingerprint(
         dataset_sha256=_data_sha256(checked),
         recipe_sha256=sha256({stage: recipe.identity for stage, recipe in recipes.items()}),

@@ -16,6 +16,7 @@ from lambda_handlers.protocol.ledger import RUN_CLOSED, LedgerEvent, Mirror, rea
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.pointer import POINTER_MOVED, Pointer
+from lambda_handlers.protocol.queueing import Queue
 from lambda_handlers.protocol.registry import JobRow
 from lambda_handlers.protocol.store import ItemStore
 from lambda_handlers.protocol.summary import reason, summarize
@@ -62,9 +63,17 @@ class Closer:
         final = dict(next(event.detail for event in recorded if event.type == RUN_CLOSED))
         settle(self.control, ending.run_id, str(final["status"]))
         self._write_record(ending.run_id, final, recorded)
-        lock.release(ending.run_id)
+        lock.release(ending.run_id, self.desk.clock.now())
+        self._tell_next()
         runs.close_run(self.control, ending.run_id)
         return final
+
+    def _tell_next(self) -> None:
+        """Tell whoever has the lock now; should that fail, the reconciler does."""
+        try:
+            Queue(store=self.control, tasks=self.desk.tasks).tell()
+        except Exception:
+            _log.exception("the next run could not be told of its turn yet")
 
     def _undone(self, run_id: str) -> tuple[str, ...]:
         """Return the stages of which nothing stays: what serves models stays once the pointer was moved to it."""

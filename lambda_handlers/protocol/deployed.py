@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import partial
 
 from lambda_handlers.jobs import driver_for
@@ -42,6 +43,7 @@ def reconciler() -> Reconciler:
     return Reconciler(
         closer=closing,
         executions=STEP_FUNCTIONS,
+        max_age=timedelta(seconds=int(os.environ["MAX_RUN_AGE_SECONDS"])),
         projection=partial(repair, client("ssm"), os.environ["POINTER_PARAMETER"], Pointer(closing.control)),
         dispatch=partial(have_dispatched, os.environ["RECEIVE_FUNCTION"], arrivals_store(os.environ["ARRIVALS_TABLE"])),
     )

@@ -114,6 +114,10 @@ class RunLocked(WorkflowError):
     """Report that another run of the customization is in progress."""
 
 
+class TurnAwaited(WorkflowError):
+    """Report that another run is in progress and that this one waits for its turn."""
+
+
 class DuplicateRun(WorkflowError):
     """Report that the same input is running or has already succeeded."""
 

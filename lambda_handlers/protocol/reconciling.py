@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, ended
 from lambda_handlers.protocol.delivery import cancel
 from lambda_handlers.protocol.errors import TransientServiceError
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.queueing import Queue
 from lambda_handlers.protocol.registry import JobRow, RowStatus
 from lambda_handlers.protocol.runs import OpenRun
-from lambda_handlers.protocol.stepfunctions import Executions, ExecutionState
+from lambda_handlers.protocol.stepfunctions import ExecutionState, StoppableExecutions
 from lambda_handlers.protocol.waiting import attend, clean_up
 
+TOO_OLD: Final = "RunTooOld"
+"""The error with which an execution is stopped."""
 _log = logging.getLogger(__name__)
 
 
@@ -25,7 +30,9 @@ class Reconciler:
     """Make one pass. A fault met at one run or row does not keep the others from their turn."""
 
     closer: Closer
-    executions: Executions
+    executions: StoppableExecutions
+    max_age: timedelta | None = None
+    """A run that is open for longer is ended; None: however long it takes."""
     projection: Callable[[], bool] | None = None
     """Repairs the pointer's projection; returns whether it was wrong."""
     dispatch: Callable[[], bool] | None = None
@@ -34,12 +41,15 @@ class Reconciler:
     _problems: list[str] = field(default_factory=list)
 
     def run(self) -> Mapping[str, Any]:
-        """Close runs whose execution has ended, attend to every open row, repair the pointer's projection.
+        """Close runs whose execution has ended, end those too old, pass the lock on, attend to every open row.
+
+        Repair the pointer's projection too, and have runs started for what has arrived.
 
         Return the counts; raise TransientServiceError at the end if something could not be done.
         """
         book = runs.open_runs(self.closer.control).values()
         closed = sum(self._attempt(partial(self._close_if_ended, run), run.run_id) for run in book)
+        passed_on = self._attempt(self._pass_on, "lock")
         rows = self.closer.desk.registry.open_rows()
         changed = sum(self._attempt(partial(self._attend, row), f"{row.kind} {row.job_name}") for row in rows)
         repaired = self._attempt(self.projection, "pointer") if self.projection else False
@@ -48,6 +58,7 @@ class Reconciler:
             raise TransientServiceError("The pass left things undone.", problems=self._problems)
         return {
             "runs_closed": closed,
+            "lock_passed_on": passed_on,
             "rows": len(rows),
             "rows_changed": changed,
             "pointer_repaired": repaired,
@@ -57,9 +68,25 @@ class Reconciler:
     def _close_if_ended(self, run: OpenRun) -> bool:
         state = self._execution(run.execution_arn)
         if not state.ended:
-            return False
+            if not self._too_old(run):
+                return False
+            self.executions.stop(run.execution_arn, TOO_OLD, f"The run was open for longer than {self.max_age}.")
+            del self._states[run.execution_arn]
+            state = self._execution(run.execution_arn)
+            if not state.ended:
+                return False  # it ends in a moment: the next pass closes it, should nobody else
         self.closer.close(ended(run.run_id, state.status, state.error, state.cause))
         return True
+
+    def _too_old(self, run: OpenRun) -> bool:
+        opened, now = datetime.fromisoformat(run.opened_at), self.closer.desk.clock.now()
+        return self.max_age is not None and now - opened > self.max_age
+
+    def _pass_on(self) -> bool:
+        """Take the lock from who is gone, send away who waited too long, tell whoever has not been told."""
+        control, desk = self.closer.control, self.closer.desk
+        recovered = RunLock(control).recover(desk.clock.now())
+        return bool(Queue(store=control, tasks=desk.tasks).tell()) or recovered
 
     def _attend(self, row: JobRow) -> bool:
         desk = self.closer.desk

@@ -50,8 +50,16 @@ class Executions(Protocol):
         ...
 
 
+class StoppableExecutions(Executions, Protocol):
+    """Say how executions stand, and end them."""
+
+    def stop(self, execution_arn: str, error: str, cause: str) -> None:
+        """End an execution, `ABORTED`; one that has ended already stays as it is."""
+        ...
+
+
 class StepFunctions:
-    """Call Step Functions (states:SendTaskSuccess, SendTaskFailure, DescribeExecution)."""
+    """Call Step Functions (states:SendTaskSuccess, SendTaskFailure, DescribeExecution, StopExecution)."""
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
         """Give the waiting state its output."""
@@ -76,6 +84,13 @@ class StepFunctions:
             error=answer.get("error", ""),
             cause=answer.get("cause", ""),
         )
+
+    def stop(self, execution_arn: str, error: str, cause: str) -> None:
+        """End an execution, `ABORTED`; one that has ended already stays as it is."""
+        with service_errors():
+            client("stepfunctions").stop_execution(
+                executionArn=execution_arn, error=error[:_ERROR_LIMIT], cause=cause[:_CAUSE_LIMIT]
+            )
 
     def _send(self, operation: str, **arguments: str) -> bool:
         try:

@@ -46,6 +46,8 @@ def reason(status: str, result: Mapping[str, Any] | None) -> str | None:
     if status == "REJECTED" and answered:  # the gate had let it pass
         return str(answered["sentence"])
     place = {"REJECTED": ("gate", "sentence"), "SKIPPED": ("plan", "reason")}.get(status)
+    if status == "SKIPPED" and _at(result or {}, "turn", "reason"):  # it had waited for its turn
+        place = ("turn", "reason")
     return _at(result or {}, *place) if place else None
 
 

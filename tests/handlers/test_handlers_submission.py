@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -13,6 +14,8 @@ from moto import mock_aws
 from lambda_handlers import submit_training
 from lambda_handlers.protocol import aws
 from lambda_handlers.protocol.ledger import LedgerClient
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.store import run_control_store
 
 RECIPE = b"run:\n  model_type: amazon.nova-2-lite-v1:0:256k\n  model_name_or_path: nova-lite-2/prod\n"
 ENVIRONMENT = {
@@ -92,8 +95,7 @@ def _create_tables() -> None:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in schema],
             BillingMode="PAY_PER_REQUEST",
         )
-    lock = {"item": {"S": "lock"}, "run_id": {"S": "run-1"}, "generation": {"N": "1"}, "version": {"N": "1"}}
-    dynamodb.put_item(TableName="control", Item=lock)
+    RunLock(run_control_store("control")).acquire("run-1", "e1", datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_a_repeated_submission_makes_one_job(events: list[dict[str, Any]]) -> None:

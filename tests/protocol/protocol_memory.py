@@ -84,5 +84,5 @@ def run_ledger(step: Step[object] | None = None) -> MemoryItemStore:
     return MemoryItemStore("ledger", "run_id", "seq", None, step)
 
 
-def run_control(step: Step[object] | None = None) -> MemoryItemStore:
-    return MemoryItemStore("control", "item", None, None, step)
+def run_control(step: Step[object] | None = None, watch: Watch | None = None) -> MemoryItemStore:
+    return MemoryItemStore("control", "item", None, None, step, watch)

@@ -12,17 +12,26 @@ from lambda_handlers.jobs.driver import Instances, JobState, JobStatus, NameTake
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, Ending, ended
 from lambda_handlers.protocol.delivery import Desk
-from lambda_handlers.protocol.errors import DuplicateRun, QuotaExceeded, RunLocked, TransientServiceError, WorkflowError
+from lambda_handlers.protocol.errors import (
+    DuplicateRun,
+    QuotaExceeded,
+    RunLocked,
+    TransientServiceError,
+    TurnAwaited,
+    WorkflowError,
+)
 from lambda_handlers.protocol.fingerprint import claim
 from lambda_handlers.protocol.ledger import append
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.pointer import Pointer
+from lambda_handlers.protocol.queueing import TAKEN, Queue
 from lambda_handlers.protocol.reconciling import Reconciler
 from lambda_handlers.protocol.registry import JobRegistry, JobRow
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.stepfunctions import ExecutionState
 from lambda_handlers.protocol.store import Item
+from lambda_handlers.protocol.turns import Concurrency, Turns
 from lambda_handlers.protocol.waiting import complete, submit
 from tests.protocol.protocol_memory import job_registry, run_control, run_ledger
 from tests.protocol.protocol_processes import Command, Killed, Process, Scheduler
@@ -30,6 +39,9 @@ from tests.protocol.protocol_processes import Command, Killed, Process, Schedule
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:demo"
 FUNCTION_LIFE = 15 * 60
 DEADLINE = 6 * 3600
+TURN = "turn"
+TURN_DEADLINE = 3 * 24 * 3600
+MAX_AGE = timedelta(days=30)
 RETRIES = 2
 TYPES = ("ml.a", "ml.b", "ml.c")
 _OF_ONE_ATTEMPT = ("choice", "lacking", "instance_type", "digest", "deadline", "job_name")
@@ -129,6 +141,8 @@ class Execution:
     generation: int = 0
     group: int = -1
     waiting: dict[str, Waiting] = field(default_factory=dict)
+    turns: int = 0
+    """How often it has begun to wait for its turn."""
     tries: int = 0
     failure: Mapping[str, str] | None = None
     final: str = ""
@@ -151,13 +165,14 @@ class Execution:
 class World(Scheduler):
     """Everything there is. Every call the protocol makes is a step at which it can be stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Concurrency = Concurrency.SKIP) -> None:
         super().__init__()
+        self.policy = policy
         self.instant = datetime(2026, 1, 1, tzinfo=UTC)
         self.registry_store, self.ledger_store, self.control = (
             job_registry(self.step, self._watch_row),
             run_ledger(self.step),
-            run_control(self.step),
+            run_control(self.step, self._watch_lock),
         )
         self.objects: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
@@ -199,8 +214,13 @@ class World(Scheduler):
 
     def describe(self, execution_arn: str) -> ExecutionState:
         execution = next(each for each in self.executions.values() if each.arn == execution_arn)
-        state = ExecutionState(arn=execution_arn, status=execution.status)
-        return self.step("describe execution", lambda: state)  # type: ignore[no-any-return]
+        return self.step(  # type: ignore[no-any-return]
+            "describe execution", lambda: ExecutionState(arn=execution_arn, status=execution.status)
+        )
+
+    def stop(self, execution_arn: str, error: str, cause: str) -> None:
+        execution = next(each for each in self.executions.values() if each.arn == execution_arn)
+        self.step("stop execution", lambda: self.abort(execution) if execution.status == "RUNNING" else None)
 
     @property
     def desk(self) -> Desk:
@@ -262,7 +282,7 @@ class World(Scheduler):
         return self.start(f"close {ending.run_id}", lambda: self.closer.close(ending), _ignore_transient)
 
     def start_reconciler(self) -> Process:
-        reconciler = Reconciler(closer=self.closer, executions=self)
+        reconciler = Reconciler(closer=self.closer, executions=self, max_age=MAX_AGE)
         return self.start("reconcile", reconciler.run, _ignore_transient)
 
     # The state machine
@@ -271,14 +291,23 @@ class World(Scheduler):
         def work() -> int:
             now = self.instant
             claim(self.control, execution.fingerprint, execution.run_id, False, now, execution_arn=execution.arn)
-            generation = RunLock(self.control).acquire(execution.run_id, execution.arn, now)
+            generation = RunLock(self.control).acquire(
+                execution.run_id,
+                execution.arn,
+                now,
+                policy=self.policy,
+                started_at=f"{list(self.executions).index(execution.run_id):06d}",
+                deadline=self.epoch() + TURN_DEADLINE,
+            )
             self.append(run_id=execution.run_id, event_id="run-started", type="run_started", detail={})
             return generation
 
         def on_end(process: Process) -> None:
             if execution.status != "RUNNING" or execution.phase != "plan":
                 return
-            if isinstance(process.error, DuplicateRun | RunLocked):
+            if isinstance(process.error, TurnAwaited):
+                self._await_turn(execution)
+            elif isinstance(process.error, DuplicateRun | RunLocked):
                 self._begin_closing(execution, "SKIPPED")
             elif process.error is not None:
                 self._again(execution, process.error, self._invoke_plan)
@@ -287,6 +316,22 @@ class World(Scheduler):
                 self._next_group(execution)
 
         self.start(f"plan {execution.run_id}", work, on_end)
+
+    def _await_turn(self, execution: Execution) -> None:
+        execution.phase, execution.turns = "queue", execution.turns + 1
+        execution.waiting = {TURN: Waiting(self._token())}
+        self._invoke_await_turn(execution)
+
+    def _invoke_await_turn(self, execution: Execution) -> None:
+        waiting = execution.waiting[TURN]
+        token, order = waiting.token, f"{execution.turns:06d} {waiting.retry:06d}"
+
+        def on_end(process: Process) -> None:
+            if process.error is not None and self._holder(token) is not None:
+                self._retry(execution, TURN, _error_name(process.error), str(process.error))
+
+        queue = Queue(store=self.control, tasks=self)
+        self.start(f"await {execution.run_id}", lambda: queue.wait(execution.run_id, token, order), on_end)
 
     def _next_group(self, execution: Execution) -> None:
         execution.phase, execution.tries = "stages", 0
@@ -376,7 +421,10 @@ class World(Scheduler):
         transient = error in passing or (error == "QuotaExceeded" and len(requests_of(stage)) > 1)
         if transient and waiting.retry < RETRIES:
             execution.waiting[stage] = Waiting(self._token(), waiting.retry + 1)
-            self._invoke_submit(execution, stage)
+            if stage == TURN:
+                self._invoke_await_turn(execution)
+            else:
+                self._invoke_submit(execution, stage)
         else:
             self._fail_run(execution, error, cause)
 
@@ -396,6 +444,14 @@ class World(Scheduler):
         if holder is None:
             return False
         execution, stage = holder
+        if stage == TURN:
+            execution.waiting = {}
+            if output["decision"] == TAKEN:
+                execution.phase, execution.tries = "plan", 0
+                self._invoke_plan(execution)
+            else:
+                self._begin_closing(execution, "SKIPPED")
+            return True
         self.jobs[output["job"]["name"]].in_use = True
         assert self.jobs[output["job"]["name"]].status is JobStatus.COMPLETED
         execution.waiting[stage].done = True
@@ -426,6 +482,23 @@ class World(Scheduler):
     def _token(self) -> str:
         self._tokens += 1
         return f"token-{self._tokens}"
+
+    def _watch_lock(self, old: Item | None, new: Item) -> None:
+        """Note what a write of the lock breaks of the rules for turns."""
+        if new["item"] != "lock":
+            return
+        before, after = Turns.parse(old), Turns.parse(new)
+        made = [each for each in after.holders if before.holder(each.run_id) is None]
+        generations = [each.generation for each in made]
+        good = generations == list(range(before.generation + 1, after.generation + 1)) and len(made) <= 1
+        good &= len(after.holders) <= 1 or self.policy is Concurrency.PARALLEL
+        good &= len(after.queue) <= 1 or self.policy is Concurrency.QUEUE
+        good &= not after.queue or bool(after.holders)
+        live = runs.open_runs(self.control)
+        ahead = [each.run_id for each in before.queue if each.run_id in live and each.run_id not in after.dismissed]
+        good &= all(each.run_id in (*ahead[:1], *(() if ahead else (each.run_id,))) for each in made)
+        if not good:
+            self.violations.append(f"{before} became {after}")
 
     def _watch_row(self, old: Item | None, new: Item) -> None:
         """Note what a write of the registry breaks of the rule for choices."""

@@ -186,7 +186,7 @@ def test_a_run_is_closed_once_with_its_record(step_functions: StepFunctions) -> 
     assert {key: value for key, value in record.items() if key != "ledger"} == closed
     assert [each["type"] for each in record["ledger"]] == ["job_submitted", "job_ended", "run_closed"]
     assert verify(read(run_ledger_store("ledger"), "r1")) == []
-    assert RunLock(run_control_store("control")).holder() is None
+    assert RunLock(run_control_store("control")).turns().holders == ()
     assert "secret-token" not in json.dumps(record)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lambda_handlers.jobs.driver import JobStatus
+from lambda_handlers.protocol.turns import Concurrency
 from tests.protocol.protocol_processes import Command
 from tests.protocol.protocol_rules import check_always, check_at_rest, come_to_rest
 from tests.protocol.protocol_world import TYPES, Execution, Job, World
@@ -23,18 +24,22 @@ _FAULTS = st.sampled_from([command for command in Command if command is not Comm
 class ProtocolModel(RuleBasedStateMachine):
     """Run executions of the workflow against the protocol, one step of one function at a time."""
 
+    policies = (Concurrency.SKIP,)
+    most_runs = 3
+
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
 
-    @initialize(fingerprint=st.sampled_from("AB"), groups=st.integers(0, 3))
-    def first_run(self, fingerprint: str, groups: int) -> None:
+    @initialize(data=st.data(), fingerprint=st.sampled_from("ABCD"), groups=st.integers(0, 3))
+    def first_run(self, data: st.DataObject, fingerprint: str, groups: int) -> None:
+        self.world.policy = data.draw(st.sampled_from(self.policies))
         self.world.start_execution(fingerprint)
         self.proceed(groups)
         self._finish_all()
 
-    @precondition(lambda self: len(self.world.executions) < 3)
-    @rule(fingerprint=st.sampled_from("AB"))
+    @precondition(lambda self: len(self.world.executions) < self.most_runs)
+    @rule(fingerprint=st.sampled_from("ABCD"))
     def another_run(self, fingerprint: str) -> None:
         self.world.start_execution(fingerprint)
 
@@ -105,7 +110,7 @@ class ProtocolModel(RuleBasedStateMachine):
     def reconcile(self) -> None:
         self.world.start_reconciler()
 
-    @rule(seconds=st.sampled_from([1, 60, 300, 1200, 7 * 3600]))
+    @rule(seconds=st.sampled_from([1, 60, 300, 1200, 7 * 3600, 4 * 86400]))
     def pass_time(self, seconds: int) -> None:
         self.world.pass_time(seconds)
 
@@ -172,11 +177,32 @@ TestProtocol = ProtocolModel.TestCase
 TestProtocol.settings = settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=_QUIET)
 
 
+class QueueModel(ProtocolModel):
+    """The same where runs wait for one another, or do not."""
+
+    policies = (Concurrency.QUEUE, Concurrency.QUEUE, Concurrency.QUEUE_LATEST, Concurrency.PARALLEL)
+    most_runs = 5
+
+
+TestQueue = QueueModel.TestCase
+TestQueue.settings = TestProtocol.settings
+
+
 class _LongModel(ProtocolModel):
+    pass
+
+
+class _LongQueueModel(QueueModel):
     pass
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 class TestProtocolAtLength(_LongModel.TestCase):  # type: ignore[misc, name-defined]
+    settings = settings(max_examples=2000, stateful_step_count=80, deadline=None, suppress_health_check=_QUIET)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestQueueAtLength(_LongQueueModel.TestCase):  # type: ignore[misc, name-defined]
     settings = settings(max_examples=2000, stateful_step_count=80, deadline=None, suppress_health_check=_QUIET)

@@ -127,9 +127,9 @@ def test_the_lock_is_held_by_one_run_with_a_rising_generation() -> None:
     assert lock.acquire("r1", "e1", NOW) == 1 == lock.acquire("r1", "e1", NOW)
     with pytest.raises(RunLocked, match="r1"):
         lock.acquire("r2", "e2", NOW)
-    lock.release("r1", 2)
+    lock.release("r2")
     lock.check("r1", 1)
-    lock.release("r1", 1)
+    lock.release("r1")
     assert lock.acquire("r2", "e2", NOW) == 2
     with pytest.raises(LockLost):
         lock.check("r1", 1)
