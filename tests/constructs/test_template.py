@@ -47,6 +47,7 @@ def test_logical_ids_of_stateful_resources_never_change(template: Template) -> N
         "SupportStoreKeyEF73341A",
         "SupportStorePreparedF0B00ED7",
         "SupportStoreQuarantine294433A1",
+        "SupportTriggersArrivalsE7B153E0",
         "SupportWaitingRegistry5A654889",
     }
 
@@ -156,7 +157,7 @@ def test_functions_share_one_code_asset_and_run_on_arm(template: Template) -> No
     assert len({f["Code"]["S3Key"] for f in functions}) == 1
     assert {tuple(f["Architectures"]) for f in functions} == {("arm64",)}
     assert {f["Runtime"] for f in functions} == {"python3.13"}
-    assert len({f["Handler"] for f in functions}) == len(functions) == 21
+    assert len({f["Handler"] for f in functions}) == len(functions) == 22
 
 
 def test_the_functions_are_given_the_variables_that_the_handlers_read(

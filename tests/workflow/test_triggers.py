@@ -49,7 +49,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workflow, W
         yield demo, following
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def workflow(both: tuple[Workflow, Workflow]) -> Workflow:
     return both[0]
 
