@@ -12,6 +12,7 @@ from nova_constructs.node_runtime import use_bundled_node
 
 if TYPE_CHECKING:
     from lambda_handlers.datasets.preparation import Split as Split
+    from lambda_handlers.protocol.turns import Concurrency as Concurrency
     from nova_constructs.approval import Approval as Approval
     from nova_constructs.batch_inference import BatchInference as BatchInference
     from nova_constructs.checks import ConfigurationError as ConfigurationError
@@ -47,6 +48,7 @@ _HOMES = {
     "Approval": "approval",
     "BatchInference": "batch_inference",
     "BetterThanBase": "quality_gate",
+    "Concurrency": "run_rules",
     "ConfigurationError": "checks",
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",

@@ -89,6 +89,9 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
         given["import_role"] = given.pop("import_role_arn")
     if "reconcile_interval_minutes" in given:
         given["reconcile_interval"] = Duration.minutes(given.pop("reconcile_interval_minutes"))
+    for name in ("queue_deadline", "max_run_age"):
+        if f"{name}_hours" in given:
+            given[name] = Duration.seconds(round(given.pop(f"{name}_hours") * 3600))
     if "removal_policy" in given:
         given["removal_policy"] = RemovalPolicy[given["removal_policy"].upper()]
     return given

@@ -33,6 +33,7 @@ from nova_constructs.function_arn import function_problems
 from nova_constructs.gate_checks import gate_problems
 from nova_constructs.platforms import TrainingJobs
 from nova_constructs.quality_gate import QualityGate
+from nova_constructs.run_rules import RunRules
 from nova_constructs.training_stage import TrainingStage
 
 
@@ -63,6 +64,7 @@ def check_customization(
     execution_role: iam.IRole | str | None = None,
     approval: Approval | None = None,
     import_role: iam.IRole | str | None = None,
+    rules: RunRules | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     tasks = [*(task.task for task in evaluation), *([TASK] if batch_inference else [])]
@@ -76,6 +78,7 @@ def check_customization(
         *role_problems(scope, execution_role),
         *deployment_problems(scope, deployment, import_role),
         *_approval_problems(approval, deployment),
+        *(rules or RunRules()).problems(platform, deployment, approval.deadline if approval else None),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
         *_inference_problems(model, platform, batch_inference),

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from lambda_handlers import catalog
 from lambda_handlers.deployment.choosing import UPDATE
+from lambda_handlers.protocol.turns import Concurrency
 from nova_constructs.approval import Approval, ApprovalStage
 from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.batch_inference import BatchInference
@@ -42,12 +43,14 @@ from nova_constructs.run_control import RunControl
 from nova_constructs.run_definition import RunDefinition, RunStages
 from nova_constructs.run_ledger import RunLedger
 from nova_constructs.run_plan import RunPlan
+from nova_constructs.run_rules import RunRules
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training import Training
 from nova_constructs.training_stage import TrainingStage
 from nova_constructs.trigger import Trigger
 from nova_constructs.trigger_checks import check_trigger
 from nova_constructs.trigger_intake import TriggerIntake
+from nova_constructs.turn import Turn
 
 
 class NovaCustomization(Construct):
@@ -56,6 +59,7 @@ class NovaCustomization(Construct):
     Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
     of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
     `approval` (None where no person is asked), `rollback` (None where nothing is deployed), `closing`, `state_machine`,
+    `turn` (None where no run waits for another),
     `intake` (what receives triggers), `undelivered` and `undelivered_alarm`.
     """
 
@@ -79,6 +83,9 @@ class NovaCustomization(Construct):
         execution_role: iam.IRole | str | None = None,
         import_role: iam.IRole | str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        concurrency: Concurrency | str = Concurrency.SKIP,
+        queue_deadline: Duration | None = None,
+        max_run_age: Duration | None = None,
         reconcile_interval: Duration | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
@@ -91,8 +98,10 @@ class NovaCustomization(Construct):
         in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
         further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
         values of the first training and can be overridden again by an execution's input. `import_role` is
-        a role of your own, or its ARN, under which Bedrock reads checkpoints. `reconcile_interval` defaults
-        to 5 minutes. Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises
+        a role of your own, or its ARN, under which Bedrock reads checkpoints. `concurrency` says what becomes of a run
+        that starts while another works; one that waits does so for `queue_deadline`, 14 days by default. A run that is
+        open for longer than `max_run_age`, 90 days by default, is ended. `reconcile_interval` defaults to 5 minutes.
+        Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises
         ConfigurationError with every problem at once, each under the path of this construct.
         """
         super().__init__(scope, construct_id)
@@ -100,14 +109,16 @@ class NovaCustomization(Construct):
         evaluation = [task.beside(platform) for task in evaluation]
         further = [stage.after(method, platform) for stage in further_training]
         inference = batch_inference.beside(platform) if batch_inference else None
+        rules = RunRules(concurrency=concurrency, queue_deadline=queue_deadline, max_run_age=max_run_age)
         given = reward_function
         reward = given if given is None or isinstance(given, str) else given.function_arn
         check_customization(
             self, model=model, method=method, platform=platform, data=data, evaluation=evaluation, gate=gate,
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
             overrides=overrides or {}, further_training=further, batch_inference=inference,
-            execution_role=execution_role, approval=approval, import_role=import_role,
+            execution_role=execution_role, approval=approval, import_role=import_role, rules=rules,
         )  # fmt: skip
+        self._rules = rules
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
@@ -123,6 +134,7 @@ class NovaCustomization(Construct):
         )
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
         config = self._config(platform, data, further, evaluation, gate, deployment, reward, overrides or {})
+        config |= rules.config()
         if cost_ceiling:
             config["cost_ceiling"] = cost_ceiling.config()
         if inference:
@@ -220,6 +232,7 @@ class NovaCustomization(Construct):
             updates=not isinstance(target, NoDeployment) and target.mode == UPDATE,
             batch_jobs=batch_jobs,
             reconcile_interval=reconcile_interval,
+            max_run_age=self._rules.max_age,
             removal_policy=removal_policy,
         )
         return Workshop(identity=self.identity, store=store, ledger=ledger, control=control, waiting=waiting)
@@ -263,6 +276,8 @@ class NovaCustomization(Construct):
     ) -> None:
         workshop, role, model, method = self.workshop, self.execution_role, self._model, self._method
         self.plan = RunPlan(self, "Plan", workshop=workshop, execution_role=role, config=config)
+        queues = self._rules.policy.queues
+        self.turn = Turn(self, "Turn", workshop=workshop, deadline=self._rules.deadline) if queues else None
         self.data = DataPreparation(
             self,
             "Data",
@@ -308,6 +323,7 @@ class NovaCustomization(Construct):
     def _run_stages(self) -> RunStages:
         return RunStages(
             plan=self.plan,
+            turn=self.turn,
             data=self.data,
             evaluation_sets=self.evaluation_sets,
             training=self.training,
@@ -334,7 +350,8 @@ class NovaCustomization(Construct):
                 RunDefinition(self, stages=self._run_stages, closing=self.closing).chain()
             ),
             role=role,
-            timeout=Duration.days(90),
+            # In case the reconciler, which ends a run that is too old and says why, does not.
+            timeout=self._rules.max_age.plus(Duration.days(1)),
         )
         # Every version, so that a run that began before a deploy can go on calling the functions it names.
         functions = [f"{function.function.function_arn}:*" for function in self._called_functions()]
@@ -362,6 +379,8 @@ class NovaCustomization(Construct):
         self.waiting.answer_to(self.state_machine, *submitters)
         if self.approval:
             self.approval.connect(self.state_machine)
+        if self.turn:
+            self.turn.connect(self.state_machine, self.closing.close)
         self.closing.watch(self.state_machine, self.undelivered)
         self.intake = TriggerIntake(
             self,
@@ -390,6 +409,7 @@ class NovaCustomization(Construct):
             "UndeliveredQueueUrl": self.undelivered.queue_url,
             "PointerParameterName": self.workshop.control.pointer_parameter_name,
             "CustomizationTag": self.identity.customization,
+            "Concurrency": str(self._rules.policy),
         }
         if self.rollback:
             values["RollBackFunctionName"] = self.rollback.function.function.function_name

@@ -22,8 +22,10 @@ from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
 from nova_constructs.job_permissions import JobPermissions
+from nova_constructs.reconciler_watch import ReconcilerWatch
 from nova_constructs.run_control import RunControl
 from nova_constructs.run_ledger import RunLedger
+from nova_constructs.run_rules import MAX_RUN_AGE
 from nova_constructs.scheduling import call_every
 from nova_constructs.tables import workflow_table
 
@@ -34,7 +36,7 @@ FINAL_BATCH_STATUSES = [*FINAL_TRAINING_STATUSES, "PartiallyCompleted", "Expired
 class JobWaiting(Construct):
     """The registry and what completes its rows.
 
-    Attributes: `table`, `complete`, `reconcile`, `reconcile_interval`, `permissions`.
+    Attributes: `table`, `complete`, `reconcile`, `reconcile_interval`, `watch`, `permissions`.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class JobWaiting(Construct):
         updates: bool = False,
         batch_jobs: bool = False,
         reconcile_interval: Duration | None = None,
+        max_run_age: Duration = MAX_RUN_AGE,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes.
 
         `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for,
-        `provisioned` and `updates` how, `batch_jobs` that Amazon Bedrock answers rows (`JobPermissions`).
+        `provisioned` and `updates` how, `batch_jobs` that Amazon Bedrock answers rows (`JobPermissions`). A run that is
+        open for longer than `max_run_age` is ended.
         """
         super().__init__(scope, construct_id)
         self.reconcile_interval = reconcile_interval or Duration.minutes(5)
@@ -66,7 +70,9 @@ class JobWaiting(Construct):
         self.table = self._registry(store, removal_policy)
         self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
         closing = self.closing_environment(store)
+        closing |= {"MAX_RUN_AGE_SECONDS": str(max_run_age.to_seconds())}
         self.reconcile = self._function("Reconcile", "reconcile_jobs", {**closing, **control.pointer_environment})
+        self.watch = ReconcilerWatch(self, "Watch", reconcile=self.reconcile, interval=self.reconcile_interval)
         self._allow_completing()
         self._allow_reconciling(store)
         self._on_training_job_end(identity, undelivered)
@@ -95,7 +101,7 @@ class JobWaiting(Construct):
         return Duration.seconds(2 * self.reconcile_interval.to_seconds() + 900)
 
     def answer_to(self, state_machine: sfn.StateMachine, *submitters: HandlerFunction) -> None:
-        """Let the functions send task tokens back to a state machine, and the reconciler look at its executions.
+        """Let the functions send task tokens back to a state machine, the reconciler look at and end its executions.
 
         Policies of their own, since the state machine depends on the functions and so on their roles.
         """
@@ -114,7 +120,10 @@ class JobWaiting(Construct):
             self.reconcile,
             "Executions",
             roles=[self.reconcile.role],
-            statements=[statement("SeeWhetherRunsEnded", ["states:DescribeExecution"], [executions])],
+            statements=[
+                statement("SeeWhetherRunsEnded", ["states:DescribeExecution"], [executions]),
+                statement("EndRunsTooOld", ["states:StopExecution"], [executions]),
+            ],
         )
 
     def dispatch_through(self, receive: HandlerFunction, arrivals: dynamodb.Table) -> None:

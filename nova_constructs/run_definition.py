@@ -20,6 +20,7 @@ from nova_constructs.run_modes import in_modes
 from nova_constructs.run_plan import RunPlan
 from nova_constructs.stage import Stage
 from nova_constructs.training import Training
+from nova_constructs.turn import Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,7 @@ class RunStages:
     """The stages of a customization; None for one that it does not have."""
 
     plan: RunPlan
+    turn: Turn | None
     data: DataPreparation
     evaluation_sets: EvaluationSets | None
     training: Training
@@ -40,7 +42,7 @@ class RunStages:
     @property
     def in_order(self) -> Sequence[Stage]:
         """The stages in the order of a run."""
-        before = (self.plan, self.data, self.evaluation_sets, self.training, self.evaluation, self.gate)
+        before = (self.plan, self.turn, self.data, self.evaluation_sets, self.training, self.evaluation, self.gate)
         found = (*before, self.batch_inference, self.approval, self.deployment)
         return [stage for stage in found if stage]
 
@@ -101,7 +103,11 @@ class RunDefinition:
             plan.when(sfn.Condition.and_(run, only), deploy)
         dry_run = sfn.Condition.string_equals("$.plan.decision", "DRY_RUN")
         plan.when(dry_run, closing.succeed("CloseDryRun", "DRY_RUN"))
-        plan.otherwise(closing.succeed("CloseSkippedRun", "SKIPPED"))
+        skipped = closing.succeed("CloseSkippedRun", "SKIPPED")
+        if stages.turn:
+            queued = sfn.Condition.string_equals("$.plan.decision", "QUEUE")
+            plan.when(queued, stages.turn.before(stages.plan, skipped))
+        plan.otherwise(skipped)
         return stages.plan.next(plan)
 
     def _infer(self, deploy: sfn.IChainable, close: sfn.IChainable) -> sfn.IChainable | None:

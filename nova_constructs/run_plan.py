@@ -1,7 +1,7 @@
 """The first stage: everything that can be checked is checked before anything is spent.
 
 Input: the execution input (schema: `lambda_handlers/planning/execution_input.v1.schema.json`).
-Output: `$.run` and `$.plan`, which replace the input.
+Output: `$.run` and `$.plan`, which replace the input. A run whose turn has come is planned again, from the same input.
 Errors: `InvalidRequest`, `UnsupportedCombination`, `RecipeInvalid`, `CostCeilingExceeded`, `QuotaExceeded`: one, with
 every problem.
 """
@@ -78,7 +78,7 @@ class RunPlan(Stage):
                 self,
                 "PlanRun",
                 function=self.plan,
-                payload={"input.$": "$", "execution": EXECUTION, "config": dict(config)},
+                payload={"input.$": "$$.Execution.Input", "execution": EXECUTION, "config": dict(config)},
                 result_path="$",
             )
         )

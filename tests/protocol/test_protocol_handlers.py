@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "RUN_LEDGER_TABLE": "ledger",
     "RUN_CONTROL_TABLE": "control",
     "AUDIT_BUCKET": "audit",
+    "MAX_RUN_AGE_SECONDS": "7776000",
     "APPEND_LEDGER_FUNCTION": "append",
     "POINTER_PARAMETER": "/demo/pointer",
 }
