@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lambda_handlers.protocol.turns import Turns
 from nova_constructs.cli import history
 from nova_constructs.cli.attempts import read_attempts
 from nova_constructs.cli.awaited import AWAITING, Awaited, awaited
 from nova_constructs.cli.deployed import Customization
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.jobs import Job, activity, read_jobs
+from nova_constructs.cli.queued import QUEUED, Queued, queued, read_turns
 
 ClientFactory = Callable[[str], Any]
 
@@ -87,9 +89,12 @@ class Runs:
             stateMachineArn=self.customization.state_machine_arn,
             PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 100)},
         )
+        turns: Turns | None = None
         for page in pages:
             for listed in page["executions"]:
-                yield self._summarize(listed)
+                if turns is None and listed["status"] == "RUNNING":
+                    turns = self._turns()
+                yield self._summarize(listed, turns or Turns())
 
     def history(self, run_id: str) -> list[history.Event]:
         """Return all events of a run's execution."""
@@ -126,12 +131,24 @@ class Runs:
         """Return what a running run waits for, or None where nobody has to answer."""
         return awaited(self.client("dynamodb"), self.customization, run_id)
 
-    def _summarize(self, listed: Mapping[str, Any]) -> RunSummary:
+    def queued(self, run_id: str) -> Queued | None:
+        """Return where a running run stands in the queue, or None where it does not wait for its turn."""
+        return queued(self._turns(), run_id)
+
+    def _turns(self) -> Turns:
+        return read_turns(self.client("dynamodb"), self.customization)
+
+    def _live_status(self, run_id: str, turns: Turns) -> str:
+        if queued(turns, run_id):
+            return QUEUED
+        return AWAITING if self.awaited(run_id) else "RUNNING"
+
+    def _summarize(self, listed: Mapping[str, Any], turns: Turns) -> RunSummary:
         # The list does not carry the output, which is where a rejected run differs from one that deployed.
         known = listed if listed["status"] != "SUCCEEDED" else self.describe(listed["name"])
         return RunSummary(
             run_id=listed["name"],
-            status=AWAITING if known["status"] == "RUNNING" and self.awaited(listed["name"]) else run_status(known),
+            status=self._live_status(listed["name"], turns) if known["status"] == "RUNNING" else run_status(known),
             started=listed["startDate"],
             stopped=listed.get("stopDate"),
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from nova_constructs.cli import history
 from nova_constructs.cli.awaited import AWAITING, Awaited
+from nova_constructs.cli.queued import QUEUED, Queued
 from nova_constructs.cli.runs import Runs, run_status, summary
 
 # What the workflow's last stage says of a run, passed on as it is.
@@ -53,6 +54,8 @@ class RunDetails:
     summary: Mapping[str, Any]
     stack: str = ""
     """Stack of the customization, where there is more to ask about the run."""
+    queued: Queued | None = None
+    """Where the run stands, while it waits for its turn."""
     awaited: Awaited | None = None
     """What the run waits for a person to do."""
     trigger: Mapping[str, Any] | None = None
@@ -76,6 +79,7 @@ class RunDetails:
             "stages": [stage.as_dict() for stage in self.stages],
             "jobs": list(self.jobs),
             **{key: self.summary.get(key) for key in _PASSED_ON},
+            "queued": self.queued.as_dict() if self.queued else None,
             "awaited": self.awaited.as_dict() if self.awaited else None,
         }
 
@@ -84,11 +88,14 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
     """Read a run; raise BadInputError if there is none."""
     execution = runs.describe(run_id)
     events = runs.history(run_id)
-    told = summary(execution) or (_closed_record(runs, run_id) if execution["status"] != "RUNNING" else {})
-    waits = runs.awaited(run_id) if execution["status"] == "RUNNING" else None
+    running = execution["status"] == "RUNNING"
+    told = summary(execution) or (_closed_record(runs, run_id) if not running else {})
+    waits = runs.awaited(run_id) if running else None
+    turn = runs.queued(run_id) if running and not waits else None
     return RunDetails(
         run_id=run_id,
-        status=AWAITING if waits else run_status(execution),
+        status=AWAITING if waits else QUEUED if turn else run_status(execution),
+        queued=turn,
         awaited=waits,
         trigger=_trigger(execution),
         customization=runs.customization.name,

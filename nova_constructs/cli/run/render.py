@@ -76,6 +76,9 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
         yield "started by", _trigger_text(details.trigger)
     took = times.between(details.started, details.stopped or datetime.now(UTC))
     yield "duration", took if details.stopped else f"{took} so far"
+    if details.queued:
+        behind = f" behind run {', '.join(details.queued.behind)}" if details.queued.behind else ""
+        yield "waits", f"at place {details.queued.place}{behind}, until {times.instant(details.queued.deadline)}"
     if details.awaited:
         yield "waits until", f"{times.instant(details.awaited.deadline)}, then it ends REJECTED"
         for command in details.awaited.commands:
