@@ -14,7 +14,7 @@ from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.registry import JobRegistry, RowStatus
 from lambda_handlers.protocol.turns import Concurrency
 from tests.protocol.protocol_processes import Command
-from tests.protocol.protocol_world import GROUPS, TYPES, World
+from tests.protocol.protocol_world import TYPES, World
 
 _PASSES = 40
 
@@ -84,7 +84,7 @@ def _check_record(world: World, run_id: str) -> None:
     if execution.status == "SUCCEEDED":
         assert record["status"] == execution.final
     if record["status"] == "SUCCEEDED":
-        assert {job["stage"] for job in record["jobs"]} == {stage for group in GROUPS for stage in group}
+        assert {job["stage"] for job in record["jobs"]} == {stage for group in world.groups for stage in group}
         assert all(world.jobs[job["name"]].status is JobStatus.COMPLETED for job in record["jobs"])
         for job in record["jobs"]:
             if job["kind"] == "TrainingJob":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +146,7 @@ class Execution:
     tries: int = 0
     failure: Mapping[str, str] | None = None
     final: str = ""
+    stopped_with: str = ""
 
     @property
     def arn(self) -> str:
@@ -165,9 +166,11 @@ class Execution:
 class World(Scheduler):
     """Everything there is. Every call the protocol makes is a step at which it can be stopped."""
 
-    def __init__(self, policy: Concurrency = Concurrency.SKIP) -> None:
+    def __init__(
+        self, policy: Concurrency = Concurrency.SKIP, groups: Sequence[Sequence[str]] = GROUPS, retries: int = RETRIES
+    ) -> None:
         super().__init__()
-        self.policy = policy
+        self.policy, self.groups, self.retries = policy, groups, retries
         self.instant = datetime(2026, 1, 1, tzinfo=UTC)
         self.registry_store, self.ledger_store, self.control = (
             job_registry(self.step, self._watch_row),
@@ -215,12 +218,19 @@ class World(Scheduler):
     def describe(self, execution_arn: str) -> ExecutionState:
         execution = next(each for each in self.executions.values() if each.arn == execution_arn)
         return self.step(  # type: ignore[no-any-return]
-            "describe execution", lambda: ExecutionState(arn=execution_arn, status=execution.status)
+            "describe execution",
+            lambda: ExecutionState(arn=execution_arn, status=execution.status, error=execution.stopped_with),
         )
 
     def stop(self, execution_arn: str, error: str, cause: str) -> None:
         execution = next(each for each in self.executions.values() if each.arn == execution_arn)
-        self.step("stop execution", lambda: self.abort(execution) if execution.status == "RUNNING" else None)
+
+        def act() -> None:
+            if execution.status == "RUNNING":
+                execution.stopped_with = error
+                self.abort(execution)
+
+        self.step("stop execution", act)
 
     @property
     def desk(self) -> Desk:
@@ -336,10 +346,10 @@ class World(Scheduler):
     def _next_group(self, execution: Execution) -> None:
         execution.phase, execution.tries = "stages", 0
         execution.group += 1
-        if execution.group == len(GROUPS):
+        if execution.group == len(self.groups):
             self._invoke_promotion(execution)
             return
-        for stage in GROUPS[execution.group]:
+        for stage in self.groups[execution.group]:
             execution.waiting[stage] = Waiting(self._token())
             self._invoke_submit(execution, stage)
 
@@ -400,7 +410,7 @@ class World(Scheduler):
                 return
             if process.error is None:
                 self._end(execution, "FAILED" if execution.final == "FAILED" else "SUCCEEDED")
-            elif execution.tries < RETRIES:
+            elif execution.tries < self.retries:
                 execution.tries += 1
                 self._invoke_close(execution)
             else:
@@ -409,7 +419,7 @@ class World(Scheduler):
         self.start(f"close {execution.run_id}", lambda: self.closer.close(ending), on_end)
 
     def _again(self, execution: Execution, error: BaseException, invoke: Callable[[Execution], None]) -> None:
-        if isinstance(error, Killed | TransientServiceError) and execution.tries < RETRIES:
+        if isinstance(error, Killed | TransientServiceError) and execution.tries < self.retries:
             execution.tries += 1
             invoke(execution)
         else:
@@ -419,7 +429,7 @@ class World(Scheduler):
         waiting = execution.waiting[stage]
         passing = ("Killed", "Lambda.Unknown", "TransientServiceError", "CapacityUnavailable")
         transient = error in passing or (error == "QuotaExceeded" and len(requests_of(stage)) > 1)
-        if transient and waiting.retry < RETRIES:
+        if transient and waiting.retry < self.retries:
             execution.waiting[stage] = Waiting(self._token(), waiting.retry + 1)
             if stage == TURN:
                 self._invoke_await_turn(execution)
