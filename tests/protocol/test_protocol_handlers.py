@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "MAX_RUN_AGE_SECONDS": "7776000",
     "APPEND_LEDGER_FUNCTION": "append",
     "POINTER_PARAMETER": "/demo/pointer",
+    "ARRIVALS_TABLE": "arrivals",
+    "RECEIVE_FUNCTION": "receive",
 }
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:demo"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:demo:r1"
@@ -222,6 +224,8 @@ def test_the_reconciler_ends_a_job_at_its_deadline(
         "rows": 1,
         "rows_changed": 0,
         "pointer_repaired": False,
+        "dispatched": False,
+        "lock_passed_on": False,
     }
     monkeypatch.setattr("lambda_handlers.protocol.clock._installed", _Later(3600))
     reconcile_jobs.handler({}, None)

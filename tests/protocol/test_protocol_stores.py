@@ -21,15 +21,17 @@ from tests.protocol import protocol_memory as memory
 
 
 def create_tables() -> None:
-    """Create the three tables as the stack has them."""
+    """Create the tables as the stack has them."""
     _table("registry", "run_id", ("stage", "S"), {"by-name": ("job_name",), "open": ("open_marker", "deadline")})
     _table("ledger", "run_id", ("seq", "N"), {})
     _table("control", "item", None, {})
+    _table("arrivals", "trigger", ("arrival", "S"), {"waiting": ("waiting_marker",)})
 
 
 def _table(name: str, partition: str, sort: tuple[str, str] | None, indexes: dict[str, tuple[str, ...]]) -> None:
     attributes = {partition: "S"} | ({sort[0]: sort[1]} if sort else {})
-    attributes |= {"job_name": "S", "open_marker": "S", "deadline": "N"} if indexes else {}
+    of_indexes = (key for keys in indexes.values() for key in keys)
+    attributes |= {key: "N" if key == "deadline" else "S" for key in of_indexes}
     keys = [partition] + ([sort[0]] if sort else [])
     boto3.client("dynamodb").create_table(
         TableName=name,
