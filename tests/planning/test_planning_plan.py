@@ -297,3 +297,37 @@ def test_a_recipe_that_cannot_be_used_is_one_problem_beside_the_others(world: Wo
     raised, problems = refused(world, recipe=OWN_URI, config={**CONFIG, "overrides": {}})
     assert raised is InvalidRequest
     assert [problems[0].startswith("The KMS key"), words in problems[1], len(problems)] == [True, True, 2], problems
+
+
+QUEUE = {**CONFIG, "concurrency": "QUEUE", "queue_deadline_seconds": 3600}
+
+
+def test_a_run_that_is_to_wait_is_planned_twice_and_works_the_second_time(world: World) -> None:
+    world.plan("run-1", config=QUEUE)
+    waiting = world.plan("run-2", config=QUEUE, data=ROW * 2)
+    assert (waiting["plan"]["decision"], waiting["run"]["lock_generation"]) == ("QUEUE", 0)
+    assert waiting["plan"]["reason"] == "Run run-1 is in progress; this run waits for its turn, at place 1."
+    assert [event["type"] for event in world.ledger.events] == ["run_started", "run_queued"]
+    with pytest.raises(KeyError):
+        world.recipe("run-2")
+    world.close("run-1", "SUCCEEDED")
+    begun = world.plan("run-2", config=QUEUE, data=ROW * 3)
+    assert (begun["plan"]["decision"], begun["run"]["lock_generation"]) == ("RUN", 2)
+    assert begun["plan"]["dataset"]["sha256"] == hashlib.sha256(ROW * 3).hexdigest()
+    assert world.recipe("run-2")
+
+
+def test_the_input_of_a_run_that_waits_is_claimed(world: World) -> None:
+    world.plan("run-1", config=QUEUE)
+    world.plan("run-2", config=QUEUE, data=ROW * 2)
+    again = world.plan("run-3", config=QUEUE, data=ROW * 2)
+    assert (again["plan"]["decision"], again["plan"]["reason"]) == (
+        "SKIP",
+        "Run run-2 is in progress with the same input.",
+    )
+
+
+def test_how_runs_wait_is_no_part_of_the_input(world: World) -> None:
+    world.plan("run-1")
+    world.close("run-1", "SUCCEEDED")
+    assert "run-1 has already succeeded" in world.plan("run-2", config=QUEUE)["plan"]["reason"]

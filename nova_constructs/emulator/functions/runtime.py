@@ -57,8 +57,9 @@ class Runtime:
             raise HaltedError("the emulator stops")
         request_id = str(uuid.uuid4())
         keys = self._keys(function)
+        crashes = self._state.faults.on_invocation(function.function_name, event)
         worker = self._take(function, keys)
-        if self._state.faults.applies("crash_function", function.function_name, {}):
+        if crashes:
             worker.signal()
         try:
             outcome = worker.invoke(self._request(function, event, request_id, worker), float(function.timeout))

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from nova_constructs.emulator.state import InjectedResponse
 
 Match = str | Callable[[str, Mapping[str, str]], bool]
+EventMatch = Callable[[Any], bool]
+"""Says whether a function's event is meant."""
 Phase = Literal["before", "after"]
 Callback = Callable[[], None]
 
@@ -102,9 +104,18 @@ class Faults:
         """Let matching models answer this text, whoever asks them through whatever serves them."""
         self._add("answer", _by_name(match), text=text, remaining=times)
 
-    def crash_function(self, match: Match, times: int | None = 1) -> None:
-        """Kill the processes of matching functions as they take an invocation, as for lack of memory."""
-        self._add("crash_function", _by_name(match), remaining=times)
+    def crash_function(self, match: Match, times: int | None = 1, when: EventMatch | None = None) -> None:
+        """Kill the processes of matching functions as they take an invocation, as for lack of memory.
+
+        `when` singles out invocations by the event that they are about.
+        """
+        self._add("crash_function", _by_invocation(match, when), remaining=times)
+
+    def before_function(
+        self, match: Match, callback: Callback, times: int | None = 1, when: EventMatch | None = None
+    ) -> None:
+        """Run a callback before matching functions take an invocation."""
+        self._add("before_function", _by_invocation(match, when), remaining=times, callback=callback)
 
     def lose_response(self, service: str, operation: str, times: int = 1) -> None:
         """Run the operation but drop the caller's connection."""
@@ -161,6 +172,13 @@ class Faults:
         kind = "error" if phase == "before" else "lose_response"
         rule_hit = self._take(kind, service, operation)
         return rule_hit.response if rule_hit else None
+
+    def on_invocation(self, name: str, event: Any) -> bool:
+        """Apply the faults of one invocation; return whether the function's process is to be killed."""
+        for rule in self._take_all("before_function", name, event):
+            if rule.callback:
+                rule.callback()
+        return self._take("crash_function", name, event) is not None
 
     def copies_of_event(self, detail_type: str) -> int:
         """Return how often an event of this detail type is to be delivered: 0, 1 or 2."""
@@ -221,6 +239,11 @@ def _by_name(match: Match) -> Callable[[str, Mapping[str, str]], bool]:
     if callable(match):
         return match
     return lambda name, tags: match in name or match in tags.values()
+
+
+def _by_invocation(match: Match, when: EventMatch | None) -> Callable[[str, Any], bool]:
+    by_name = _by_name(match)
+    return lambda name, event: by_name(name, {}) and (when is None or when(event))
 
 
 def _by_operation(service: str, operation: str) -> Callable[[str, str], bool]:
