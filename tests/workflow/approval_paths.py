@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.workflow import people
 from tests.workflow.harness import Workflow
+from tests.workflow.queue_paths import QUEUEING
 
-ASKING: dict[str, Any] = {"approval": {"deadline_hours": 4}}
+ASKING: dict[str, Any] = {"approval": {"deadline_hours": 4}, **QUEUEING}
 """What gives the workflow the permissions that a path here can prove."""
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from lambda_handlers.protocol.store import decode
+from lambda_handlers.protocol.turns import Turns
 from nova_constructs.app import build
 from nova_constructs.emulator import Emulator
 
@@ -156,18 +158,19 @@ class Workflow:
         """Assert, within a reconciler round, that no job lives, no row is open and nobody holds the lock."""
         until(lambda: not self.live_jobs() or None, lambda: f"the end of jobs {self.live_jobs()}")
         until(lambda: not self.open_rows() or None, lambda: f"the closing of {self.open_rows()}")
-        until(lambda: not self.lock_holder() or None, lambda: f"the release of the lock by {self.lock_holder()}")
+        until(lambda: not self.lock_holders() or None, lambda: f"the release of the lock by {self.lock_holders()}")
 
     def open_rows(self) -> list[str]:
         rows = self.emulator.client("dynamodb").scan(TableName=self["JobRegistryTableName"])["Items"]
         return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows if "open_marker" in row]
 
-    def lock_holder(self) -> str | None:
+    def lock_holders(self) -> list[str]:
+        """Return the runs that hold the lock, then those that wait for it."""
         found = self.emulator.client("dynamodb").get_item(
             TableName=self["RunControlTableName"], Key={"item": {"S": "lock"}}
         )
-        holder = found.get("Item", {}).get("run_id")
-        return str(holder["S"]) if holder and "S" in holder else None
+        turns = Turns.parse(decode(found["Item"]) if "Item" in found else None)
+        return [each.run_id for each in (*turns.holders, *turns.queue)]
 
     def pointer(self) -> str | None:
         client = self.emulator.client("ssm")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ JOB_EVENT = "SageMaker Training Job State Change"
 RUN_EVENT = "Step Functions Execution Status Change"
 LATE = 30 * 86_400.0
 """Seconds: longer than any job may take, and any state waits."""
-AT_ONCE = 8
 FAULTS = ("abort", "crash", "lose", "delay")
 
 SIDE_BY_SIDE: dict[str, Any] = {
@@ -37,7 +36,6 @@ IN_A_QUEUE: dict[str, Any] = {
     "deployment": {"target": "BEDROCK_OD", "mode": "UPDATE_IF_EXISTS"},
 }
 MAPS = ("TransformShards", "ReduceShards", "AssembleShards", "FinishData", "Transform", "Assemble")
-OF_INFERENCE = ("AnswerRows", "ReadAnswers")
 
 
 class Chaos:
@@ -45,15 +43,22 @@ class Chaos:
 
     def __init__(self, emulator: Emulator, assembly: Path) -> None:
         self.workflow = Workflow(emulator, assembly)
-        self.states = states_of(self.workflow, assembly)
+        self.states = states_of(assembly)
         self.faults = emulator.faults
         self.hit: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
-        place = f"s3://{self.workflow['IncomingBucketName']}/uploads"
-        self.small, self.large, self.twice = (f"{place}/{name}.jsonl" for name in ("small", "large", "twice"))
-        for name, body in (("small", dataset_of("small")), ("twice", dataset_of("twice"))):
-            self.workflow.put("IncomingBucketName", f"uploads/{name}.jsonl", body)
+        self._place = f"s3://{self.workflow['IncomingBucketName']}/"
+        self.twice, self.large = self.upload("twice", dataset_of("twice")), list[str]()
         self.approve: set[str] = set()
+
+    def upload(self, name: str, body: bytes) -> str:
+        self.workflow.put("IncomingBucketName", f"uploads/{name}.jsonl", body)
+        return f"{self._place}uploads/{name}.jsonl"
+
+    def unique(self) -> str:
+        """Upload a small dataset that no run has seen, and return its address."""
+        name = uuid.uuid4().hex
+        return self.upload(name, dataset_of(name))
 
     def start(self, **request: Any) -> str:
         """Start a run under an id that is known before it begins."""
@@ -76,17 +81,16 @@ class Chaos:
         assert ended["status"] == "SUCCEEDED", ended.get("cause")
         return run
 
-    def checkpoint(self, name: str) -> str:
+    def checkpoint(self) -> str:
         """Train a checkpoint and return its address."""
-        self.workflow.put("IncomingBucketName", f"uploads/{name}.jsonl", dataset_of(name))
-        run = self.done(dataset=self.small.replace("small", name), mode="train")
+        run = self.done(dataset=self.unique(), mode="train")
         [found] = [e for e in self.workflow.record(run)["ledger"] if e["type"] == "checkpoint_resolved"]
         return str(found["detail"]["uri"])
 
     def inject(self, state: Calling, fault: str, request: Mapping[str, Any]) -> str:
         """Start a run that meets a fault in a state; return its id."""
         run = f"{fault}-{state.name}-{uuid.uuid4().hex[:8]}"[-80:]
-        key = f"{fault} {state.name}"
+        key, function = f"{fault} {state.name}", state.function_name(self.workflow)
 
         def kill() -> None:
             self.hit[run] += 1
@@ -96,11 +100,11 @@ class Chaos:
             self.hit[run] += 1
 
         if fault == "crash":
-            self.faults.before_function(state.function, note, when=state.made(run))
+            self.faults.before_function(function, note, when=state.made(run))
             # One that crashes as it closes a run is called again, by the event of its execution's end.
-            self.faults.crash_function(state.function, times=None, when=state.made(run))
+            self.faults.crash_function(function, times=None, when=state.made(run))
         else:
-            self.faults.before_function(state.function, kill, when=state.made(run))
+            self.faults.before_function(function, kill, when=state.made(run))
         self.injected[fault] += 1
         self.begin(run, request)
         return run
@@ -132,34 +136,39 @@ class Chaos:
         assert not {"Creating"} & {*models, *deployed}
 
 
-def request_for(chaos: Chaos, state: str, checkpoint: str) -> dict[str, Any]:
-    """Return the cheapest run that comes to a state."""
+def request_for(chaos: Chaos, state: str, number: int, checkpoints: Sequence[str]) -> dict[str, Any]:
+    """Return the cheapest run that comes to a state; those of different numbers have different input."""
     if state == "CloseSkippedRun":
         return {"dataset": chaos.twice, "mode": "prepare"}
-    if state == "CloseDryRun":
-        return {"dataset": chaos.small, "mode": "prepare", "dry_run": True}
     if state == "CloseFailedRun":
-        return {"dataset": chaos.small.replace("small", "missing"), "mode": "prepare"}
-    if state in MAPS:
-        return {"dataset": chaos.large, "mode": "prepare", "force": True}
-    if state in ("Train", "FindCheckpoint"):
-        return {"dataset": chaos.small, "mode": "train", "force": True}
-    if state.startswith(("Evaluate", "Read", "Freeze", "Find")) and state not in OF_INFERENCE:
-        return {"mode": "evaluate", "model": "base", "force": True}
-    if state in ("DecideGate", "CloseRejectedRun"):
-        return {"mode": "evaluate", "model": "base", "force": True}
-    if state in OF_INFERENCE or state.endswith("-batch-inference"):
+        return {"dataset": chaos.twice.replace("twice", "missing"), "mode": "prepare"}
+    kind = kind_of(state)
+    if kind == "large":
+        return {"dataset": chaos.large[number % len(chaos.large)], "mode": "prepare", "force": True}
+    if kind == "answer":
         large = state.removesuffix("-batch-inference") in MAPS
-        return {
-            "dataset": chaos.large if large else chaos.small,
-            "mode": "batch_inference",
-            "model": "base",
-            "force": True,
-        }
-    if state in ("PlanRun", "PrepareData", "CloseRun"):
-        return {"dataset": chaos.small, "mode": "prepare", "force": True}
-    assert state in DEPLOYING, f"no run is known that comes to {state}"
-    return {"mode": "deploy", "model_path": checkpoint, "force": True}
+        dataset = chaos.large[number % len(chaos.large)] if large else chaos.unique()
+        return {"dataset": dataset, "mode": "batch_inference", "model": "base", "force": True}
+    if kind in ("evaluate", "deploy"):
+        return {"mode": kind, "model_path": checkpoints[number % len(checkpoints)], "force": True}
+    dry = {"dry_run": True} if state == "CloseDryRun" else {}
+    return {"dataset": chaos.unique(), "mode": kind, **dry}
+
+
+def kind_of(state: str) -> str:
+    """Return the mode of the cheapest run that comes to a state, or `large` and `answer`, which need other data."""
+    if state in MAPS:
+        return "large"
+    if state in ("AnswerRows", "ReadAnswers") or state.endswith("-batch-inference"):
+        return "answer"
+    if state in ("Train", "FindCheckpoint"):
+        return "train"
+    if state.startswith(("Evaluate", "Read", "FreezeEvaluationSets", "DecideGate", "CloseRejectedRun")):
+        return "evaluate"
+    if state in DEPLOYING:
+        return "deploy"
+    assert state in ("PlanRun", "PrepareData", "CloseRun", "CloseDryRun", "CloseSkippedRun", "CloseFailedRun"), state
+    return "prepare"
 
 
 DEPLOYING = (
@@ -177,9 +186,21 @@ def prepare_events(chaos: Chaos, fault: str) -> None:
             chaos.faults.delay_event(event, LATE, times=None)
 
 
-def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(names), AT_ONCE):
-        yield names[start : start + AT_ONCE]
+AT_ONCE = {"large": 2, "answer": 4, "evaluate": 3, "deploy": 3, "train": 4, "prepare": 6}
+"""Runs of a kind at the same time: no two that run have the same input."""
+
+
+def batches(states: Iterable[str]) -> Sequence[Mapping[str, int]]:
+    """Return which states are tried at the same time, each with the number of its input."""
+    seen: Counter[str] = Counter()
+    found: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for state in states:
+        kind = kind_of(state)
+        large = kind == "answer" and state.removesuffix("-batch-inference") in MAPS
+        batch, number = divmod(seen["large" if large else kind], AT_ONCE["large" if large else kind])
+        seen["large" if large else kind] += 1
+        found[batch][state] = number
+    return list(found.values())
 
 
 @pytest.fixture(scope="module")
@@ -188,34 +209,37 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chaos(machine: Path) -> Iterator[tuple[Chaos, str]]:
+def chaos(machine: Path) -> Iterator[tuple[Chaos, list[str]]]:
     with Emulator(speed=SPEED) as emulator:
         made = Chaos(emulator, machine)
-        made.workflow.put("IncomingBucketName", "uploads/large.jsonl", rows_of_size("Chaos", good=8300, faulty=0))
+        made.large = [made.upload(f"large-{n}", rows_of_size(f"{n}", good=8300, faulty=0)) for n in range(2)]
         made.done(dataset=made.twice, mode="prepare")
-        yield made, made.checkpoint("first")
+        yield made, [made.checkpoint() for _ in range(3)]
         print(f"\n{sum(made.injected.values())} faults injected side by side: {dict(made.injected)}")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_run_killed_at_any_state_leaves_nothing_but_its_record(chaos: tuple[Chaos, str], fault: str) -> None:
-    world, checkpoint = chaos
+def test_a_run_killed_at_any_state_leaves_nothing_but_its_record(chaos: tuple[Chaos, list[str]], fault: str) -> None:
+    world, checkpoints = chaos
     world.faults.clear()
     prepare_events(world, fault)
-    for names in batches(list(world.states)):
-        runs = {name: world.inject(world.states[name], fault, request_for(world, name, checkpoint)) for name in names}
-        for name, run in runs.items():
+    for batch in batches(world.states):
+        runs = {
+            state: world.inject(world.states[state], fault, request_for(world, state, number, checkpoints))
+            for state, number in batch.items()
+        }
+        for state, run in runs.items():
             world.workflow.finish(world.arn(run))
-            world.check(run, world.states[name], fault)
+            world.check(run, world.states[state], fault)
     world.at_rest()
 
 
 @pytest.mark.parametrize("fault", ["lose", "delay"])
-def test_a_run_whose_job_events_do_not_come_in_time_succeeds(chaos: tuple[Chaos, str], fault: str) -> None:
-    world, _ = chaos
+def test_a_run_whose_job_events_do_not_come_in_time_succeeds(chaos: tuple[Chaos, list[str]], fault: str) -> None:
+    world, checkpoints = chaos
     world.faults.clear()
     prepare_events(world, fault)
-    requests = [request_for(world, state, "") for state in ("Train", "DecideGate", "AnswerRows")]
+    requests = [request_for(world, state, 0, checkpoints) for state in ("Train", "DecideGate", "AnswerRows")]
     runs = [world.start(**request) for request in requests]
     ended = [world.workflow.finish(world.arn(run)) for run in runs]
     assert [each["status"] for each in ended] == ["SUCCEEDED"] * 3, [each.get("cause") for each in ended]

@@ -11,6 +11,7 @@ import pytest
 from lambda_handlers.approval.approvals import APPROVED, Decision, approval_key
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import SPEED, synthesize, until
+from tests.workflow.states import states_of
 from tests.workflow.test_faults_at_every_state import (
     FAULTS,
     IN_A_QUEUE,
@@ -59,7 +60,7 @@ def chaos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chaos, lis
     with Emulator(speed=SPEED) as emulator:
         made = Chaos(emulator, assembly)
         approver = Approver(made)
-        checkpoints = [made.checkpoint(name) for name in ("first", "second")]
+        checkpoints = [made.checkpoint() for _ in range(2)]
         made.done(mode="deploy", model_path=checkpoints[0], force=True)
         yield made, checkpoints
         approver.stop()
@@ -69,20 +70,8 @@ def chaos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chaos, lis
 def test_every_state_is_either_here_or_side_by_side(
     chaos: tuple[Chaos, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from tests.workflow.states import _definition
-
-    other = synthesize(tmp_path_factory.mktemp("side-by-side"), **SIDE_BY_SIDE)
-    world, _ = chaos
-    names = {each for each, _ in _names(_definition(other)["States"])}
-    assert set(world.states) - names == set(STATES)
-
-
-def _names(states: dict[str, dict]) -> Iterator[tuple[str, str]]:  # type: ignore[type-arg]
-    for name, state in states.items():
-        if state["Type"] == "Task":
-            yield name, state["Type"]
-        for inner in [*state.get("Branches", []), *([state["ItemProcessor"]] if state["Type"] == "Map" else [])]:
-            yield from _names(inner["States"])
+    other = states_of(synthesize(tmp_path_factory.mktemp("side-by-side"), **SIDE_BY_SIDE))
+    assert set(chaos[0].states) - set(other) == set(STATES)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -95,9 +84,9 @@ def test_a_run_killed_where_others_wait_leaves_nothing_but_its_record(
     prepare_events(world, fault)
     calling = world.states[state]
     if state == "AwaitTurn":
-        holder = world.start(dataset=world.small, mode="train", force=True)
+        holder = world.start(dataset=world.unique(), mode="train")
         until(lambda: world.workflow.open_rows() or None, "the job of the holder")
-        run = world.inject(calling, fault, {"dataset": world.twice, "mode": "prepare", "force": True})
+        run = world.inject(calling, fault, {"dataset": world.unique(), "mode": "prepare"})
         world.workflow.finish(world.arn(run))
         assert world.workflow.finish(world.arn(holder))["status"] == "SUCCEEDED"
     else:
@@ -108,8 +97,8 @@ def test_a_run_killed_where_others_wait_leaves_nothing_but_its_record(
 
 def _deployed(world: Chaos, checkpoints: list[str], state: str, fault: str) -> str:
     """Return the run that came to the state: one whose model is served already needs no update."""
-    for checkpoint in (checkpoints[1], checkpoints[0]):
-        request = request_for(world, state, checkpoint)
+    for number in (1, 0):
+        request = request_for(world, state, number, checkpoints)
         run = world.inject(world.states[state], fault, request)
         if state not in ("AwaitApproval", "SettleApproval"):
             world.approve.add(run)

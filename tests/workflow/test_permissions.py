@@ -16,6 +16,7 @@ from tests.workflow import paths
 from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
 from tests.workflow.furnishing import furnish
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
+from tests.workflow.queue_paths import QUEUE_PATHS
 
 STACK = "Nova-Demo"
 VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
@@ -52,6 +53,8 @@ EVERYTHING = {
     },
 }
 """What gives the workflow every permission that a path can prove."""
+LATER_PATHS = {**APPROVAL_PATHS, **QUEUE_PATHS}
+"""Those that need another customization."""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"
 ELSEWHERE: list[dict[str, Any]] = [
     {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-tracking-server/mine"}}},
@@ -171,10 +174,10 @@ def _less(statement: dict[str, Any], action: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", APPROVAL_PATHS)
+@pytest.mark.parametrize("path", LATER_PATHS)
 def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
     asking.emulator.faults.clear()
-    _take(APPROVAL_PATHS[path], path, asking, asking_assembly, proven)
+    _take(LATER_PATHS[path], path, asking, asking_assembly, proven)
 
 
 def _take(
