@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from nova_constructs.emulator import Emulator
-from tests.workflow.harness import SPEED, Workflow, synthesize
-from tests.workflow.paths import dataset_of, rows_of_size
+from tests.workflow.harness import SPEED, Workflow, jsonl, synthesize
+from tests.workflow.paths import dataset_of
 from tests.workflow.states import Calling, states_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -203,6 +203,11 @@ def batches(states: Iterable[str]) -> Sequence[Mapping[str, int]]:
     return list(found.values())
 
 
+def two_shards(number: int) -> bytes:
+    """Return few rows of many bytes, just more than one call takes."""
+    return jsonl([{"question": f"{number} {n} " + "q" * 120_000, "answer": "a"} for n in range(290)])
+
+
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesize(tmp_path_factory.mktemp("side-by-side"), **SIDE_BY_SIDE)
@@ -212,7 +217,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chaos(machine: Path) -> Iterator[tuple[Chaos, list[str]]]:
     with Emulator(speed=SPEED) as emulator:
         made = Chaos(emulator, machine)
-        made.large = [made.upload(f"large-{n}", rows_of_size(f"{n}", good=8300, faulty=0)) for n in range(2)]
+        made.large = [made.upload(f"large-{n}", two_shards(n)) for n in range(2)]
         made.done(dataset=made.twice, mode="prepare")
         yield made, [made.checkpoint() for _ in range(3)]
         print(f"\n{sum(made.injected.values())} faults injected side by side: {dict(made.injected)}")
