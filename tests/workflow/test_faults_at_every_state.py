@@ -26,7 +26,7 @@ FAULTS = ("abort", "crash", "lose", "delay")
 
 SIDE_BY_SIDE: dict[str, Any] = {
     "concurrency": "PARALLEL",
-    "batch_inference": {},
+    "batch_inference": {"data": {"columns": {"query": "question", "response": "answer"}}},
     # No score is enough, so that an evaluation ends in CloseRejectedRun; mode deploy asks no gate.
     "gate": {"criteria": [{"task": "mmlu", "floor": 0.999}]},
 }
