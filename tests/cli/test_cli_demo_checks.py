@@ -8,6 +8,7 @@ import pytest
 
 from nova_constructs.cli.demo.checks import check, find_node
 from nova_constructs.cli.demo.dataset import EXAMPLE, parse_columns
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.errors import BadInputError
 from tests.cli.cli_support import Nova
 
@@ -153,10 +154,16 @@ def test_without_the_emulator_installed_the_message_says_what_to_install(
 
 
 def test_worse_compares_with_production() -> None:
-    def criteria(worse: bool) -> list[Any]:
-        request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", worse=worse)
+    def criteria(second: Second | None) -> list[Any]:
+        request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", second=second)
         return list(request.customizations()["customizations"][0]["gate"]["criteria"])
 
     floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
     compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
-    assert (criteria(False), criteria(True)) == ([floor], [floor, compared])
+    assert [criteria(each) for each in (None, Second.FAIL_SMOKE, Second.WORSE)] == [[floor], [floor], [floor, compared]]
+
+
+def test_a_demo_has_one_second_run_at_most(nova: Nova) -> None:
+    ran = nova("demo", "--worse", "--fail-smoke")
+
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "Error: a demo has one second run at most")

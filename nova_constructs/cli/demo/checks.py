@@ -11,6 +11,7 @@ from typing import Any
 
 from lambda_handlers import catalog
 from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, parse_columns
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.node_runtime import bundled_node
 
@@ -32,7 +33,8 @@ class DemoRequest:
     instance_type: str
     instance_count: int
     node: Path
-    worse: bool = False
+    second: Second | None = None
+    """What is wrong in a second run, where there is one."""
 
     def customizations(self) -> dict[str, Any]:
         """Return the `customizations.yaml` of the demo."""
@@ -58,10 +60,12 @@ class DemoRequest:
     def _criteria(self) -> list[dict[str, Any]]:
         floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
         compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
-        return [floor, compared] if self.worse else [floor]
+        return [floor, compared] if self.second is Second.WORSE else [floor]
 
 
-def check(*, data: Path | None, columns: str | None, model: str, method: str, worse: bool = False) -> DemoRequest:
+def check(
+    *, data: Path | None, columns: str | None, model: str, method: str, second: Second | None = None
+) -> DemoRequest:
     """Return the request, or raise BadInputError for the first thing that cannot work."""
     node = find_node(os.environ)
     chosen, how = _check_combination(model, method)
@@ -76,7 +80,7 @@ def check(*, data: Path | None, columns: str | None, model: str, method: str, wo
         instance_type=instance_type,
         instance_count=instance_count,
         node=node,
-        worse=worse,
+        second=second,
     )
 
 

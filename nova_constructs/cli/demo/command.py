@@ -9,7 +9,9 @@ import click
 
 from nova_constructs.cli import output
 from nova_constructs.cli.demo.checks import DemoRequest, check
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.embedded import require_installed
+from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.exits import exit_code
 from nova_constructs.cli.interrupts import Interrupts
 
@@ -21,6 +23,7 @@ Examples:
   nova demo --data train.jsonl --columns question=prompt,answer=completion
   nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
   nova demo --worse
+  nova demo --fail-smoke --json | jq '{error, pointer, production}'
 
 \b
 Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skipped.
@@ -35,16 +38,36 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 @click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
 @click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
 @click.option("--worse", is_flag=True, help="Bring a model into production, then train a worse one: it is rejected.")
+@click.option(
+    "--fail-smoke",
+    is_flag=True,
+    help="Bring a model into production, then deploy one that does not answer: the run fails, production stays.",
+)
 @output.json_option
-def demo(data: Path | None, columns: str | None, model: str, method: str, worse: bool, as_json: bool) -> int:
+def demo(
+    data: Path | None, columns: str | None, model: str, method: str, worse: bool, fail_smoke: bool, as_json: bool
+) -> int:
     """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
 
     Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
     """
     began = time.monotonic()
+    second = _second(worse=worse, fail_smoke=fail_smoke)
     require_installed()
-    request = check(data=data, columns=columns, model=model, method=method, worse=worse)
+    request = check(data=data, columns=columns, model=model, method=method, second=second)
     return _run(request, began, as_json=as_json)
+
+
+def _second(*, worse: bool, fail_smoke: bool) -> Second | None:
+    if worse and fail_smoke:
+        raise BadInputError(
+            "a demo has one second run at most",
+            received=f"{Second.WORSE} and {Second.FAIL_SMOKE}",
+            do="run nova demo once with each",
+        )
+    if worse:
+        return Second.WORSE
+    return Second.FAIL_SMOKE if fail_smoke else None
 
 
 def _run(request: DemoRequest, began: float, *, as_json: bool) -> int:

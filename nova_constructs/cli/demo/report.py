@@ -25,7 +25,7 @@ def print_report(to: Console, result: DemoResult) -> None:
     _model(to, result)
     _permissions(to, result)
     to.print()
-    to.print(what_is_simulated(result.speed), style="italic")
+    to.print(" ".join([what_is_simulated(result.speed), result.injected or ""]).strip(), style="italic")
 
 
 def what_is_simulated(speed: float) -> str:
@@ -95,9 +95,10 @@ def _model(to: Console, result: DemoResult) -> None:
         to.print(f"  pointer     {escape(str(result.pointer['name']))}")
         to.print(f"    before    {escape(str(result.pointer.get('before') or 'nothing'))}")
         to.print(f"    after     {escape(str(result.pointer.get('after')))}")
-    if result.answer is not None:
+    if live := result.production:
         to.print(f"  asked       {escape(result.prompt)}")
-        to.print(f"  answered    {escape(result.answer)}  [dim](simulated)[/]")
+        told = "answered" if live.answers else "[red]failed[/]  "
+        to.print(f"  {told}    {escape(live.said)}  [dim](simulated)[/]")
 
 
 def _permissions(to: Console, result: DemoResult) -> None:

@@ -101,6 +101,12 @@ class Faults:
         """Let matching models answer this text, whoever asks them through whatever serves them."""
         self._add("answer", _by_name(match), text=text, remaining=times)
 
+    def no_answer(
+        self, match: Match, reason: str = "The model could not process the request.", times: int | None = None
+    ) -> None:
+        """Let matching models fail every question (ModelErrorException), whatever serves them."""
+        self._add("no_answer", _by_name(match), text=reason, remaining=times)
+
     def crash_function(self, match: Match, times: int | None = 1) -> None:
         """Kill the processes of matching functions as they take an invocation, as for lack of memory."""
         self._add("crash_function", _by_name(match), remaining=times)
