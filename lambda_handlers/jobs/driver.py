@@ -37,7 +37,8 @@ class JobState:
     """Describe a job at one moment.
 
     `output` holds the members a completed job adds to its stage's result; `cause` is the service's own sentence;
-    `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty.
+    `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty;
+    `held_until` (seconds since the epoch) is when what a completed job made can first be deleted, 0 for at any time.
     """
 
     status: JobStatus
@@ -45,6 +46,7 @@ class JobState:
     output: Mapping[str, Any] = field(default_factory=dict)
     cause: str = ""
     error: str = ""
+    held_until: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,8 @@ class ProvisionedThroughputs:
     """Provision throughput for custom models.
 
     Calls bedrock: Create-, Get-, List-, DeleteProvisionedModelThroughput(s) and ListTagsForResource. To stop is to
-    delete it as soon as that is allowed: not while it is being made, and not before a commitment has ended.
+    delete it as soon as that is allowed: not while it is being made, and not before a commitment has ended
+    (DeleteProvisionedModelThroughput), which `describe` tells.
     """
 
     kind = "ProvisionedThroughput"
@@ -62,7 +64,9 @@ class ProvisionedThroughputs:
             return JobState(status=JobStatus.GONE)
         arn, status = str(found["provisionedModelArn"]), _STATUS.get(found["status"], JobStatus.RUNNING)
         output = {"deployment_arn": arn, "name": found["provisionedModelName"]} if status is JobStatus.COMPLETED else {}
-        return JobState(status=status, arn=arn, output=output, cause=found.get("failureMessage", ""))
+        cause, until = found.get("failureMessage", ""), found.get("commitmentExpirationTime")
+        held_until = math.ceil(until.timestamp()) if until else 0
+        return JobState(status=status, arn=arn, output=output, cause=cause, held_until=held_until)
 
     def stop(self, row: JobRow) -> None:
         """Delete the throughput; success if it is gone or cannot be deleted yet."""

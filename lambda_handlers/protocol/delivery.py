@@ -73,14 +73,21 @@ def deliver(desk: Desk, row: JobRow) -> JobRow:
 
 
 def settle(desk: Desk, row: JobRow) -> JobRow:
-    """Bring the job of a stopping or cancelled row to its end and close the row once it has ended."""
+    """Bring the job of a stopping or cancelled row to its end and close the row once it has ended.
+
+    What cannot be deleted before a date is not tried before it: the row is held, and due then.
+    """
     driver = desk.drivers(row.kind)
     state = driver.describe(row)
     if state.status is JobStatus.GONE:
         # The create call may still be under way: the row is all that will lead to the job it makes.
         late = desk.epoch() < row.submitted_at + SUBMIT_GRACE_SECONDS
         return row if late else _save(desk, closed(desk, row), row)
-    if state.status is JobStatus.RUNNING or (state.status is JobStatus.COMPLETED and driver.stop_deletes):
+    left = state.status is JobStatus.COMPLETED and driver.stop_deletes
+    if left and state.held_until > desk.epoch():
+        held = {"held_until": state.held_until, "arn": state.arn or row.arn}
+        return _save(desk, replace(row, status=RowStatus.HELD, token="", **held), row)
+    if left or state.status is JobStatus.RUNNING:
         driver.stop(row)
         return row
     return _save(desk, closed(desk, replace(row, arn=state.arn or row.arn)), row)
@@ -89,7 +96,7 @@ def settle(desk: Desk, row: JobRow) -> JobRow:
 def cancel(desk: Desk, row: JobRow) -> JobRow:
     """Give up waiting for the row's job because its run is over; return the row as it then is."""
     for _ in attempts():
-        if row.status in (RowStatus.CANCELLED, RowStatus.CLOSED):
+        if row.status is RowStatus.CANCELLED or row.rests:
             return row
         # A job whose end is already known needs no stopping, and what it made may be in use.
         decided = row.status is RowStatus.CLAIMED and row.outcome is not None and not leaves_job(row.outcome)

@@ -10,8 +10,10 @@ from typing import Any
 
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, ended
-from lambda_handlers.protocol.delivery import cancel
+from lambda_handlers.protocol.delivery import cancel, closed, settle
 from lambda_handlers.protocol.errors import TransientServiceError
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.registry import JobRow, RowStatus
 from lambda_handlers.protocol.runs import OpenRun
 from lambda_handlers.protocol.stepfunctions import Executions, ExecutionState
@@ -32,7 +34,7 @@ class Reconciler:
     _problems: list[str] = field(default_factory=list)
 
     def run(self) -> Mapping[str, Any]:
-        """Close runs whose execution has ended, attend to every open row, repair the pointer's projection.
+        """Close runs whose execution has ended, attend to every row that is open or due, repair the projection.
 
         Return the counts; raise TransientServiceError at the end if something could not be done.
         """
@@ -40,6 +42,8 @@ class Reconciler:
         closed = sum(self._attempt(partial(self._close_if_ended, run), run.run_id) for run in book)
         rows = self.closer.desk.registry.open_rows()
         changed = sum(self._attempt(partial(self._attend, row), f"{row.kind} {row.job_name}") for row in rows)
+        due = self.closer.desk.registry.due_rows(self.closer.desk.epoch())
+        changed += sum(self._attempt(partial(self._release, row), f"{row.kind} {row.job_name}") for row in due)
         repaired = self._attempt(self.projection, "pointer") if self.projection else False
         if self._problems:
             raise TransientServiceError("The pass left things undone.", problems=self._problems)
@@ -60,6 +64,17 @@ class Reconciler:
             after = clean_up(desk, cancel(desk, row))
         else:
             after = attend(desk, row)
+        return after.version != row.version
+
+    def _release(self, row: JobRow) -> bool:
+        """Delete what was held and nobody has come to need: a later run may have given it another model."""
+        desk, control = self.closer.desk, self.closer.control
+        if RunLock(control).holder():
+            # That run may be about to bring it into production.
+            return False
+        target = Pointer(control).read()
+        shown = target is not None and row.arn in {target.arn, *(each.arn for each in target.history)}
+        after = desk.registry.save(closed(desk, row), replacing=row) if shown else settle(desk, row)
         return after.version != row.version
 
     def _execution(self, arn: str) -> ExecutionState:

@@ -96,7 +96,7 @@ def intend(desk: Desk, wanted: Submission) -> JobRow:
 def _intended(desk: Desk, wanted: Submission, old: JobRow | None) -> JobRow:
     if old is None:
         return _attempt(desk, wanted)
-    if old.status is RowStatus.CANCELLED or (old.status is RowStatus.CLOSED and old.outcome is None):
+    if _over(old):
         raise JobStopped(f"Run {wanted.run.id} is over; stage {wanted.stage} starts nothing more.")
     newest = replace(old, token=wanted.token, submission=wanted.order, submitted_at=desk.epoch())
     if wanted.is_of(old) and old.outcome is None:
@@ -205,5 +205,9 @@ def open_row(desk: Desk, wanted: Submission, made: JobRow) -> JobRow:
 
 
 def _given_up(row: JobRow) -> bool:
-    cancelled = row.status is RowStatus.CANCELLED or (row.status is RowStatus.CLOSED and row.outcome is None)
-    return cancelled or (row.outcome is not None and leaves_job(row.outcome))
+    return _over(row) or (row.outcome is not None and leaves_job(row.outcome))
+
+
+def _over(row: JobRow) -> bool:
+    closed_early = row.status is RowStatus.CLOSED and row.outcome is None
+    return closed_early or row.status in (RowStatus.CANCELLED, RowStatus.HELD)

@@ -101,7 +101,7 @@ def complete(
     """
     desk = Desk(registry=registry, clock=clock, tasks=tasks, ledger=ledger, drivers=drivers)
     row = registry.by_name(job_name)
-    if row is None or row.status is RowStatus.CLOSED:
+    if row is None or row.rests:
         return row
     if row.waits:
         return look(desk, row)
@@ -121,7 +121,7 @@ def clean_up(desk: Desk, row: JobRow, *, undo: bool = False) -> JobRow:
             driver.stop(row)
         elif status is JobStatus.COMPLETED:
             row = reopen(desk, row)
-    return row if row.status is RowStatus.CLOSED else settle(desk, row)
+    return row if row.rests else settle(desk, row)
 
 
 def attend(desk: Desk, row: JobRow) -> JobRow:

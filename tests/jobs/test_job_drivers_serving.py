@@ -191,6 +191,13 @@ def test_what_the_status_of_throughput_means(bedrock: Stubber, service: str, sta
     assert (found.status, found.arn, found.cause) == (status, THROUGHPUT_ARN, "why")
 
 
+@pytest.mark.parametrize(("until", "held"), [({}, 0), ({"commitmentExpirationTime": NOW}, 1767225600)])
+def test_throughput_says_until_when_it_is_committed(bedrock: Stubber, until: dict[str, Any], held: int) -> None:
+    serves(bedrock, **until)
+    found = driver_for("ProvisionedThroughput").describe(replace(_row("ProvisionedThroughput"), arn=THROUGHPUT_ARN))
+    assert (found.status, found.held_until) == (JobStatus.COMPLETED, held)
+
+
 def test_throughput_under_commitment_is_deleted_later(bedrock: Stubber) -> None:
     bedrock.add_client_error("delete_provisioned_model_throughput", "ConflictException")
     driver_for("ProvisionedThroughput").stop(replace(_row("ProvisionedThroughput"), arn=THROUGHPUT_ARN))

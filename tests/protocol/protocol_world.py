@@ -49,6 +49,8 @@ class Job:
     error: str = ""
     stopping: bool = False
     in_use: bool = False
+    held_until: int = 0
+    stops: int = 0
     instances: str = ""
 
     @property
@@ -97,13 +99,17 @@ class FakeDriver:
         job = self.world.jobs.get(name)
         if job is None or job.status is JobStatus.GONE:
             return JobState(status=JobStatus.GONE)
-        return JobState(status=job.status, arn=job.arn, output={"made_by": name}, cause="as told", error=job.error)
+        told = {"output": {"made_by": name}, "cause": "as told", "error": job.error, "held_until": job.held_until}
+        return JobState(status=job.status, arn=job.arn, **told)  # type: ignore[arg-type]
 
     def _stop(self, name: str) -> None:
         job = self.world.jobs.get(name)
         if job is None:
             return
         job.stopping = True
+        job.stops += 1
+        if self.world.epoch() < job.held_until:
+            return
         if self.stop_deletes and job.status is not JobStatus.RUNNING:
             assert not job.in_use, f"{name} was deleted although its run was told that it is ready"
             job.status = JobStatus.GONE
