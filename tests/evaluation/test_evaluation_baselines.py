@@ -26,7 +26,7 @@ def measured(world: World, subject: dict[str, Any], **more: Any) -> dict[str, An
     event = {
         "run": RUN,
         "task": {"task": "mmlu", "subtask": None, "overrides": {}},
-        "submitted": {"output_uri": URI, "job": {}},
+        "submitted": {"output_uri": URI, "job": {"kind": "TrainingJob"}},
         "subject": subject,
         "config": {"model": "NOVA_LITE_2"},
         "hub_content_version": "1.0",
