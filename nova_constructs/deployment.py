@@ -110,6 +110,7 @@ class Deployment(Stage):
         role = iam.Role(self, "ImportRole", assumed_by=service_of_this_account(stack, "bedrock.amazonaws.com"))
         escrow = f"arn:{stack.partition}:s3:::customer-escrow-{stack.account}-smtj-*"
         role.add_to_policy(statement("ReadCheckpoint", ["s3:GetObject", "s3:ListBucket"], [escrow, f"{escrow}/*"]))
+        self._workshop.waiting.permissions.model_key.allow_import_role(role)
         return role
 
     def _import_state(self) -> sfn.CustomState:

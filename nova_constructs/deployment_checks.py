@@ -11,6 +11,7 @@ from constructs import Construct
 from lambda_handlers.catalog.regions import REGIONS
 from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand
 from nova_constructs.execution_role import role_problems
+from nova_constructs.platforms import KEY_ARN
 
 
 def deployment_problems(
@@ -24,6 +25,7 @@ def deployment_problems(
     yield from target.problems()
     yield from role_problems(scope, import_role, "import_role", "Bedrock")
     region = Stack.of(scope).region
+    yield from _key_elsewhere(target.model_key_arn, region)
     found = None if Token.is_unresolved(region) else REGIONS.get(region)
     if isinstance(target, OnDemand) and found and not found.on_demand:
         there = ", ".join(name for name, each in REGIONS.items() if each.on_demand)
@@ -31,6 +33,13 @@ def deployment_problems(
             f"Amazon Bedrock serves custom Nova models on demand in {there}, not in {region}: use another Region or "
             "deployment target BEDROCK_PT"
         )
+
+
+def _key_elsewhere(arn: str | None, region: str) -> Iterable[str]:
+    if arn is None or Token.is_unresolved(arn) or Token.is_unresolved(region) or not KEY_ARN.fullmatch(arn):
+        return
+    if (there := arn.split(":")[3]) != region:
+        yield f"deployment.model_key_arn is a key of {there}, the stack of {region}: use a key of the stack's Region"
 
 
 def warn_of_deployment(scope: Construct, target: DeploymentTarget) -> None:

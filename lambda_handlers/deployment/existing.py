@@ -65,12 +65,19 @@ def serving(bedrock: Any, target: str, name: str) -> Serving | None:
 
 
 def reusable_model(
-    bedrock: Any, registry: JobRegistry, *, slug: str, customization: str, checkpoint_uri: str, run_id: str
+    bedrock: Any,
+    registry: JobRegistry,
+    *,
+    slug: str,
+    customization: str,
+    checkpoint_uri: str,
+    run_id: str,
+    key_arn: str | None = None,
 ) -> tuple[str, str] | None:
     """Return a model that an earlier run of the customization made of a checkpoint, and that run; or None.
 
-    Only one that is ready for use, and that no run that was given up is about to delete. The run's own model is not
-    looked for here: its registry row leads to it.
+    Only one that is ready for use, encrypted with the key asked for, and that no run that was given up is about to
+    delete. The run's own model is not looked for here: its registry row leads to it.
     """
     wanted = {CUSTOMIZATION_TAG: customization, CHECKPOINT_TAG: checkpoint_tag(checkpoint_uri)}
     models = _pages(bedrock.list_custom_models, "modelSummaries", nameContains=slug, maxResults=1000)
@@ -81,7 +88,7 @@ def reusable_model(
         if tags is None or {key: tags.get(key) for key in wanted} != wanted:
             continue
         maker = tags.get(RUN_TAG, "")
-        if maker != run_id and _is_kept(registry, maker):
+        if maker != run_id and _is_kept(registry, maker) and _has_key(bedrock, str(model["modelArn"]), key_arn):
             return str(model["modelArn"]), maker
     return None
 
@@ -102,6 +109,18 @@ def is_being_removed(registry: JobRegistry, run_id: str, stage: str) -> bool:
     """Say whether a run has given up what it made in a stage."""
     row = registry.get(run_id, stage)
     return row is not None and row.status in (RowStatus.CANCELLED, RowStatus.STOPPING)
+
+
+def _has_key(bedrock: Any, model_arn: str, key_arn: str | None) -> bool:
+    """Say whether a model is encrypted with this key (None: Bedrock's own); not where the model has gone meanwhile."""
+    try:
+        with service_errors():
+            model = bedrock.get_custom_model(modelIdentifier=model_arn)
+    except Exception as error:
+        if error_code(error) in ("AccessDeniedException", "ResourceNotFoundException"):
+            return False
+        raise
+    return bool(model.get("modelKmsKeyArn") == key_arn)
 
 
 def _is_kept(registry: JobRegistry, run_id: str) -> bool:

@@ -34,7 +34,7 @@ def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> Non
     if jobs:
         check_resources(context, jobs)
         _check_role(context, mode, jobs, list(images), volume_keys)
-    for arn in dict.fromkeys((context.places.key_arn, *volume_keys)):
+    for arn in dict.fromkeys((context.places.key_arn, *volume_keys, *_model_keys(context, mode))):
         key.check(context.findings, context.account.kms, arn, context.places.region)
     if jobs:
         choices = [(stage, choices_of(settings)) for stage, settings in jobs]
@@ -45,6 +45,12 @@ def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> Non
                 # Each alone: how many jobs lack capacity at once, nobody knows.
                 others |= Counter(_quotas([(stage, settings)]))
         quota.check(context.findings, context.account.service_quotas, first, others)
+
+
+def _model_keys(context: RunContext, mode: Mode) -> list[str]:
+    """Return the key that a run encrypts its model with, where it has one of its own."""
+    arn = (context.config.get("deployment") or {}).get("model_key_arn") if mode.deploys else None
+    return [str(arn)] if arn else []
 
 
 def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:

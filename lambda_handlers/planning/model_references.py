@@ -11,6 +11,7 @@ from lambda_handlers.catalog.checkpoints import CHECKPOINT_FORM, checkpoint_plat
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.earlier_runs import EarlierRun, find_run
 from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.planning.package_checks import check_package
 from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.protocol.pointer import Pointer
 
@@ -33,8 +34,8 @@ class Start:
 class ModelReference:
     """Name the model that a run evaluates or asks.
 
-    `kind` is checkpoint, run, base or production; `model_path` the checkpoint, or the base model's own path; `run_id`
-    the run that trained it, where that is known.
+    `kind` is checkpoint, package, run, base or production; `model_path` the checkpoint, the ARN of the model package,
+    or the base model's own path; `run_id` the run that trained it, where that is known.
     """
 
     kind: str
@@ -79,6 +80,13 @@ def find_deployable(context: RunContext, asked: ExecutionInput) -> ModelReferenc
         if asked.model_path:
             _check_path(context, asked.model_path, [platform], rank=True)
             return ModelReference(kind="checkpoint", model_path=asked.model_path, platform=platform)
+        if asked.model_package and check_package(context, asked.model_package):
+            config = context.config
+            context.findings.warn(
+                f"model_package: {asked.model_package} does not tell what it holds, which has to be {config['model']}, "
+                f"{_rank(config)}."
+            )
+            return ModelReference(kind="package", model_path=asked.model_package, platform=platform)
     return None
 
 

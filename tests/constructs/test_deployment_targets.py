@@ -17,6 +17,8 @@ from nova_constructs.deployment_targets import (
 )
 from nova_constructs.settings import SettingsError
 
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 
 @pytest.mark.parametrize(
     ("target", "told"),
@@ -29,6 +31,14 @@ from nova_constructs.settings import SettingsError
         (OnDemand(smoke=[SmokePrompt(text="ok"), SmokePrompt(text=" ", matches="(")]), "deployment.smoke 2: text is"),
         (OnDemand(smoke=[SmokePrompt(text="ok", matches="(")]), "which is no regular expression"),
         (OnDemand(smoke=[SmokePrompt(text="ok", max_tokens=0, within_seconds=0)]), "max_tokens is 0"),
+        (
+            OnDemand(model_key_arn="alias/models"),
+            "deployment.model_key_arn is 'alias/models': use the ARN of a KMS key",
+        ),
+        (OnDemand(model_key_arn=KEY.replace("key/", "alias/")), "Amazon Bedrock takes no alias"),
+        (OnDemand(model_key_arn=KEY.rpartition("/")[2]), "and no bare id"),
+        (OnDemand(model_package_groups=["mine", "a--b-", "x/1"]), "deployment.model_package_groups has 'a--b-'"),
+        (OnDemand(model_package_groups=["x/1"]), "deployment.model_package_groups has 'x/1'"),
         (ProvisionedThroughput(model_units=0), "deployment.model_units is 0: use 1 or more"),
         (ProvisionedThroughput(model_units=1, commitment="OneMonth"), "use ONE_MONTH or SIX_MONTHS"),
         (ProvisionedThroughput(model_units=1, usd_per_unit_hour=0), "usd_per_unit_hour is 0"),

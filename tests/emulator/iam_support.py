@@ -75,7 +75,11 @@ class FixedFacts:
     topics: dict[str, Encryption] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    model_keys: dict[str, str] = field(default_factory=dict)
     partition_keys: dict[tuple[str, str | None], str] = field(default_factory=dict)
+
+    def model_key_arn(self, serving: str) -> str | None:
+        return self.model_keys.get(serving)
 
     def tags(self, arn: str) -> Mapping[str, str]:
         return {}

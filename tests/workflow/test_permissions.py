@@ -14,7 +14,7 @@ from nova_constructs.emulator import Emulator
 from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
 from tests.workflow import paths
 from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
-from tests.workflow.furnishing import furnish
+from tests.workflow.furnishing import furnish, key
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
 STACK = "Nova-Demo"
@@ -37,7 +37,13 @@ EVERYTHING = {
         "platform": {**ENTRY["platform"], "instance_count": 1},
     },
     # One model that served stays, so that each run has some to remove; the canary asks all the while.
-    "deployment": {"target": "BEDROCK_OD", "keep": 1, "bake": {"minutes": 10080}},
+    "deployment": {
+        "target": "BEDROCK_OD",
+        "keep": 1,
+        "bake": {"minutes": 10080},
+        "model_key_arn": paths.MODEL_KEY,
+        "model_package_groups": [paths.GROUP],
+    },
     "evaluation": [
         {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
         {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
@@ -71,6 +77,7 @@ def workflow(assembly: Path) -> Iterator[Workflow]:
     """Return the customization, deployed in an account that has the network and the app its jobs use."""
     with Emulator(speed=SPEED) as emulator:
         furnish(emulator, VPC)
+        key(emulator, paths.MODEL_KEY)
         made = Workflow(emulator, assembly)
         made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
         made.put("IncomingBucketName", paths.ANSWERED, paths.dataset_of("answered"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from lambda_handlers.catalog.model_packages import IMPORT_ACTIONS
 from nova_constructs.emulator.iam.actions.call import (
     ApiCall,
     ContextValues,
@@ -83,6 +84,12 @@ def _use_key(call: ApiCall, key: str, service: str) -> Iterator[Need]:
     yield Need(action="kms:DescribeKey", resource=arn, context=context)
 
 
+def _package_arn(call: ApiCall) -> str:
+    """Give the ARN of a model package that a call names by name or ARN."""
+    name = call.text("ModelPackageName")
+    return name if name.startswith("arn:") else call.arn(f"model-package/{name.lower()}")
+
+
 def _hub_account(call: ApiCall) -> tuple[str, str]:
     """Give owner and name of a hub, which a call names by name or ARN; the public hub belongs to `aws`."""
     hub = call.text("HubName")
@@ -117,6 +124,7 @@ SAGEMAKER: Final[Mapping[str, Row]] = {
     "ListTrainingJobs": anywhere,
     "AddTags": _add_tags,
     "ListTags": _by_resource_arn,
+    "DescribeModelPackage": on(lambda call: _package_arn(call)),
     "DescribeHub": _hub,
     "ListHubContents": _hub,
     "DescribeHubContent": _hub_content,
@@ -148,7 +156,11 @@ def _create_custom_model(call: ApiCall) -> Iterator[Need]:
     new = f"custom-model/imported/{_NEW_ID}"
     yield Need(action="bedrock:CreateCustomModel", resource=call.arn(new), context=tags)
     yield from _tagged(call, tags, new)
-    yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
+    if role := call.params.get("roleArn"):
+        yield from pass_role(role, "bedrock.amazonaws.com")
+    package = (call.params.get("customModelDataSource") or {}).get("modelPackageArnDataSource") or {}
+    if arn := package.get("modelPackageArn"):
+        yield from (Need(action=action, resource=arn) for action in IMPORT_ACTIONS)
     if key := call.params.get("modelKmsKeyArn"):
         yield from _use_key(call, key, "bedrock")
 
@@ -222,9 +234,22 @@ def _invocation_job(call: ApiCall) -> list[Need]:
     return _existing(call, call.facts.invocation_job_arn(call.text("jobIdentifier")))
 
 
-def _invoked(call: ApiCall) -> str:
-    model = call.text("modelId")
-    return model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
+def _invoked(action: str) -> Row:
+    """Make the row of an operation that asks a model; one with a key of its own is decrypted for the caller.
+
+    Source of the key's actions: Amazon Nova user guide, Permissions and key policies for custom Amazon Nova models.
+    """
+
+    def needs(call: ApiCall) -> Iterator[Need]:
+        model = call.text("modelId")
+        arn = model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
+        yield Need(action=f"bedrock:{action}", resource=arn)
+        if key := call.facts.model_key_arn(model):
+            via = {"kms:ViaService": f"bedrock.{call.region}.amazonaws.com", "kms:CallerAccount": call.account}
+            for use in ("kms:Decrypt", "kms:GenerateDataKey"):
+                yield Need(action=use, resource=key, context=via)
+
+    return needs
 
 
 def _tag(call: ApiCall) -> list[Need]:
@@ -251,10 +276,10 @@ BEDROCK: Final[Mapping[str, Row]] = {
     "GetModelInvocationJob": _invocation_job,
     "StopModelInvocationJob": _invocation_job,
     "ListModelInvocationJobs": anywhere,
-    "InvokeModel": on(_invoked, action="InvokeModel"),
-    "Converse": on(_invoked, action="InvokeModel"),
-    "InvokeModelWithResponseStream": on(_invoked, action="InvokeModelWithResponseStream"),
-    "ConverseStream": on(_invoked, action="InvokeModelWithResponseStream"),
+    "InvokeModel": _invoked("InvokeModel"),
+    "Converse": _invoked("InvokeModel"),
+    "InvokeModelWithResponseStream": _invoked("InvokeModelWithResponseStream"),
+    "ConverseStream": _invoked("InvokeModelWithResponseStream"),
     "ListTagsForResource": on(lambda call: call.text("resourceARN")),
     "TagResource": _tag,
 }
