@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from nova_constructs.emulator import Emulator
 from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
-from tests.workflow import paths
+from tests.workflow import paths, updating_paths
 from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
 from tests.workflow.furnishing import furnish, key
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
+from tests.workflow.invocation_paths import BATCH, INVOCATION_PATHS
 
 STACK = "Nova-Demo"
 VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
@@ -56,6 +58,13 @@ EVERYTHING = {
     },
 }
 """What gives the workflow every permission that a path can prove."""
+SUITES: dict[str, tuple[dict[str, Any], dict[str, Callable[[Workflow], None]]]] = {
+    "everything": (EVERYTHING, paths.PATHS),
+    "asking": (ASKING, APPROVAL_PATHS),
+    "updating": ({**updating_paths.ON_DEMAND, **BATCH}, {**updating_paths.ON_DEMAND_PATHS, **INVOCATION_PATHS}),
+    "provisioned": (updating_paths.provisioned(VPC), updating_paths.PROVISIONED_PATHS),
+}
+"""What one customization cannot have together, each with its paths, on an emulator of its own."""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"
 ELSEWHERE: list[dict[str, Any]] = [
     {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-tracking-server/mine"}}},
@@ -65,46 +74,43 @@ ELSEWHERE: list[dict[str, Any]] = [
     {"method": "RFT_LORA", "reward_function": "arn:aws:lambda:us-east-1:111122223333:function:score"},
 ]
 """What gives it the permissions that no path here can prove."""
+Enter = Callable[[str], Workflow]
 
 
 @pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesize(tmp_path_factory.mktemp("everything"), **EVERYTHING)
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: synthesize(tmp_path_factory.mktemp(name), **settings) for name, (settings, _) in SUITES.items()}
 
 
 @pytest.fixture(scope="module")
-def workflow(assembly: Path) -> Iterator[Workflow]:
-    """Return the customization, deployed in an account that has the network and the app its jobs use."""
-    with Emulator(speed=SPEED) as emulator:
-        furnish(emulator, VPC)
-        key(emulator, paths.MODEL_KEY)
-        made = Workflow(emulator, assembly)
-        made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
-        made.put("IncomingBucketName", paths.ANSWERED, paths.dataset_of("answered"))
-        yield made
+def enter(assemblies: dict[str, Path]) -> Iterator[Enter]:
+    """Return what deploys a suite in an account that has the network and the app its jobs use, once.
 
-
-@pytest.fixture(scope="module")
-def asking_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesize(tmp_path_factory.mktemp("asking"), **ASKING)
-
-
-@pytest.fixture(scope="module")
-def asking(workflow: Workflow, asking_assembly: Path) -> Iterator[Workflow]:
-    """Return a customization whose every run waits for a person, which those of the other paths must not.
-
-    Its tests come last: a process has one emulator.
+    A process has one emulator: the suite before is gone then.
     """
-    workflow.emulator.stop()
-    with Emulator(speed=SPEED) as emulator:
-        yield Workflow(emulator, asking_assembly)
+    present: dict[str, Workflow] = {}
+
+    def deployed(name: str) -> Workflow:
+        if name not in present:
+            stack.close()
+            present.clear()
+            emulator = stack.enter_context(Emulator(speed=SPEED))
+            furnish(emulator, VPC)
+            key(emulator, paths.MODEL_KEY)
+            made = present[name] = Workflow(emulator, assemblies[name])
+            made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
+            made.put("IncomingBucketName", paths.ANSWERED, paths.dataset_of("answered"))
+        return present[name]
+
+    with ExitStack() as stack:
+        yield deployed
 
 
-def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_path: Path) -> None:
+def test_every_permission_of_the_template_is_accounted_for(assemblies: dict[str, Path], tmp_path: Path) -> None:
     """The fast half: the checked-in table names every permission, and nothing that is not in the template."""
     evidence = Evidence.load()
-    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate([ASKING, *ELSEWHERE])]
-    names = {str(permission) for made in (assembly, *more) for permission in granted_in(made, STACK)}
+    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate(ELSEWHERE)]
+    names = {str(permission) for made in (*assemblies.values(), *more) for permission in granted_in(made, STACK)}
     assert [name for name in sorted(names) if name not in evidence.proven and not evidence.requires(name)] == []
     assert sorted(set(evidence.proven) - names) == []
     assert [name for name in evidence.proven if evidence.requires(name)] == []
@@ -115,13 +121,6 @@ def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_p
 def proven() -> dict[str, str]:
     """Collect, over the tests of this module, which permission the first path proved that needed it."""
     return {}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", paths.PATHS)
-def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: str) -> None:
-    _take(paths.PATHS[path], path, workflow, assembly, proven)
 
 
 REMOVALS = [
@@ -138,9 +137,12 @@ REMOVALS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("role", "sid", "action"), REMOVALS)
 def test_a_run_without_a_permission_is_denied_that_action(
-    workflow: Workflow, assembly: Path, role: str, sid: str, action: str
+    enter: Enter, assemblies: dict[str, Path], role: str, sid: str, action: str
 ) -> None:
-    permission = next(p for p in granted_in(assembly, STACK) if (p.role, p.sid, p.action) == (role, sid, action))
+    workflow = enter("everything")
+    permission = next(
+        p for p in granted_in(assemblies["everything"], STACK) if (p.role, p.sid, p.action) == (role, sid, action)
+    )
     iam = workflow.emulator.client("iam")
     name = workflow.stack.resources[permission.role_logical_id]
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -174,34 +176,33 @@ def _less(statement: dict[str, Any], action: str) -> dict[str, Any]:
     return {**statement, "Action": [each for each in actions if each != action] or ["sts:GetCallerIdentity"]}
 
 
+ALL = [pytest.param(suite, path, id=path) for suite, (_, found) in SUITES.items() for path in found]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", APPROVAL_PATHS)
-def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
-    asking.emulator.faults.clear()
-    _take(APPROVAL_PATHS[path], path, asking, asking_assembly, proven)
-
-
-def _take(
-    take: Callable[[Workflow], None], path: str, workflow: Workflow, assembly: Path, proven: dict[str, str]
-) -> None:
+@pytest.mark.parametrize(("suite", "path"), ALL)
+def test_path(enter: Enter, assemblies: dict[str, Path], proven: dict[str, str], suite: str, path: str) -> None:
+    workflow = enter(suite)
+    workflow.emulator.faults.clear()
     workflow.emulator.calls.clear()
-    take(workflow)
+    SUITES[suite][1][path](workflow)
+    workflow.emulator.faults.clear()
     assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
-    for permission in _used(workflow, granted_in(assembly, STACK)):
+    for permission in _used(workflow, granted_in(assemblies[suite], STACK)):
         proven.setdefault(str(permission), path)
 
 
 @pytest.mark.slow
 def test_the_table_is_what_the_paths_use(
-    assembly: Path, asking_assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
+    assemblies: dict[str, Path], proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
     table = json.loads(EVIDENCE_FILE.read_text())
     if request.config.getoption("--write-evidence"):
         table["proven"] = dict(sorted(proven.items()))
         EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
-    granted = [str(found) for made in (assembly, asking_assembly) for found in granted_in(made, STACK)]
+    granted = [str(found) for made in assemblies.values() for found in granted_in(made, STACK)]
     evidence = Evidence.load()
     assert [name for name in granted if name not in proven and not evidence.requires(name)] == []
     assert sorted(set(table["proven"]) - set(proven)) == []
