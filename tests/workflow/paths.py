@@ -22,6 +22,8 @@ GROUP = "Nova-Test-Models"
 """A model package group that mode deploy may import from."""
 MODEL_KEY = "arn:aws:kms:us-east-1:123456789012:key/11112222-3333-4444-5555-666677778888"
 """The KMS key that encrypts the models."""
+NO_SERVER = "https://127.0.0.1:9"
+"""Where no MLflow server listens."""
 MORE = "uploads/more.jsonl"
 """The data of the further training stage, which every run needs."""
 
@@ -105,6 +107,13 @@ def rolled_back(workflow: Workflow) -> None:
     told = json.loads(answer["Payload"].read())
     assert (told["status"], told["withdrawn"]) == ("ROLLED_BACK", before), told
     assert workflow.pointer() == told["live"]["arn"]
+
+
+def server_not_reached(workflow: Workflow) -> None:
+    """The plan has a function in the VPC of the jobs ask their MLflow server, which does not answer."""
+    ended = workflow.run()
+    assert ended["status"] == "FAILED"
+    assert f"The MLflow server {NO_SERVER} is not reached from the VPC of the jobs" in ended["cause"]
 
 
 def dataset_of(salt: str) -> bytes:

@@ -62,7 +62,11 @@ SUITES: dict[str, tuple[dict[str, Any], dict[str, Callable[[Workflow], None]]]] 
     "everything": (EVERYTHING, paths.PATHS),
     "asking": (ASKING, APPROVAL_PATHS),
     "updating": ({**updating_paths.ON_DEMAND, **BATCH}, {**updating_paths.ON_DEMAND_PATHS, **INVOCATION_PATHS}),
-    "provisioned": (updating_paths.provisioned(VPC), updating_paths.PROVISIONED_PATHS),
+    "provisioned": (updating_paths.PROVISIONED, updating_paths.PROVISIONED_PATHS),
+    "tracked": (
+        {"platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {"uri": paths.NO_SERVER}}},
+        {"MLflow server not reached": paths.server_not_reached},
+    ),
 }
 """What one customization cannot have together, each with its paths, on an emulator of its own."""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"

@@ -10,23 +10,11 @@ from typing import Any
 from lambda_handlers.jobs.driver import CUSTOMIZATION_TAG, RUN_TAG
 from tests.workflow import paths
 from tests.workflow.deploying import models, models_of, served, trained
-from tests.workflow.harness import ENTRY, Workflow, until
+from tests.workflow.harness import Workflow, until
 
 _SERVED: dict[str, Any] = {"mode": "UPDATE_IF_EXISTS", "keep": 1, "bake": {"minutes": 10080}}
 ON_DEMAND: dict[str, Any] = {"deployment": {"target": "BEDROCK_OD", **_SERVED}}
-SERVER = "https://127.0.0.1:9"
-"""Where no MLflow server listens."""
-
-
-def provisioned(vpc: dict[str, list[str]]) -> dict[str, Any]:
-    """Return what gives the workflow provisioned throughput, and an MLflow server that only jobs of a VPC reach."""
-    measured = {**ENTRY["platform"], "instance_count": 1, "vpc": vpc, "mlflow": {"uri": SERVER}}
-    return {
-        "deployment": {"target": "BEDROCK_PT", "model_units": 1, **_SERVED},
-        "evaluation": [{"task": "mmlu", "platform": measured}],
-    }
-
-
+PROVISIONED: dict[str, Any] = {"deployment": {"target": "BEDROCK_PT", "model_units": 1, **_SERVED}}
 CREATE = {"on demand": "CreateCustomModelDeployment", "provisioned": "CreateProvisionedModelThroughput"}
 UPDATE = {"on demand": "UpdateCustomModelDeployment", "provisioned": "UpdateProvisionedModelThroughput"}
 KINDS = {"on demand": "DeploymentUpdate", "provisioned": "ThroughputUpdate"}
@@ -160,12 +148,6 @@ def _statuses(workflow: Workflow) -> list[str]:
     return [each["status"] for each in found + bedrock.list_custom_model_deployments()["modelDeploymentSummaries"]]
 
 
-def unreached(workflow: Workflow) -> None:
-    """The plan has the function in the VPC ask the server, which does not answer."""
-    ended = workflow.run()
-    assert (ended["status"], "is not reached from the VPC" in ended["cause"]) == ("FAILED", True), ended["cause"]
-
-
 def _updates(target: str) -> dict[str, Callable[[Workflow], None]]:
     update = UPDATE[target]
     return {
@@ -183,7 +165,6 @@ def _updates(target: str) -> dict[str, Callable[[Workflow], None]]:
 
 ON_DEMAND_PATHS: dict[str, Callable[[Workflow], None]] = {"deployed by name": deployed, **_updates("on demand")}
 PROVISIONED_PATHS: dict[str, Callable[[Workflow], None]] = {
-    "MLflow server not reached": unreached,
     "provisioned and silent": partial(not_as_it_should_be, target="provisioned"),
     "aborted while provisioning": partial(aborted_while, state="DeployModel", kind="ProvisionedThroughput"),
     "aborted before provisioning": partial(aborted_before, operation=CREATE["provisioned"]),
