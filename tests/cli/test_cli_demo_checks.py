@@ -28,6 +28,20 @@ def test_without_data_the_example_is_used_and_its_columns_are_there() -> None:
     assert (request.instance_type, request.instance_count) == ("ml.p5.48xlarge", 4)
 
 
+def test_on_hyperpod_the_jobs_run_on_a_cluster_of_the_demos_own() -> None:
+    request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", platform="SMHP")
+
+    (customization,) = request.customizations()["customizations"]
+    assert (customization["platform"]["type"], customization["platform"]["cluster_name"]) == ("SMHP", "nova-demo")
+    assert (request.instance_type, request.instance_count) == ("ml.p5.48xlarge", 4)
+
+
+def test_an_unknown_platform_is_refused(nova: Nova) -> None:
+    ran = nova("demo", "--platform", "EC2")
+    assert ran.code == 2
+    assert "'EC2' is not one of" in ran.err
+
+
 def test_the_example_has_120_different_rows_and_none_of_the_evaluation_set_among_them() -> None:
     rows = [json.loads(line) for line in (EXAMPLE / "train.jsonl").read_text().splitlines()]
     held_out = [json.loads(line) for line in (EXAMPLE / "gen_qa.jsonl").read_text().splitlines()]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from lambda_handlers.catalog import Platform
 from nova_constructs.cli import output
-from nova_constructs.cli.demo.checks import DemoRequest, check
+from nova_constructs.cli.demo.checks import PLATFORM, DemoRequest, check
 from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.embedded import require_installed
 from nova_constructs.cli.errors import BadInputError
@@ -22,6 +23,7 @@ Examples:
   nova demo
   nova demo --data train.jsonl --columns question=prompt,answer=completion
   nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
+  nova demo --platform SMHP --json | jq '.jobs[].kind'
   nova demo --worse
   nova demo --fail-smoke --json | jq '{error, pointer, production}'
 
@@ -37,6 +39,13 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 )
 @click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
 @click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
+@click.option(
+    "--platform",
+    type=click.Choice([platform.value for platform in Platform], case_sensitive=False),
+    default=PLATFORM,
+    show_default=True,
+    help="Where jobs run: SMTJ, SageMaker training jobs; SMHP, a HyperPod cluster.",
+)
 @click.option("--worse", is_flag=True, help="Bring a model into production, then train a worse one: it is rejected.")
 @click.option(
     "--fail-smoke",
@@ -45,7 +54,14 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 )
 @output.json_option
 def demo(
-    data: Path | None, columns: str | None, model: str, method: str, worse: bool, fail_smoke: bool, as_json: bool
+    data: Path | None,
+    columns: str | None,
+    model: str,
+    method: str,
+    platform: str,
+    worse: bool,
+    fail_smoke: bool,
+    as_json: bool,
 ) -> int:
     """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
 
@@ -54,7 +70,7 @@ def demo(
     began = time.monotonic()
     second = _second(worse=worse, fail_smoke=fail_smoke)
     require_installed()
-    request = check(data=data, columns=columns, model=model, method=method, second=second)
+    request = check(data=data, columns=columns, model=model, method=method, platform=platform, second=second)
     return _run(request, began, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_constructs.cli.demo.checks import DemoRequest
+from nova_constructs.cli.demo.cluster import prepare
 from nova_constructs.cli.demo.dataset import first_rows
 from nova_constructs.cli.demo.production import ask_production, pointed_at
 from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
@@ -77,6 +78,7 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
         ):
             _look_around(emulator, interrupts)
             assembly = synthesized()
+            prepare(emulator, request)
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
             interrupts.check()
@@ -122,7 +124,7 @@ def _run(
     prompt = _prompt(request)
     return build_result(
         details,
-        platform=request.customizations()["customizations"][0]["platform"]["type"],
+        platform=request.platform,
         prompt=prompt,
         production=ask_production(runs, prompt),
         pointer=pointer,
