@@ -52,14 +52,14 @@ class ProvisionedThroughputs:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: model units are no instances."""
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest that what has the name is tagged with, or None."""
-        arn = throughput_arn(name)
+        arn = throughput_arn(row.job_name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's throughput, GONE if there is none."""
-        found = bedrock.find(get_throughput, row.arn, lambda: throughput_arn(row.job_name))
+        found = bedrock.find(get_throughput, row.arn, lambda: bedrock.made_by(row, throughput_arn(row.job_name)))
         if found is None:
             return JobState(status=JobStatus.GONE)
         arn, status = str(found["provisionedModelArn"]), _STATUS.get(found["status"], JobStatus.RUNNING)
@@ -73,7 +73,7 @@ class ProvisionedThroughputs:
         bedrock.delete(
             lambda arn: client("bedrock").delete_provisioned_model_throughput(provisionedModelId=arn),
             row.arn,
-            lambda: throughput_arn(row.job_name),
+            lambda: bedrock.made_by(row, throughput_arn(row.job_name)),
         )
 
 

@@ -62,8 +62,13 @@ def _unwrap(cause: str) -> str:
     return f"{kind}: {message}" if kind and kind.endswith(("Error", "Exception")) and " " not in message else message
 
 
+def _unfinished(row: JobRow) -> bool:
+    succeeded = row.outcome is not None and row.outcome.succeeded and row.delivered is True
+    return (not row.rests and not succeeded) or row.delivered is False
+
+
 def _timed_out(rows: Sequence[JobRow], cause: str) -> Failure:
-    waiting = [row for row in rows if not row.rests or row.delivered is False]
+    waiting = [row for row in rows if _unfinished(row)]
     if not waiting:
         return Failure(error=_TIMEOUT, cause=cause or "A step did not finish in its time.")
     jobs = ", ".join(f"{row.kind} {row.job_name} of stage {row.stage}" for row in waiting)

@@ -30,7 +30,7 @@ class RowStatus(StrEnum):
     CLAIMED = "CLAIMED"
     """The outcome is decided; the waiting state may or may not have been told."""
     STOPPING = "STOPPING"
-    """The state was told that the deadline has passed; the job is still to be brought to its end."""
+    """The state was told; the job is still to be brought to its end, or what is left in its place to be removed."""
     CANCELLED = "CANCELLED"
     """The run is over; nobody is told anything and the job is to be brought to its end."""
     HELD = "HELD"
@@ -88,6 +88,12 @@ class JobRow:
     """The instances of earlier attempts that there were none of, each once, in the order of trying."""
     held_until: int = 0
     """When a held row is due, in seconds since the epoch."""
+    place: Mapping[str, str] = field(default_factory=dict)
+    """Cluster and namespace of a job that stays there, ended or not, until it is removed; empty for other jobs."""
+    earlier: tuple[str, ...] = ()
+    """The names of earlier attempts at a job with a place: a create call of theirs may still be under way."""
+    named: bool = False
+    """Whether users chose the job's name, so that other runs make things of the same name."""
 
     @property
     def key(self) -> Item:
@@ -116,6 +122,8 @@ class JobRow:
         }
         if self.instances:
             facts |= {"instance_type": self.instances.type, "instance_count": self.instances.count}
+        if self.place:
+            facts["place"] = dict(self.place)
         if self.choices > 1:
             facts |= {"choice": self.choice + 1, "choices": self.choices}
         if self.outcome:
@@ -186,10 +194,16 @@ def _item(row: JobRow) -> Item:
         item |= {"instance_type": row.instances.type, "instance_count": row.instances.count}
     if row.lacking:
         item["lacking"] = canonical(row.lacking)
+    if row.place:
+        item["place"] = canonical(dict(row.place))
+    if row.earlier:
+        item["earlier"] = canonical(row.earlier)
     if row.outcome:
         item["outcome"] = canonical(asdict(row.outcome))
     if row.delivered is not None:
         item["delivered"] = row.delivered
+    if row.named:
+        item["named"] = True
     return {**item, **_life(row)}
 
 
@@ -228,6 +242,9 @@ def _row(item: Item) -> JobRow:
         instances=_instances(item),
         lacking=tuple(json.loads(str(item.get("lacking", "[]")))),
         held_until=int(item.get("held_until", 0)),
+        named=bool(item.get("named")),
+        place=json.loads(str(item.get("place", "{}"))),
+        earlier=tuple(json.loads(str(item.get("earlier", "[]")))),
     )
 
 

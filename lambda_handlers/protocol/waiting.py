@@ -9,14 +9,15 @@ from typing import Any, Final
 from lambda_handlers.jobs.driver import JobDriver, JobStatus
 from lambda_handlers.protocol.clock import Clock
 from lambda_handlers.protocol.delivery import (
-    SUBMIT_GRACE_SECONDS,
     Desk,
     cancel,
     deliver,
     finish,
     look,
+    remove_earlier,
     reopen,
     settle,
+    under_way,
 )
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
@@ -131,7 +132,8 @@ def attend(desk: Desk, row: JobRow) -> JobRow:
     if not row.waits:
         return settle(desk, row)
     state = desk.drivers(row.kind).describe(row)
-    now = desk.epoch()
-    if state.status in ENDED or (state.status is JobStatus.GONE and now >= row.submitted_at + SUBMIT_GRACE_SECONDS):
+    if under_way(desk, row):
+        remove_earlier(desk, row)
+    if state.status in ENDED or (state.status is JobStatus.GONE and not under_way(desk, row)):
         return finish(desk, replace(row, arn=state.arn or row.arn), outcome_of(row, state))
-    return finish(desk, row, timed_out(row)) if now >= row.deadline else row
+    return finish(desk, row, timed_out(row, state.cause)) if desk.epoch() >= row.deadline else row

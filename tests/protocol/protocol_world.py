@@ -73,8 +73,8 @@ class FakeDriver:
     def instances_of(self, request: Mapping[str, Any]) -> Instances | None:
         return Instances(type=request["type"], count=1) if "type" in request else None
 
-    def digest_of(self, name: str) -> str | None:
-        return self.world.step("read job tags", lambda: self.world.jobs[name].digest)  # type: ignore[no-any-return]
+    def digest_of(self, row: JobRow) -> str | None:
+        return self.world.step("read job tags", lambda: self.world.jobs[row.job_name].digest)  # type: ignore[no-any-return]
 
     def describe(self, row: JobRow) -> JobState:
         return self.world.step("describe job", lambda: self._describe(row.job_name))  # type: ignore[no-any-return]
