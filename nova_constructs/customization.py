@@ -140,6 +140,9 @@ class NovaCustomization(Construct):
             else None
         )
         self.rollback = self._create_rollback(deployment)
+        self._usd_per_unit_hour = (
+            deployment.usd_per_unit_hour if isinstance(deployment, ProvisionedThroughput) else None
+        )
         self.state_machine = self._state_machine()
         self._connect()
         self._outputs()
@@ -386,6 +389,8 @@ class NovaCustomization(Construct):
             values["RollBackFunctionName"] = self.rollback.function.function.function_name
             values["ModelsKept"] = str(self.rollback.keep)
             values["BakeMinutes"] = str(self.rollback.bake_minutes)
+            if self._usd_per_unit_hour:
+                values["UsdPerUnitHour"] = f"{self._usd_per_unit_hour:g}"
             values["AfterDeletion"] = (
                 "Deleting this stack keeps its buckets, tables and key, and the models and deployments in Amazon "
                 f"Bedrock: `nova models prune --customization {self.identity.customization}` shows and removes these."
