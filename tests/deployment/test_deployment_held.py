@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from lambda_handlers.deployment.inventory import Kind, Made
+from lambda_handlers.deployment.retention import Retention, Standing
 from lambda_handlers.jobs.driver import JobStatus
 from lambda_handlers.protocol.errors import JobStopped
 from lambda_handlers.protocol.lock import RunLock
@@ -11,6 +16,8 @@ from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.registry import RowStatus
 from lambda_handlers.protocol.runs import close_run
 from lambda_handlers.protocol.waiting import clean_up, complete
+from nova_constructs.cli.models.list import cost
+from tests.deployment.test_deployment_canary import NOW
 from tests.protocol.protocol_world import Execution
 from tests.protocol.test_protocol_waiting import Case
 
@@ -105,3 +112,16 @@ def test_what_a_later_run_has_made_production_of_it_stays(case: Case, arns: tupl
 def test_its_stage_makes_no_other(case: Case) -> None:
     with pytest.raises(JobStopped):
         case.submit("t2", retry=1)
+
+
+def test_it_is_listed_with_the_date() -> None:
+    made = Made(
+        kind=Kind.PROVISIONED, arn="a", name="n", model_arn="m", status="InService", created=NOW, run_id="r1", units=2,
+        committed_until=NOW + timedelta(days=30),
+    )  # fmt: skip
+    assert "committed until 2026-12-22" in cost(made, None)
+    rule = Retention(keep=3, grace=timedelta(0), target=None, open_runs=(), now=NOW)
+    [(standing, removable)] = [(each.standing, each.removable) for each in rule.judge([made])]
+    assert (standing, removable) == (Standing.COMMITTED, False)
+    [later] = replace(rule, now=NOW + timedelta(days=30)).judge([made])
+    assert (later.standing, later.removable) == (Standing.ORPHAN, True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from nova_constructs.emulator import Emulator
+from nova_constructs.emulator.simulators import throughputs
 from tests.workflow.deploying import (
     TARGETS,
     deploy,
@@ -29,6 +32,8 @@ LOST = {
     "on demand": ("CreateCustomModelDeployment", "UpdateCustomModelDeployment"),
     "provisioned": ("CreateProvisionedModelThroughput", "UpdateProvisionedModelThroughput"),
 }
+COMMITTED = ("committed", SWAP)
+SETTINGS = {**TARGETS, "committed": {**TARGETS["provisioned"], "commitment": "ONE_MONTH"}}
 KINDS = {"on demand": "BEDROCK_OD", "provisioned": "BEDROCK_PT"}
 
 
@@ -209,9 +214,32 @@ def rolled_back(world: World) -> None:
     assert [detail["reason"] for detail in rollbacks(workflow)] == ["it stammers"]
 
 
+def committed(world: World) -> None:
+    """What does not answer cannot be deleted: nothing is tried before the commitment ends, and then it goes."""
+    workflow, bedrock = world.workflow, world.workflow.emulator.client("bedrock")
+    with patch.dict(throughputs._COMMITTED, {"OneMonth": timedelta(hours=24)}):
+        fail(world, "smoke", world.first)
+        record = deploy(workflow, world.first, fails=True)
+        workflow.emulator.calls.clear()
+        [job] = [each for each in record["jobs"] if each["kind"] == "ProvisionedThroughput"]
+        [made] = bedrock.list_provisioned_model_throughputs()["provisionedModelSummaries"]
+        until_then = made["commitmentExpirationTime"] - datetime.fromisoformat(job["held_until"])
+        assert (job["status"], abs(until_then) <= timedelta(seconds=1)) == ("HELD", True)
+        assert (made["status"], workflow.pointer()) == ("InService", None)
+        until(lambda: served(workflow) == {} or None, "the end of the commitment")
+        until(lambda: "HELD" not in str(rows(workflow, "JobRegistryTableName")) or None, "the end of the row")
+    deleted = [call for call in workflow.emulator.calls if call.action.endswith(":DeleteProvisionedModelThroughput")]
+    assert len(deleted) == 1
+
+
+def rows(workflow: Workflow, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = workflow.emulator.client("dynamodb").scan(TableName=workflow[table])["Items"]
+    return found
+
+
 def rollbacks(workflow: Workflow) -> list[dict[str, Any]]:
-    rows = workflow.emulator.client("dynamodb").scan(TableName=workflow["RunLedgerTableName"])["Items"]
-    return [json.loads(row["detail"]["S"]) for row in rows if row["type"]["S"] == "pointer_rolled_back"]
+    found = rows(workflow, "RunLedgerTableName")
+    return [json.loads(row["detail"]["S"]) for row in found if row["type"]["S"] == "pointer_rolled_back"]
 
 
 def whole_run(world: World) -> None:

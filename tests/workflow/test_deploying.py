@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from nova_constructs.emulator import Emulator
-from tests.workflow.deploying import TARGETS
-from tests.workflow.deployment_scenarios import CASES, Scenario, World, scenarios
+from tests.workflow.deployment_scenarios import CASES, COMMITTED, SETTINGS, Scenario, World, committed, scenarios
 from tests.workflow.harness import SPEED, synthesize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -24,6 +23,7 @@ ALL = [
     for case in CASES
     for name, scenario in scenarios(*case)
 ]
+ALL.append(pytest.param(COMMITTED, committed, id="committed: smoke fails"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[tuple
         if case not in present:
             stack.close()
             present.clear()
-            settings: dict[str, Any] = {**TARGETS[case[0]], "mode": case[1]}
+            settings: dict[str, Any] = {**SETTINGS[case[0]], "mode": case[1]}
             assembly = synthesize(tmp_path_factory.mktemp("deploying"), deployment=settings)
             emulator = stack.enter_context(Emulator(speed=SPEED))
             present[case] = World(emulator, assembly, *case)
