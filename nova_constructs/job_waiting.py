@@ -35,7 +35,8 @@ FINAL_BATCH_STATUSES = [*FINAL_TRAINING_STATUSES, "PartiallyCompleted", "Expired
 class JobWaiting(Construct):
     """The registry and what completes its rows.
 
-    Attributes: `table`, `complete` (None where no job ends with an event), `reconcile`, `reconcile_interval`, `permissions`.
+    Attributes: `table`, `complete` (None where no job ends with an event), `reconcile`, `reconcile_interval`,
+    `permissions`.
     """
 
     def __init__(
