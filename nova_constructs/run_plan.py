@@ -116,19 +116,15 @@ class RunPlan(Stage):
         self.plan.allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ["*"])
 
     def _see_clusters(self, clusters: ClusterAccess, jobs: Sequence[Job]) -> None:
-        """Let the function see the HyperPod clusters, and whether the roles of their instances are as they have to be."""
+        """Let the function see the HyperPod clusters, and whether the roles of their instances are as needed."""
         if not clusters.platforms:
             return
         clusters.allow(self.plan)
         stack = Stack.of(self)
         # Which role the instances of a cluster have that names none here, the cluster says when a run is planned.
-        roles = [
-            each.instance_role.role_arn
-            if each.instance_role
-            else stack.format_arn(service="iam", region="", resource="role", resource_name="*")
-            for each in clusters.platforms
-        ]
-        self.plan.allow("SeeInstanceRoles", _SEE_ROLE, list(dict.fromkeys(roles)))
+        unnamed = stack.format_arn(service="iam", region="", resource="role", resource_name="*")
+        roles = dict.fromkeys(each.instance_role_arn or unnamed for each in clusters.platforms)
+        self.plan.allow("SeeInstanceRoles", _SEE_ROLE, list(roles))
         if any(job.get("data_mixing") for _, job in jobs):
             # The hub names the access point of recipes by subscription; its account and name are known only then.
             points = f"arn:{stack.partition}:s3:{stack.region}:*:accesspoint/*/object/*"

@@ -23,15 +23,12 @@ ACCESS_GROUP: Final = "nova-constructs"
 REWARD_WORD: Final = "SageMaker"
 """What the name of a reward function has to have in it, letter by letter, for a job on HyperPod to call it."""
 
-HELPER_INSTANCES: Final = 6
-"""What the recipes' metadata count for the services of reinforcement fine-tuning beside its replicas.
-
-They have no GPU and may share instances with each other, not with those that train or generate; that six are needed is
-what the metadata say, not what Kubernetes asks.
-"""
 _EXTRA_REPLICAS: Final = ("generation_replicas", "rollout_worker_replicas")
-_USUAL_EXTRA: Final = 3
-"""Replicas that generate and roll out in the public recipes: two and one."""
+RFT_EXTRA_INSTANCES: Final = 9
+"""What reinforcement fine-tuning takes beyond the instances it trains on, as the public recipes' metadata count it.
+
+Two replicas generate, one rolls out, and six services run beside them; a recipe may have other numbers of replicas.
+"""
 
 
 def usage_quota(instance_type: str) -> str:
@@ -39,20 +36,11 @@ def usage_quota(instance_type: str) -> str:
     return f"{instance_type} for cluster usage"
 
 
-def footprint(recipe: Mapping[str, Any]) -> int:
-    """Return how many instances the replicas of a job need: those that train and, in a rollout, generate and collect.
+def replicas_of(recipe: Mapping[str, Any]) -> int:
+    """Return how many replicas a job has, each on an instance of its own: those that train, generate and roll out.
 
-    `recipe` are the values of a rendered recipe. The services of reinforcement fine-tuning are not counted.
+    `recipe` are the values of a rendered recipe. The services of reinforcement fine-tuning, which may share instances,
+    are not counted.
     """
     run = recipe["run"]
     return sum(int(run.get(name) or 0) for name in ("replicas", *_EXTRA_REPLICAS))
-
-
-def has_helpers(recipe: Mapping[str, Any]) -> bool:
-    """Return whether a job has services beside its replicas, as reinforcement fine-tuning does."""
-    return any(name in recipe["run"] for name in _EXTRA_REPLICAS)
-
-
-def most_extra_instances() -> int:
-    """Return how many instances reinforcement fine-tuning takes beyond those it trains on, for a bound of its cost."""
-    return _USUAL_EXTRA + HELPER_INSTANCES

@@ -32,6 +32,7 @@ def pytorch_request(
         "instance_type": instance_type,
         "instance_count": instance_count,
         "max_seconds": limits + _GRACE_SECONDS,
+        "max_pending_seconds": settings.get("max_pending_seconds"),
         "payload": payloads.parse(payload),
         "recipe": dict(recipe),
         "image_uri": image_uri,
