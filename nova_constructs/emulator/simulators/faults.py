@@ -67,6 +67,10 @@ class Faults:
         """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
         self._add("never_finish", _by_name(match), remaining=times)
 
+    def image_pull(self, match: Match, reason: str = "toomanyrequests", times: int | None = None) -> None:
+        """Let images of matching pods on HyperPod not be pulled; they are tried again every five minutes."""
+        self._add("image_pull", _by_name(match), text=reason, remaining=times)
+
     def fail_record(self, match: Match, reason: str = "The record was refused.", times: int | None = None) -> None:
         """Let matching batch inference jobs complete with an error in place of the answer to their first record."""
         self._add("fail_record", _by_name(match), text=reason, remaining=times)
