@@ -53,13 +53,13 @@ def test_a_package_that_cannot_be_imported_is_refused_by_the_plan(workflow: Work
     ended = workflow.finish(workflow.start(mode="deploy", model_package=package, force=True))
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidRequest")
     assert "is not of the restricted type" in ended["cause"]
-    assert "SubmitImport" not in workflow.path(ended["executionArn"])
+    assert "ImportModel" not in workflow.path(ended["executionArn"])
     assert workflow.pointer() == before
 
 
 def test_a_key_that_nobody_may_use_any_more_fails_the_run_and_production_stays(workflow: Workflow) -> None:
     before, kms = workflow.pointer(), workflow.emulator.client("kms")
-    kms.disable_key(KeyId=MODEL_KEY)
+    kms.disable_key(KeyId=MODEL_KEY.rpartition("/")[2])
     ended = workflow.run()
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidRequest")
     assert f"The KMS key {MODEL_KEY} is Disabled" in ended["cause"]
