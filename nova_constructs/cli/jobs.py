@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 # `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
 _READ = (
-    *("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome"),
+    *("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome", "held_until"),
     *("instance_type", "instance_count", "choice", "choices", "place"),
 )
 _DOING = {"PENDING": "being submitted", "OPEN": "running"}
@@ -37,6 +38,8 @@ class Job:
     choice: int = 1
     """Which of the choices of instances the job runs on, from 1."""
     choices: int = 1
+    held_until: datetime | None = None
+    """When AWS first deletes what the job of a run that is over has made; None where it can at any time."""
     place: Mapping[str, str] | None = None
     """Where a job on HyperPod runs: `cluster_name` and `namespace`."""
 
@@ -61,6 +64,7 @@ class Job:
             "instance_count": self.instance_count,
             "choice": self.choice,
             "choices": self.choices,
+            "held_until": self.held_until,
         }
 
 
@@ -116,6 +120,7 @@ def _job(item: dict[str, Any]) -> Job:
         instance_count=int(plain["instance_count"]) if "instance_count" in plain else None,
         choice=int(plain.get("choice", 0)) + 1,
         choices=int(plain.get("choices", 1)),
+        held_until=datetime.fromtimestamp(int(plain["held_until"]), UTC) if "held_until" in plain else None,
         place=json.loads(plain["place"]) if plain.get("place") else None,
     )
 

@@ -289,12 +289,27 @@ def test_show_of_a_running_run_reads_its_jobs_from_the_registry_without_tokens(n
 
     job = {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
     where = {"platform": "SMTJ", "place": None}
-    ran_on = {"attempt": 1, "instance_type": None, "instance_count": None, "choice": 1, "choices": 1}
+    ran_on = {
+        "attempt": 1,
+        "instance_type": None,
+        "instance_count": None,
+        "choice": 1,
+        "choices": 1,
+        "held_until": None,
+    }
     assert json.loads(ran.out)["jobs"] == [{**job, **where, "error": None, **ran_on}]
     assert "secret" not in ran.out
     (request,) = aws.reads["query"]
     asked = {request["ExpressionAttributeNames"][alias] for alias in request["ProjectionExpression"].split(", ")}
     assert "token" not in asked
+
+
+def test_show_tells_until_when_something_is_held(nova: Nova, aws: FakeAws) -> None:
+    aws.executions["r1"] = execution("r1", "FAILED")
+    row = {"stage": "deployment", "kind": "ProvisionedThroughput", "job_name": "support-1", "status": "HELD"}
+    aws.rows = [{**{name: {"S": value} for name, value in row.items()}, "held_until": {"N": "1769817600"}}]
+    [job] = json.loads(nova("run", "show", "r1", "--json").out)["jobs"]
+    assert (job["status"], job["held_until"]) == ("HELD", "2026-01-31T00:00:00+00:00")
 
 
 @pytest.mark.parametrize(

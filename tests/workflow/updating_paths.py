@@ -12,7 +12,7 @@ from tests.workflow import paths
 from tests.workflow.deploying import models, models_of, served, trained
 from tests.workflow.harness import Workflow, until
 
-_SERVED: dict[str, Any] = {"mode": "UPDATE_IF_EXISTS", "keep": 1, "bake": {"minutes": 10080}}
+_SERVED: dict[str, Any] = {"mode": "UPDATE_IF_EXISTS", "keep": 1}
 ON_DEMAND: dict[str, Any] = {"deployment": {"target": "BEDROCK_OD", **_SERVED}}
 PROVISIONED: dict[str, Any] = {"deployment": {"target": "BEDROCK_PT", "model_units": 1, **_SERVED}}
 CREATE = {"on demand": "CreateCustomModelDeployment", "provisioned": "CreateProvisionedModelThroughput"}
