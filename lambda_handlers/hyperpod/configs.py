@@ -24,6 +24,21 @@ def own_values(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[Path, A
     return {name: {path: value for path, value in tree.items() if path not in common} for name, tree in trees.items()}
 
 
+def of_training(documents: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the recipe that the training reads, as text, without what the other parts of the job find different.
+
+    None for a payload without one.
+    """
+    found = [each for each in documents if _has_config(each) and "training-config" in each["metadata"]["name"]]
+    if not found:
+        return None
+    own = own_values(documents)[str(found[0]["metadata"]["name"])]
+    if not own:
+        return _quoted(found[0])
+    tree = yaml_documents.load(_quoted(found[0]))
+    return yaml_documents.dump(_without(tree, frozenset(own)))
+
+
 def text(document: Mapping[str, Any], recipe: Mapping[str, Any], own: Mapping[str, Mapping[Path, Any]]) -> str | None:
     """Return the recipe that a ConfigMap is to have, as YAML; None for an object that has none."""
     if not _has_config(document):
@@ -52,9 +67,20 @@ def _has_config(document: Mapping[str, Any]) -> bool:
 
 
 def _leaves(document: Mapping[str, Any]) -> dict[Path, Any]:
+    return {leaf.path: leaf.literal for leaf in leaves(yaml_documents.load(_quoted(document)))}
+
+
+def _quoted(document: Mapping[str, Any]) -> str:
     # A placeholder without quotes is no YAML.
-    quoted = _BARE.sub(r"\1'\2'", document["data"][FILE])
-    return {leaf.path: leaf.literal for leaf in leaves(yaml_documents.load(quoted))}
+    return _BARE.sub(r"\1'\2'", document["data"][FILE])
+
+
+def _without(tree: Mapping[str, Any], paths: frozenset[Path], above: Path = ()) -> dict[str, Any]:
+    kept = {key: value for key, value in tree.items() if (*above, key) not in paths}
+    return {
+        key: _without(value, paths, (*above, key)) if isinstance(value, Mapping) and value else value
+        for key, value in kept.items()
+    }
 
 
 def _with(tree: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
 from lambda_handlers.catalog import instances
+from lambda_handlers.hyperpod import messaging
 from lambda_handlers.hyperpod.kinds import PYTORCH_JOB
 from lambda_handlers.protocol.errors import InvalidRequest
 
@@ -41,9 +42,18 @@ def correct(
     for template in pod_templates(thing):
         pod = template["spec"]
         for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
-            _set_environment(container, region, account)
+            _set_environment(container, {"AWS_REGION": region, "NAMESPACE": namespace}, account)
             _set_devices(container, instance_type)
         _add_volumes(pod, thing)
+
+
+def missing(objects: Sequence[Mapping[str, Any]], job: str, namespace: str) -> list[dict[str, Any]]:
+    """Return what the message servers of a reinforcement job need and its payload does not have."""
+    there = {(each["kind"], each["metadata"]["name"]) for each in objects}
+    if ("StatefulSet", f"{job}{messaging.SUFFIX}") not in there:
+        return []
+    wanted = messaging.objects(job, namespace)
+    return [each for each in wanted if (each["kind"], each["metadata"]["name"]) not in there]
 
 
 def pod_templates(thing: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -64,14 +74,14 @@ def _set_workers(roles: dict[str, Any], replicas: int) -> None:
         roles["Worker"] = {**workers, "replicas": replicas - 1}
 
 
-def _set_environment(container: dict[str, Any], region: str, account: str) -> None:
+def _set_environment(container: dict[str, Any], known: Mapping[str, str], account: str) -> None:
     given = container.get("env")
     if not given:
         return
     names = [variable["name"] for variable in given]
     for variable in given:
-        if variable["name"] == "AWS_REGION":
-            variable["value"] = region
+        if variable["name"] in known and "value" in variable:
+            variable["value"] = known[variable["name"]]
     if "INSTANCE_TYPE" in names and "X_AMZ_SOURCE_ACCOUNT" not in names:
         given.append({"name": "X_AMZ_SOURCE_ACCOUNT", "value": account})
 

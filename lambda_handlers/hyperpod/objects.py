@@ -53,6 +53,7 @@ def job_objects(request: Mapping[str, Any], setting: Setting) -> list[Object]:
     own = configs.own_values(documents)
     objects = [_object(each, values, configs.text(each, recipe, own)) for each in documents]
     _check_filled(objects)
+    objects += corrections.missing(objects, setting.name, request["namespace"])
     objects.sort(key=lambda each: (not _is_root(each, setting.name), _ORDER.index(each["kind"])))
     for each in objects:
         corrections.correct(

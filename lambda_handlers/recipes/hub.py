@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -13,18 +12,17 @@ from lambda_handlers.catalog.evaluations import EvaluationTask, RecipeKind
 from lambda_handlers.catalog.methods import TrainingMethod
 from lambda_handlers.catalog.models import NovaModel
 from lambda_handlers.catalog.platforms import Platform
+from lambda_handlers.hyperpod import configs
 from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
 from lambda_handlers.recipes import own_document
+from lambda_handlers.recipes import payload as payloads
 from lambda_handlers.recipes.hub_shapes import entry_problems, spec_problems
 from lambda_handlers.recipes.places import ObjectApi, object_place, read_object
 
 HUB_NAME = "SageMakerPublicHub"
 
-# A payload is a Helm chart with placeholders in it, so no YAML: documents are told apart by their Source comments.
-_PAYLOAD = re.compile(
-    r"^# Source: \S*training-config\.yaml$(?:(?!^---$).)*?^ +config\.yaml: \|-?\n((?:[ ][^\n]*\n|\n)+)",
-    re.MULTILINE | re.DOTALL,
-)
+# A payload is a rendered Helm chart, which tells of every part what template it is from.
+_PAYLOAD = re.compile(r"^# Source: \S*training-config\.yaml$", re.MULTILINE)
 
 Entry = Mapping[str, Any]
 
@@ -211,8 +209,7 @@ def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
         TransientServiceError: The service could not answer now.
     """
     text = _read(s3, recipe)
-    embedded = _PAYLOAD.search(text)
-    recipe_text = textwrap.dedent(embedded[1]) if embedded else text
+    recipe_text = _embedded(text, recipe.template_uri) if _PAYLOAD.search(text) else text
     template = own_document.read(recipe_text.encode(), recipe.template_uri, unique_keys=False)
     spec = _spec(_read(s3, recipe, recipe.spec_uri), recipe.spec_uri)
     problems = [*own_document.value_problems(template), *own_document.value_problems(spec), *spec_problems(spec)]
@@ -228,6 +225,15 @@ def load_payload(s3: ObjectApi, recipe: HubRecipe) -> str:
     """
     text = _read(s3, recipe)
     return text if _PAYLOAD.search(text) else ""
+
+
+def _embedded(text: str, source: str) -> str:
+    """Return the recipe inside a payload, without what each part of a job finds different in its own."""
+    objects = payloads.parse(text, source)
+    found = configs.of_training(objects)
+    if found is None:
+        raise RecipeInvalid(f"{source} has no ConfigMap training-config with a recipe in it.")
+    return found
 
 
 def _spec(text: str, uri: str) -> Mapping[str, Mapping[str, Any]]:

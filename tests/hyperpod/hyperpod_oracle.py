@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from lambda_handlers.recipes import documents, payload
+from lambda_handlers.hyperpod import configs
+from lambda_handlers.recipes import documents, hub_snapshot, payload
 
 FOLDER = Path(__file__).parents[3] / "shared" / "reference" / "oracle" / "hyperpod"
 _OURS = "nova-constructs/"
@@ -30,6 +31,22 @@ def payload_of(name: str) -> list[dict[str, Any]]:
     return payload.parse("".join(text for file, text in found.items() if file.endswith(".yaml")))
 
 
+class Texts(NamedTuple):
+    """A recipe of the hub: its template with the spec, and its payload."""
+
+    template: tuple[Mapping[str, Any], Mapping[str, Any]]
+    payload: list[dict[str, Any]]
+
+
+def snapshot_texts(name: str) -> Texts:
+    """Return a recipe of the hub's snapshot as its files for HyperPod have it."""
+    files = {key.rpartition("/")[2]: body.decode() for key, body in hub_snapshot.objects().items() if "k8s" in key}
+    text = next(body for key, body in files.items() if key.startswith(f"{name}_payload"))
+    spec = json.loads(next(body for key, body in files.items() if key.startswith(f"{name}_override")))
+    objects = payload.parse(text)
+    return Texts((documents.load(configs.of_training(objects) or ""), spec), objects)
+
+
 def by_name(objects: Iterable[Mapping[str, Any]]) -> Objects:
     """Return objects by kind and name, with what YAML and Kubernetes take for the same made the same."""
     found = {}
@@ -47,6 +64,7 @@ def without_additions(objects: Objects) -> Objects:
     for thing in found.values():
         metadata = [thing["metadata"], *(each.get("metadata", {}) for each in templates(thing))]
         for each in metadata:
+            each.get("annotations", {}).pop("checksum/config", None)  # of a text that names the job
             for part in ("labels", "annotations"):
                 kept = {name: value for name, value in each.get(part, {}).items() if not name.startswith(_OURS)}
                 each.pop(part, None)
@@ -77,4 +95,15 @@ def _without_nothing(value: Any) -> Any:
     """Return a tree without members that have no value, the recipe's text apart: Kubernetes takes them for absent."""
     if isinstance(value, Mapping):
         return {key: _without_nothing(each) for key, each in value.items() if each is not None}
-    return [_without_nothing(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        # Lists that Kubernetes merges by key, in whose order nothing lies.
+        return sorted((_without_nothing(each) for each in value), key=_key) if _is_keyed(value) else value
+    return value
+
+
+def _is_keyed(value: list[Any]) -> bool:
+    return all(isinstance(each, Mapping) and _key(each) for each in value)
+
+
+def _key(each: Mapping[str, Any]) -> str:
+    return str(each.get("mountPath") or each.get("name") or each.get("containerPort") or each.get("weight") or "")

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from lambda_handlers.hyperpod.objects import Setting, job_objects
-from tests.hyperpod.hyperpod_oracle import FOLDER, Objects, by_name, oracle, payload_of, templates, without_additions
+from lambda_handlers.recipes import render
+from tests.hyperpod.hyperpod_oracle import (
+    FOLDER,
+    Objects,
+    by_name,
+    oracle,
+    payload_of,
+    snapshot_texts,
+    templates,
+    without_additions,
+)
 
 JOB = "demo-abcdefghijklmnopqrs"
 SETTING = Setting(name=JOB, region="us-east-1", account="111122223333", tags={})
@@ -57,15 +67,42 @@ def test_the_launcher_s_own_templates_give_the_launcher_s_objects(
         assert thing == made_good(theirs)[each], each
 
 
+_WORK = {
+    "sft-v2-lora-4nodes.yaml": ("nova_lite_2_0_p5_gpu_lora_sft", 4, {"max_steps": 100, "save_steps": 100}),
+    "cpt-v2.yaml": ("nova_lite_2_0_p5x8_gpu_pretrain", 8, {}),
+    "eval-byod.yaml": ("nova_lite_2_0_p5_48xl_gpu_bring_your_own_dataset_eval", 1, {}),
+    "rft-lora.yaml": ("nova_lite_2_0_p5_gpu_lora_rft", 2, {"max_steps": 100, "save_steps": 100}),
+}
+
+
+@needs_oracle
+@pytest.mark.parametrize("expected", _WORK)
+def test_the_hub_s_payloads_give_the_launcher_s_objects(expected: str) -> None:
+    theirs, (name, count, overrides) = oracle(expected, job=JOB), _WORK[expected]
+    run = _recipe_of(theirs)["run"]
+    texts = snapshot_texts(name)
+    arguments = {
+        key: run[key]
+        for key in ("data_s3_path", "output_s3_path", "replicas", "reward_lambda_arn", "mlflow_experiment_name")
+        if run.get(key)
+    }
+    recipe = render(*texts.template, {"name": "any", **arguments}, overrides).values
+    ours = without_additions(by_name(job_objects(_request(texts.payload, recipe, count, ""), SETTING)))
+    assert set(ours) == set(theirs)
+    for each, thing in ours.items():
+        assert thing == made_good(theirs)[each], each
+
+
 def made_good(theirs: Objects) -> Objects:
     """Return the launcher's objects without their known faults: the numbers of docs/hyperpod-objects.md."""
     found = deepcopy(theirs)
     for thing in found.values():
         thing["metadata"]["namespace"] = "kubeflow"
         for template in templates(thing):
+            template.get("metadata", {}).get("annotations", {}).pop("checksum/config", None)
             volumes = template["spec"].get("volumes", [])
             if "k8s-ca-cert" in str(template["spec"]) and "k8s-ca-cert" not in {each["name"] for each in volumes}:
-                volumes.append(
-                    {"name": "k8s-ca-cert", "hostPath": {"path": "/etc/kubernetes/pki/ca.crt", "type": "File"}}
-                )
+                ca = {"name": "k8s-ca-cert", "hostPath": {"path": "/etc/kubernetes/pki/ca.crt", "type": "File"}}
+                volumes.append(ca)
+                volumes.sort(key=lambda each: str(each["name"]))
     return found
