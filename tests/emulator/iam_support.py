@@ -120,6 +120,14 @@ class FixedFacts:
     def throughput_arn(self, identifier: str) -> str | None:
         return self.models.get(identifier)
 
+    def cluster_arn(self, identifier: str) -> str | None:
+        """Every cluster exists, with its name for an id."""
+        return (
+            identifier
+            if identifier.startswith("arn:")
+            else f"arn:aws:sagemaker:us-east-1:123456789012:cluster/{identifier}"
+        )
+
     def state_machine_of_token(self, token: str) -> str | None:
         return self.tokens.get(token)
 

@@ -111,6 +111,11 @@ class MotoFacts:
         """Give the ARN of a batch inference job that a call names by ARN, None if there is none."""
         return identifier if identifier in self._store.invocations else None
 
+    def cluster_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a HyperPod cluster that a call names by ARN or by name."""
+        found = self._store.cluster(identifier)
+        return found.arn if found else None
+
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""
         for execution in stepfunctions_parser_backends[self._account][self._region]._get_executions():
