@@ -60,7 +60,9 @@ def train(state: SimulatorState, store: Store, container: Container, settings: S
         store.checkpoints[checkpoint.uri] = checkpoint
         return {"manifest.json": json.dumps({"checkpoint_s3_bucket": checkpoint.uri}).encode()}
 
-    script = training_script(config, rows=data.rows, steps=steps, seconds=seconds, nodes=container.nodes)
+    script = training_script(
+        config, rows=data.rows, steps=steps, seconds=seconds, nodes=container.nodes, platform=container.platform
+    )
     return Work(script=script, finish=finish)
 
 
