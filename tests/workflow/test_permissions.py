@@ -17,6 +17,7 @@ from tests.workflow import paths, updating_paths
 from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
 from tests.workflow.furnishing import furnish, key
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
+from tests.workflow.hyperpod_paths import HYPERPOD_PATHS, ON_CLUSTER, furnish_cluster
 from tests.workflow.invocation_paths import BATCH, INVOCATION_PATHS
 
 STACK = "Nova-Demo"
@@ -62,6 +63,7 @@ SUITES: dict[str, tuple[dict[str, Any], dict[str, Callable[[Workflow], None]]]] 
     "everything": (EVERYTHING, paths.PATHS),
     "asking": (ASKING, APPROVAL_PATHS),
     "updating": ({**updating_paths.ON_DEMAND, **BATCH}, {**updating_paths.ON_DEMAND_PATHS, **INVOCATION_PATHS}),
+    "hyperpod": (ON_CLUSTER, HYPERPOD_PATHS),
     "provisioned": (updating_paths.PROVISIONED, updating_paths.PROVISIONED_PATHS),
     "tracked": (
         {"platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {"uri": paths.NO_SERVER}}},
@@ -100,6 +102,8 @@ def enter(assemblies: dict[str, Path]) -> Iterator[Enter]:
             present.clear()
             emulator = stack.enter_context(Emulator(speed=SPEED))
             furnish(emulator, VPC)
+            if name == "hyperpod":
+                furnish_cluster(emulator)
             key(emulator, paths.MODEL_KEY)
             made = present[name] = Workflow(emulator, assemblies[name])
             made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))

@@ -18,7 +18,7 @@ from nova_constructs.node_runtime import bundled_node
 PLATFORM = "SMTJ"
 CLUSTER_NAME = "nova-demo"
 NAMESPACE = "kubeflow"
-INSTANCE_ROLE_ARN = "arn:aws:iam::123456789012:role/nova-demo-instances"
+INSTANCE_ROLE_ARN = f"arn:aws:iam::123456789012:role/{CLUSTER_NAME}-execution"
 DEPLOY_TARGET = "BEDROCK_OD"
 EVALUATION_TASKS = ("mmlu", "gen_qa")
 _PREFERRED_INSTANCE = "ml.p5.48xlarge"
