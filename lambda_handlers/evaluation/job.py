@@ -28,9 +28,10 @@ def requests(
 ) -> list[dict[str, Any]]:
     """Write the recipe of an evaluation for each choice of instances and return its requests.
 
-    They are those of CreateTrainingJob or, on HyperPod, those of PyTorchJobs. The payload has `run`, `task`, `config`, `subject` (`model_path`: a checkpoint, or the model as Amazon publishes it)
-    and, for data of one's own, `set`, the rows as they were frozen for this run. Its optional `hub_content_version`
-    pins the hub content that the run was planned with. `stage` is by default that of the evaluation.
+    They are those of CreateTrainingJob or, on HyperPod, those of PyTorchJobs. The payload has `run`, `task`, `config`,
+    `subject` (`model_path`: a checkpoint, or the model as Amazon publishes it) and, for data of one's own, `set`, the
+    rows as they were frozen for this run. Its optional `hub_content_version` pins the hub content that the run was
+    planned with. `stage` is by default that of the evaluation.
     """
     settings, run_id = event["task"], event["run"]["id"]
     recipes = Recipes(

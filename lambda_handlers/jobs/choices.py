@@ -9,6 +9,8 @@ from lambda_handlers.catalog.platforms import Platform, platform
 from lambda_handlers.jobs.driver import Instances
 
 ALTERNATIVES = "alternatives"
+EXTRA_INSTANCES = "extra_instances"
+"""In the settings of a job: the instances that it takes beyond those it names, to generate, roll out and serve."""
 
 
 def choices_of(settings: Mapping[str, Any]) -> list[dict[str, Any]]:

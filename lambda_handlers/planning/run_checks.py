@@ -17,6 +17,7 @@ from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning import inference_checks
 from lambda_handlers.planning.account_checks import check_account
+from lambda_handlers.planning.cluster_checks import check_clusters
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.cost_checks import check_cost
 from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
@@ -99,10 +100,11 @@ class RunChecks:
         evaluation = check_evaluations(context, recipes, model_path=path) if mode.evaluates else {}
         inference = inference_checks.check_inference(context, recipes, mode, model=model, model_path=path)
         output = inference_checks.output_uri(context, asked, mode)
-        resolved = (*training.values(), *further.values(), *evaluation.values(), *inference.values())
-        images = dict.fromkeys(each.image_uri for each in resolved)
+        resolved = {**training, **further, **evaluation, **inference}
+        images = dict.fromkeys(each.image_uri for each in resolved.values() if not each.payload)
         check_account(context, mode, images)
-        cost = check_cost(context, mode)
+        check_clusters(context, mode, resolved)
+        cost = check_cost(context, mode, resolved)
         self.findings.raise_all()
         # Last, because it reads the whole dataset, as pinning what else is data does.
         dataset = datasets.pin(context.account.s3, found) if found else None
