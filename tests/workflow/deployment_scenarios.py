@@ -97,6 +97,8 @@ def fails_with_nothing_there(world: World, step: str) -> None:
     fail(world, step, world.first)
     record = deploy(workflow, world.first, fails=True)
     assert record["error"] == ("ModelImportFailed" if step == "import" else "DeploymentFailed"), told(record)
+    # Bedrock's own words, which for a checkpoint that it cannot read are these.
+    assert step != "import" or "The model artifacts could not be read." in record["cause"]
     assert world.state == ({}, None)
     # The model stays for the next try, which imports none: an import takes long, and an idle model costs nothing.
     assert ready(workflow, world.first) == (0 if step == "import" else 1)
