@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,8 @@ from nova_constructs.emulator.simulators.store import Store
 
 _REACTION_SECONDS = 1.0
 _ROUNDS = 20
+_BREATH = 0.001
+"""Real time between two looks at everything, in which requests get hold of the objects."""
 _CONFIG = "/config"
 
 
@@ -47,6 +50,7 @@ class ControlPlane:
                 if not self._round():
                     break
             self._plan()
+        time.sleep(_BREATH)
 
     def _round(self) -> bool:
         nodes = {node.name: node for node in nodes_of(self._cluster)}
@@ -61,13 +65,14 @@ class ControlPlane:
         return any(changed)
 
     def _schedule(self, nodes: dict[str, Node]) -> bool:
-        before, now = self._store.version, self._store.now()
-        for pod in self._store.all(POD):
-            if not pods.is_active(pod) or pod["spec"].get("nodeName"):
-                continue
-            node, reason = place(pod, list(nodes.values()), self._placed())
+        before, now = self._store.changes, self._store.now()
+        waiting = [pod for pod in self._store.all(POD) if pods.is_active(pod) and not pod["spec"].get("nodeName")]
+        placed = self._placed() if waiting else {}
+        for pod in waiting:
+            node, reason = place(pod, list(nodes.values()), placed)
             if node is not None:
                 pods.bind(pod, node.name, now)
+                placed.setdefault(node.name, []).append(pod)
                 metadata = pod["metadata"]
                 message = f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {node.name}"
                 record(self._store, POD, pod, "Scheduled", message, source="default-scheduler")
@@ -75,7 +80,7 @@ class ControlPlane:
             elif pods.unschedulable(pod, reason, now):
                 record(self._store, POD, pod, "FailedScheduling", reason, source="default-scheduler", warning=True)
                 self._store.touch(pod)
-        return self._store.version != before
+        return self._store.changes != before
 
     def _placed(self) -> dict[str, list[Object]]:
         placed: dict[str, list[Object]] = {}

@@ -16,6 +16,7 @@ from nova_constructs.emulator.simulators.state import SimulatorState
 _STARTING_SECONDS = 90.0
 _ENDING_SECONDS = 5.0
 _PULL_AGAIN_SECONDS = 300.0
+_MOUNT_AGAIN_SECONDS = 120.0
 _BACK_OFF_SECONDS = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 
 
@@ -36,7 +37,7 @@ class Kubelet:
 
     def reconcile(self, nodes: Mapping[str, Node]) -> bool:
         """Look at every pod that has a node and tell whether anything changed."""
-        before = self._store.version
+        before = self._store.changes
         living = set()
         for pod in self._store.all(POD):
             living.add(pod["metadata"]["uid"])
@@ -45,7 +46,7 @@ class Kubelet:
             elif pod["spec"].get("nodeName") and pods.phase(pod) in (pods.PENDING, pods.RUNNING):
                 self._advance(pod, nodes)
         self._runs = {uid: run for uid, run in self._runs.items() if uid in living}
-        return self._store.version != before
+        return self._store.changes != before
 
     def due(self) -> datetime | None:
         """Return when something will happen next."""
@@ -75,7 +76,7 @@ class Kubelet:
             self._runs[uid] = _Run(due=None)
         elif missing := self._missing(pod):
             record(self._store, POD, pod, "FailedMount", missing, source="kubelet", warning=True)
-            run.due = now + timedelta(seconds=_STARTING_SECONDS)
+            run.due = now + timedelta(seconds=_MOUNT_AGAIN_SECONDS)
         elif problem := self._unpulled(pod, nodes):
             self._cannot_pull(pod, run, *problem)
         else:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from nova_constructs.emulator.kubernetes.kinds import EVENT, JOB, NAMESPACE, POD, Kind
+from nova_constructs.emulator.kubernetes.kinds import EVENT, JOB, POD, Kind
 from nova_constructs.emulator.kubernetes.status import already_exists
 
 Object = dict[str, Any]
@@ -27,7 +27,9 @@ class ObjectStore:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.lock = threading.RLock()
         self.now = now
-        self._objects: dict[tuple[Kind, str, str], Object] = {}
+        self.changes = 0
+        """How often anything but events was changed: what controllers react to."""
+        self._objects: dict[Kind, dict[tuple[str, str], Object]] = {}
         self._version = 1000
 
     @property
@@ -38,38 +40,38 @@ class ObjectStore:
     def create(self, kind: Kind, body: Object) -> Object:
         """Keep a new object; raises StatusError 409 if its name is taken."""
         metadata = body["metadata"]
-        key = (kind, metadata.get("namespace", ""), metadata["name"])
+        key = (metadata.get("namespace", ""), metadata["name"])
         with self.lock:
-            if key in self._objects:
+            if key in self._objects.setdefault(kind, {}):
                 raise already_exists(kind.plural, metadata["name"], kind.group)
             metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": stamp(self.now()), "generation": 1}
-            self._objects[key] = body
+            self._objects[kind][key] = body
             self.touch(body)
             return body
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Return an object, or None if there is none."""
-        return self._objects.get((kind, namespace, name))
+        return self._objects.get(kind, {}).get((namespace, name))
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         """Return the objects of a kind, in all namespaces or in one, by name."""
-        found = [(key, each) for key, each in self._objects.items() if key[0] == kind and namespace in (None, key[1])]
-        return [each for _, each in sorted(found, key=lambda pair: pair[0][1:])]
+        held = self._objects.get(kind, {})
+        return [held[key] for key in sorted(held) if namespace in (None, key[0])]
 
     def names(self, namespace: str) -> list[tuple[str, str]]:
         """Return kind and name of everything in a namespace but events."""
-        return sorted(
-            (kind.kind, name) for kind, place, name in self._objects if place == namespace and kind is not EVENT
-        )
+        held = ((kind.kind, key) for kind, objects in self._objects.items() if kind != EVENT for key in objects)
+        return sorted((kind, name) for kind, (place, name) in held if place == namespace)
 
     def alive(self, body: Object) -> bool:
         """Tell whether an object still is there."""
-        metadata = body["metadata"]
-        return any(each["metadata"]["uid"] == metadata["uid"] for each in self._objects.values())
+        uid = body["metadata"]["uid"]
+        return any(each["metadata"]["uid"] == uid for _, each in self._each())
 
     def touch(self, body: Object) -> None:
         """Give an object a new resource version, as any change does."""
         self._version += 1
+        self.changes += body.get("kind") != EVENT.kind
         body["metadata"]["resourceVersion"] = str(self._version)
 
     def delete(self, kind: Kind, body: Object, policy: str | None = None) -> None:
@@ -94,8 +96,9 @@ class ObjectStore:
         """Take an object away at once."""
         metadata = body["metadata"]
         with self.lock:
-            self._objects.pop((kind, metadata.get("namespace", ""), metadata["name"]), None)
+            self._objects.get(kind, {}).pop((metadata.get("namespace", ""), metadata["name"]), None)
             self._version += 1
+            self.changes += 1
 
     def collect(self) -> bool:
         """Delete what has lost all its owners, and what only waited for its dependents; tell whether anything was."""
@@ -104,8 +107,8 @@ class ObjectStore:
             for kind, body in orphans:
                 self.delete(kind, body, "Background")
             waiting = [
-                (key[0], each)
-                for key, each in self._objects.items()
+                (kind, each)
+                for kind, each in self._each()
                 if _FOREGROUND in (each["metadata"].get("finalizers") or ()) and not self._dependents(each)
             ]
             for kind, body in waiting:
@@ -115,11 +118,11 @@ class ObjectStore:
     def _orphans(self) -> Iterator[tuple[Kind, Object]]:
         living = {
             each["metadata"]["uid"]: _FOREGROUND not in (each["metadata"].get("finalizers") or ())
-            for each in self._objects.values()
+            for _, each in self._each()
         }
-        for (kind, _, _), body in self._objects.items():
+        for kind, body in self._each():
             owners = body["metadata"].get("ownerReferences") or []
-            gone = kind is not NAMESPACE and owners and not any(living.get(owner["uid"]) for owner in owners)
+            gone = owners and not any(living.get(owner["uid"]) for owner in owners)
             if gone and "deletionTimestamp" not in body["metadata"]:
                 yield kind, body
 
@@ -127,9 +130,12 @@ class ObjectStore:
         uid = body["metadata"]["uid"]
         return [
             each
-            for each in self._objects.values()
+            for _, each in self._each()
             if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences") or ())
         ]
+
+    def _each(self) -> Iterator[tuple[Kind, Object]]:
+        return ((kind, body) for kind, objects in self._objects.items() if kind != EVENT for body in objects.values())
 
     def _disown(self, dependent: Object, owner: Object) -> None:
         metadata, uid = dependent["metadata"], owner["metadata"]["uid"]

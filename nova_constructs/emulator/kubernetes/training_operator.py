@@ -27,11 +27,11 @@ class Operator:
 
     def reconcile(self) -> bool:
         """Look at every job once and tell whether anything changed."""
-        before = self._store.version
+        before = self._store.changes
         for job in self._store.all(PYTORCH_JOB):
             if "deletionTimestamp" not in job["metadata"]:
                 self._reconcile(job)
-        return self._store.version != before
+        return self._store.changes != before
 
     def deadline(self, job: Object) -> datetime | None:
         """Return when a job will have been active for too long."""

@@ -18,12 +18,12 @@ _SERVICES = ("vllm", "hubcli", "nats-server", "prompter", "rbs")
 
 def reconcile(store: ObjectStore) -> bool:
     """Make the pods that are missing and tell whether anything changed."""
-    before = store.version
+    before = store.changes
     for kind in (DEPLOYMENT, STATEFUL_SET, JOB):
         for body in store.all(kind):
             if "deletionTimestamp" not in body["metadata"]:
                 _reconcile(store, kind, body)
-    return store.version != before
+    return store.changes != before
 
 
 def services_run(store: ObjectStore, job: Object) -> bool:
