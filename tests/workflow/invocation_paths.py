@@ -99,8 +99,8 @@ def stopped_by_an_early_event(workflow: Workflow) -> None:
         detail = {"batchJobName": row["job_name"]["S"], "batchJobArn": row["arn"]["S"], "status": "Stopped"}
         workflow.emulator.state.put_service_event("aws.bedrock", "Batch Inference Job State Change", detail)
         running = {"Submitted", "InProgress", "Scheduled"}
-        ask = lambda: bedrock.get_model_invocation_job(jobIdentifier=row["arn"]["S"])["status"]  # noqa: E731
-        until(lambda: ask() not in running or None, "the stop")
+        job = {"jobIdentifier": row["arn"]["S"]}
+        until(lambda: bedrock.get_model_invocation_job(**job)["status"] not in running or None, "the stop")
     paths.closed(workflow, arn)
 
 
