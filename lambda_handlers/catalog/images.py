@@ -65,6 +65,10 @@ _RFT_CONTAINERS: Mapping[str, str] = MappingProxyType(
 )
 
 
+JOB_CONTAINERS = ("init_container_image", *_RFT_CONTAINERS)
+"""The names that HyperPod payloads have for the containers beside the one that trains."""
+
+
 def job_containers(region: str) -> dict[str, str]:
     """Return the containers beside the one that trains, by the names that HyperPod payloads have for them.
 

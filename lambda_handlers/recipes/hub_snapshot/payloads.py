@@ -23,7 +23,7 @@ _TRAINING_CONFIG: Final = "training-config.yaml"
 def payload(recipe: SnapshotRecipe, technique: Technique, region: str) -> str:
     """Return the payload of a recipe in a Region; containers that no table has for it stay placeholders."""
     image = "{{container_image}}"
-    others = {"init_container_image": "{{init_container_image}}"}
+    others = {name: f"{{{{{name}}}}}" for name in images.JOB_CONTAINERS}
     if region in regions.REGIONS:
         others = images.job_containers(region)
         image = images.uri(technique=technique, model=recipe.model, platform=Platform.SMHP, region=region) or image
