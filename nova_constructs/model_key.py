@@ -25,14 +25,14 @@ class ModelKey:
     arn: str | None
 
     @property
-    def through_bedrock(self) -> dict[str, object]:
+    def through_bedrock(self) -> dict[str, dict[str, str]]:
         """The condition that Amazon Bedrock uses the key, for whoever calls it."""
         return {"StringEquals": {"kms:ViaService": f"bedrock.{self.stack.region}.amazonaws.com"}}
 
     def allow_encrypting(self, function: HandlerFunction) -> None:
         """Let a function have Bedrock make models that the key encrypts; Bedrock makes itself a grant for that."""
         if self.arn:
-            granting = {**self.through_bedrock, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+            granting: dict[str, object] = {**self.through_bedrock, "Bool": {"kms:GrantIsForAWSResource": "true"}}
             function.allow("GrantModelKey", ["kms:CreateGrant"], [self.arn], granting)
             function.allow("SeeModelKey", ["kms:DescribeKey"], [self.arn], self.through_bedrock)
 

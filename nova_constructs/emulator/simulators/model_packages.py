@@ -30,7 +30,7 @@ class ModelPackages:
 
     def create(self, parameters: Parameters) -> dict[str, Any]:
         """Have moto make the package, and remember the type of its storage."""
-        kept = {camelcase_to_underscores(name): parameters.get(name) for name in _KEPT}
+        kept: dict[str, Any] = {camelcase_to_underscores(name): parameters.get(name) for name in _KEPT}
         backend = self._backend()
         arn = backend.create_model_package(**kept)
         setattr(backend.model_packages[arn], _STORAGE, parameters.get("ManagedStorageType"))
