@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from lambda_handlers.catalog.clusters import ACCESS_GROUP
+from lambda_handlers.hyperpod import rbac
 from nova_constructs.app import build
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, Workflow, dataset, jsonl, until
@@ -53,15 +55,9 @@ def synthesize_all(folder: Path, *entries: dict[str, Any]) -> Path:
 def make_cluster(emulator: Emulator, count: int = 16) -> Any:
     """Make the cluster, with what its admin applied for the functions."""
     cluster = emulator.hyperpod.create_cluster(name=CLUSTER, count=count, namespaces=(NAMESPACE,))
-    cluster.grant(rules=rbac())
+    for document in rbac.documents(NAMESPACE, ACCESS_GROUP):
+        cluster.apply(document)
     return cluster
-
-
-def rbac() -> str:
-    """Return the Role and RoleBinding that `nova hyperpod rbac` prints."""
-    from nova_constructs.cli.hyperpod.rbac import documents
-
-    return str(documents(namespace=NAMESPACE))
 
 
 def make_reward_function(emulator: Emulator) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_handlers.catalog import Platform
+from lambda_handlers.catalog.clusters import ACCESS_GROUP
+from lambda_handlers.hyperpod import rbac
 from nova_constructs.cli.demo.checks import CLUSTER_NAME, EVALUATION_TASKS, NAMESPACE, DemoRequest
 
 if TYPE_CHECKING:
@@ -19,4 +21,5 @@ def prepare(emulator: Emulator, request: DemoRequest) -> None:
     cluster = emulator.hyperpod.create_cluster(
         name=CLUSTER_NAME, instance_type=request.instance_type, count=room, namespaces=(NAMESPACE,)
     )
-    cluster.grant(namespace=NAMESPACE)
+    for document in rbac.documents(NAMESPACE, ACCESS_GROUP):
+        cluster.apply(document)
