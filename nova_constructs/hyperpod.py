@@ -100,7 +100,7 @@ class HyperPod:
         """Return what cannot work, each with the value received and what is allowed."""
         names = (
             ("cluster_name", self.cluster_name, clusters.CLUSTER_NAME, "2 to 101 letters, digits, - and _"),
-            ("eks_cluster_name", self.eks_cluster, clusters.EKS_CLUSTER_NAME, "1 to 100 letters, digits, - and _"),
+            ("eks_cluster_name", self.eks_cluster_name, clusters.EKS_CLUSTER_NAME, "1 to 100 letters, digits, - and _"),
             ("namespace", self.namespace, clusters.NAMESPACE, "1 to 63 of a-z, 0-9 and -, none of them - at an end"),
             (
                 *("kubernetes_group", self.kubernetes_group, clusters.GROUP_NAME),
@@ -151,7 +151,7 @@ def on_clusters(platforms: Iterable[Runtime]) -> list[HyperPod]:
     return [platform for platform in platforms if isinstance(platform, HyperPod)]
 
 
-def _name_problem(what: str, given: str, pattern: re.Pattern[str], allowed: str) -> str | None:
-    if Token.is_unresolved(given) or pattern.fullmatch(given):
+def _name_problem(what: str, given: str | None, pattern: re.Pattern[str], allowed: str) -> str | None:
+    if given is None or Token.is_unresolved(given) or pattern.fullmatch(given):
         return None
     return f"{what} is {given!r}: use {allowed}"
