@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_constructs.emulator.kubernetes import rbac, selectors, validation
+from nova_constructs.emulator.kubernetes import pods, rbac, selectors, validation
 from nova_constructs.emulator.kubernetes.authentication import Caller, Tokens
-from nova_constructs.emulator.kubernetes.kinds import ACCESS_REVIEW, EVENT, NAMESPACE, Kind
+from nova_constructs.emulator.kubernetes.kinds import ACCESS_REVIEW, EVENT, NAMESPACE, POD, Kind
 from nova_constructs.emulator.kubernetes.requests import ApiRequest
 from nova_constructs.emulator.kubernetes.schema import check
 from nova_constructs.emulator.kubernetes.status import StatusError, not_found, success, unknown_path
@@ -95,6 +95,8 @@ class Api:
         if kind.namespaced and self._store.find(NAMESPACE, "", request.namespace) is None:
             raise not_found("namespaces", request.namespace)
         body, warnings = validation.accepted(kind, document, request.namespace, checked)
+        if kind is POD:
+            pods.begin(body)
         if request.query.get("dryRun") != "All":
             self._store.create(kind, body)
             self._changed()
