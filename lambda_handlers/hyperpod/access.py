@@ -113,7 +113,7 @@ def status_problem(access: ClusterAccess) -> str | None:
     )
 
 
-def _described(service: str, what: str, name: str, **request: str) -> Mapping[str, Any]:
+def _described(service: str, what: str, called: str, **request: str) -> Mapping[str, Any]:
     try:
         with service_errors():
             return dict(client(service).describe_cluster(**request))
@@ -121,10 +121,10 @@ def _described(service: str, what: str, name: str, **request: str) -> Mapping[st
         code = error_code(error)
         if code in _NOT_FOUND:
             raise InvalidRequest(
-                f"There is no {what} {name} in this account and Region: check the name and the Region."
+                f"There is no {what} {called} in this account and Region: check the name and the Region."
             ) from error
         if code in _DENIED:
-            refusal = f"{what} {name} may not be described: allow {service}:DescribeCluster on it."
+            refusal = f"{what} {called} may not be described: allow {service}:DescribeCluster on it."
             raise InvalidRequest(refusal) from error
         raise
 

@@ -21,6 +21,8 @@ from lambda_handlers.protocol.errors import InvalidRequest
 Object = dict[str, Any]
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
+RESTARTS: Final = 3
+"""How often containers of a job are started again before it counts as failed: enough for a node that is lost."""
 _ORDER: Final = ("ConfigMap", "Secret", "Service", "StatefulSet", "Deployment", "Job", PYTORCH_JOB)
 """The job itself comes last: once it is there, everything is."""
 
@@ -165,3 +167,5 @@ def _mark(objects: Sequence[Object], request: Mapping[str, Any], setting: Settin
         job["metadata"]["annotations"][marks.MAX_PENDING] = str(int(request["max_pending_seconds"]))
     policy = job["spec"].setdefault("runPolicy", {})
     policy["activeDeadlineSeconds"] = int(request["max_seconds"])
+    # Without a limit, a container that fails is started again and again until the deadline.
+    policy.setdefault("backoffLimit", RESTARTS)

@@ -57,6 +57,8 @@ def unreachable(access: ClusterAccess, error: Exception) -> WorkflowError:
 def _forbidden(cluster: str, verb: str, what: str, namespace: str, message: str) -> WorkflowError:
     if "exceeded quota" in message:
         return QuotaExceeded(f"The resource quota of namespace {namespace} of {cluster} does not allow it: {message}")
+    if "admission webhook" in message:
+        return InvalidRequest(f"{cluster} does not take {what} as they are: {message}")
     if "because it is being terminated" in message:
         return InvalidRequest(f"Namespace {namespace} of {cluster} is being deleted: name another one.")
     return InvalidRequest(

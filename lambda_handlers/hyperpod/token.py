@@ -31,9 +31,8 @@ def bearer_token(eks_cluster_name: str) -> str:
 def _signer() -> Any:
     """Return a client of STS that signs the name of a cluster as a header: a client of its own, for its handlers."""
     import boto3
-    from botocore.config import Config
 
-    sts = boto3.client("sts", config=Config(sts_regional_endpoints="regional"))
+    sts = boto3.client("sts")
     sts.meta.events.register("provide-client-params.sts.GetCallerIdentity", _keep_name)
     sts.meta.events.register("before-sign.sts.GetCallerIdentity", _add_header)
     return sts

@@ -64,6 +64,7 @@ class Submission:
             stage=self.stage,
             attempt=attempt,
             limit=self.driver.name_limit,
+            letter_first=bool(place_of(self.requests[0])),
         )
 
     def is_of(self, row: JobRow) -> bool:

@@ -74,7 +74,8 @@ def without_additions(objects: Objects) -> Objects:
             if not each.get("metadata", True):
                 del each["metadata"]
         if thing["kind"] == "PyTorchJob":
-            del thing["spec"]["runPolicy"]["activeDeadlineSeconds"]
+            for member in ("activeDeadlineSeconds", "backoffLimit"):
+                del thing["spec"]["runPolicy"][member]
             if not thing["spec"]["runPolicy"]:
                 del thing["spec"]["runPolicy"]
     return found

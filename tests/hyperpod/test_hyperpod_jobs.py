@@ -78,7 +78,7 @@ def test_a_job_is_created_with_all_that_it_needs_and_removed_with_all_of_it(clus
     assert create().endswith(f"kubeflow/pytorchjobs/{JOB}")
     assert cluster.kinds() == ["configmaps", "pytorchjobs"]
     job = cluster.thing("PyTorchJob", JOB)
-    assert job["spec"]["runPolicy"]["activeDeadlineSeconds"] == 3600
+    assert job["spec"]["runPolicy"] == {"activeDeadlineSeconds": 3600, "backoffLimit": 3}
     assert job["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 3
     assert job["metadata"]["labels"] == {"app": JOB, "nova-constructs/job": JOB}
     assert job["metadata"]["annotations"] == {
