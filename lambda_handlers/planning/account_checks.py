@@ -72,10 +72,10 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
 
 def _sized(settings: Mapping[str, Any], method: str | None) -> Mapping[str, Any]:
     """Return the settings of a training job with what it takes beyond the instances it trains on, where it does."""
-    if not on_hyperpod(settings) or method not in catalog.METHODS:
+    known = catalog.METHODS.get(method or "") if on_hyperpod(settings) else None
+    if known is None or known.technique is not catalog.Technique.RFT:
         return settings
-    reinforces = catalog.METHODS[method].technique is catalog.Technique.RFT
-    return {**settings, EXTRA_INSTANCES: RFT_EXTRA_INSTANCES} if reinforces else settings
+    return {**settings, EXTRA_INSTANCES: RFT_EXTRA_INSTANCES}
 
 
 def all_jobs_of(config: Mapping[str, Any]) -> list[Job]:

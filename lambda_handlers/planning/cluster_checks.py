@@ -20,6 +20,7 @@ from lambda_handlers.jobs.choices import instances_of, on_hyperpod
 from lambda_handlers.planning.account_checks import inputs_of, jobs_of
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.modes import Mode
+from lambda_handlers.planning.planned_objects import objects_of_job
 from lambda_handlers.planning.resource_checks import Job, functions_of
 from lambda_handlers.planning.training_checks import TRAINING
 from lambda_handlers.training.recipe import ResolvedRecipe
@@ -35,6 +36,10 @@ def check_clusters(context: RunContext, mode: Mode, recipes: Recipes) -> None:
     """
     jobs = [job for job in jobs_of(context.config, mode) if on_hyperpod(job[1])]
     _check_rewards(context, jobs)
+    for stage, settings in jobs:
+        if stage in recipes:
+            with context.findings.checking(stage):
+                objects_of_job(settings, recipes[stage], context.places, context.places.output_uri(context.run_id))
     for arn in functions_of(jobs):
         function.check(context.findings, context.account.functions, arn, context.places.region)
     for name in dict.fromkeys(settings["cluster_name"] for _, settings in jobs):

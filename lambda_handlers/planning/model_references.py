@@ -112,6 +112,21 @@ def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mappin
     return None
 
 
+def check_compared(context: RunContext) -> None:
+    """Note that the gate compares with a model in production that the run's evaluations cannot load."""
+    compared = [task for task in context.config.get("baselines") or () if task["baseline"] == "production"]
+    target = Pointer(context.history.control).read() if compared else None
+    if target is None:
+        return
+    try:
+        run = find_run(context.history.events, target.run_id, key="production")
+    except InvalidRequest:
+        return  # what finds the models of comparison tells it
+    platforms = [str(task.get("platform", catalog.Platform.SMTJ)) for task in compared]
+    for problem in _elsewhere("gate: it compares with production", run.checkpoint, run.platform, platforms):
+        context.findings.problem(f"{problem} Compare with the base model for the first run on another platform.")
+
+
 def _production(context: RunContext) -> str:
     target = Pointer(context.history.control).read()
     if target is None:

@@ -56,6 +56,11 @@ class PlannedRequest:
     only_if: str | None = None
 
     @property
+    def is_of_objects(self) -> bool:
+        """Whether it stands for Kubernetes objects, which are created one by one."""
+        return self.operation == "CreatePyTorchJob"
+
+    @property
     def stand_ins(self) -> dict[str, str]:
         """What in the request stands for something that the run makes, by what it stands for."""
         text = json.dumps(self.body)

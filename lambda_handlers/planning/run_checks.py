@@ -26,7 +26,7 @@ from lambda_handlers.planning.evaluation_checks import check_evaluations, pin_se
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.further_training import check_further_training, locate_further, pin_further
 from lambda_handlers.planning.inference_checks import inference_of
-from lambda_handlers.planning.model_references import ModelReference, Start, find_model, find_start
+from lambda_handlers.planning.model_references import ModelReference, Start, check_compared, find_model, find_start
 from lambda_handlers.planning.modes import DEPLOY, MODES, Mode
 from lambda_handlers.planning.training_checks import check_training, overrides_of
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
@@ -93,6 +93,8 @@ class RunChecks:
         check_deployment(context, mode)
         measured = find_measured(context, asked) if mode is DEPLOY else None
         model = self._model(asked, mode) if mode.measures_or_asks else (measured.model if measured else None)
+        if mode.trains and mode.evaluates:
+            check_compared(context)
         recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}
         further = check_further_training(context, recipes) if mode.trains else {}

@@ -105,6 +105,13 @@ def test_a_dry_run_shows_what_would_be_created() -> None:
         ("training", "CreatePyTorchJob"),
         ("evaluation-mmlu", "CreatePyTorchJob"),
     ]
+    objects = list(yaml.safe_load_all(read(of, report["requests"][0]["objects_uri"])))
+    assert [(each["kind"], each["metadata"]["name"]) for each in objects] == [
+        ("ConfigMap", "training-config-planned"),
+        ("PyTorchJob", "planned"),
+    ]
+    assert objects[1]["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 3
+    assert b"{{" not in read(of, report["requests"][0]["objects_uri"])
     body = json.loads(read(of, report["requests"][1]["request_uri"]))
     assert body["recipe"]["run"]["output_s3_path"] == "s3://artifacts-bucket/runs/run-1/jobs"
     assert [each["kind"] for each in body["payload"]] == ["ConfigMap", "PyTorchJob"]
