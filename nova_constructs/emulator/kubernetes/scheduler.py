@@ -25,7 +25,7 @@ def place(pod: Pod, nodes: Sequence[Node], others: Mapping[str, Sequence[Pod]]) 
     total = len(nodes)
     if not total:
         return None, "no nodes available to schedule pods"
-    listed = ", ".join(f"{count} {reason}" for reason, count in sorted(refusals.items()))
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in refusals.items()))
     preemption = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
     return None, f"0/{total} nodes are available: {listed}. {preemption}"
 
