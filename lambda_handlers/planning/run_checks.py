@@ -170,5 +170,6 @@ class RunChecks:
                 s3=self._context.account.s3,
                 model=model,
                 content_version=asked.hub_content_version,
+                account=str(self._context.execution["id"]).split(":")[4],
             )
         return None

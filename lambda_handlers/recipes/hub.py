@@ -24,6 +24,9 @@ HUB_NAME = "SageMakerPublicHub"
 # A payload is a rendered Helm chart, which tells of every part what template it is from.
 _PAYLOAD = re.compile(r"^# Source: \S*training-config\.yaml$", re.MULTILINE)
 
+# Stands in the places of recipes by subscription for the account that has it (Nova Customization SDK).
+_ACCOUNT = "{customer_id}"
+
 Entry = Mapping[str, Any]
 
 
@@ -36,12 +39,16 @@ class HubApi(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubContent:
-    """Hold what the hub says of a model: the version and ARN of the entry, and its recipes as the hub has them."""
+    """Hold what the hub says of a model: the version and ARN of the entry, and its recipes as the hub has them.
+
+    `account` is whose it was asked for: places of recipes by subscription have it in them.
+    """
 
     model: NovaModel
     version: str
     arn: str
     recipes: tuple[Entry, ...]
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +75,8 @@ class RecipeTemplate(NamedTuple):
     spec: Mapping[str, Mapping[str, Any]]
 
 
-def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = None) -> HubContent:
-    """Return the hub's entry of a model: the given version, by default the latest.
+def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = None, *, account: str = "") -> HubContent:
+    """Return the hub's entry of a model: the given version, by default the latest; `account` is the caller's.
 
     Raises:
         RecipeInvalid: The hub has no such version, or its document has no recipes or malformed ones.
@@ -84,6 +91,7 @@ def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = Non
         version=str(found["HubContentVersion"]),
         arn=str(found["HubContentArn"]),
         recipes=_recipes(found["HubContentDocument"], model),
+        account=account,
     )
 
 
@@ -140,7 +148,8 @@ def select(
     entries = _narrow(entries, lambda entry: bool(entry.get(uri)), refusal)
     types = sorted({each for entry in entries for each in entry.get("SupportedInstanceTypes") or ()})
     refusal = f"The recipes for {what} on {platform} do not run on {instance_type}; they run on {', '.join(types)}."
-    return _recipe(_narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0], platform, what)
+    chosen = _narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0]
+    return _recipe(chosen, platform, what, content.account)
 
 
 def _needs_subscription(entry: Entry) -> bool:
@@ -183,7 +192,7 @@ def _runs_on(entry: Entry, instance_type: str | None) -> bool:
     return not types or instance_type is None or instance_type in types
 
 
-def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
+def _recipe(entry: Entry, platform: Platform, what: str, account: str) -> HubRecipe:
     smtj = platform is Platform.SMTJ
     spec = entry.get("SmtjOverrideParamsS3Uri" if smtj else "HpEksOverrideParamsS3Uri")
     image = entry.get("SmtjImageUri", "") if smtj else ""
@@ -195,8 +204,10 @@ def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
         display_name=str(entry.get("DisplayName", "")),
         instance_types=tuple(entry.get("SupportedInstanceTypes") or ()),
         image_uri=str(image),
-        template_uri=str(entry["SmtjRecipeTemplateS3Uri" if smtj else "HpEksPayloadTemplateS3Uri"]),
-        spec_uri=str(spec),
+        template_uri=str(entry["SmtjRecipeTemplateS3Uri" if smtj else "HpEksPayloadTemplateS3Uri"]).replace(
+            _ACCOUNT, account
+        ),
+        spec_uri=str(spec).replace(_ACCOUNT, account),
         by_subscription=_needs_subscription(entry),
     )
 

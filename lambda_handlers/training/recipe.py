@@ -63,10 +63,13 @@ class ResolvedRecipe:
 class Recipes:
     """Resolve recipes of one model against one version of its hub content."""
 
-    def __init__(self, *, sagemaker: Any, s3: Any, model: NovaModel, content_version: str | None) -> None:
+    def __init__(
+        self, *, sagemaker: Any, s3: Any, model: NovaModel, content_version: str | None, account: str = ""
+    ) -> None:
+        """Ask the hub for the model's content; `account` is the caller's, for recipes by subscription."""
         self._record = HubRecord(sagemaker, s3)
         self.model = model
-        self.content = hub.fetch(self._record, model, content_version)
+        self.content = hub.fetch(self._record, model, content_version, account=account)
 
     def snapshot(self) -> dict[str, bytes]:
         """Return what the hub has given so far, by file name, so that a recipe can be made again and looked into."""

@@ -13,6 +13,7 @@ from lambda_handlers.training import job
 from tests.checks.checks_support import FUNCTION
 from tests.planning.planning_clusters import REWARD, Cluster, config, hyperpod
 from tests.planning.planning_world import CONFIG, World
+from tests.planning.test_planning_modes import trained
 
 MIXED = {"customer_data_percent": 60.0, "nova": {"code": 30.0, "general": 70.0}}
 
@@ -220,3 +221,35 @@ def test_an_evaluation_reads_its_rows_where_the_recipe_says(task: str) -> None:
     assert str(body["recipe"]["run"].get("data_s3_path") or "").startswith(rows if own else "")
     assert body["recipe"]["evaluation"]["task"] == task
     assert [each["kind"] for each in body["payload"]] == ["ConfigMap", "PyTorchJob"]
+
+
+def test_recipes_by_subscription_are_read_where_the_account_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = world()
+    document = of.hub.describe_hub_content
+    point = "arn:aws:s3:us-east-1:555566667777:accesspoint/forge-{customer_id}"
+
+    def theirs(**request: Any) -> Any:
+        found = document(**request)
+        text = found["HubContentDocument"]
+        for entry in json.loads(text)["RecipeCollection"]:
+            for uri in (entry.get("HpEksPayloadTemplateS3Uri"), entry.get("HpEksOverrideParamsS3Uri")):
+                if uri and entry["IsSubscriptionModel"]:
+                    bucket, _, key = uri.removeprefix("s3://").partition("/")
+                    text = text.replace(uri, f"{point}/{key}")
+                    moved = point.replace("{customer_id}", "123456789012")
+                    of.s3.objects[moved, key] = of.s3.objects[bucket, key]
+        return {**found, "HubContentDocument": text}
+
+    monkeypatch.setattr(of.hub, "describe_hub_content", theirs)
+    planned(of, config(training={**hyperpod(), "data_mixing": MIXED}))
+    assert yaml.safe_load(of.recipe("run-1"))["data_mixing"]["sources"]["customer_data"] == {"percent": 60.0}
+
+
+def test_production_of_another_platform_cannot_be_compared_with() -> None:
+    of, settings = world(), config()
+    compared = {**settings["evaluation"][0], "baseline": "production"}
+    trained(of)
+    pointer = {"item": "pointer", "arn": "arn:d", "model_arn": "arn:m", "run_id": "run-0"}
+    of.control.put({**pointer, "generation": 1, "moved_at": "now"}, replacing=None)
+    with pytest.raises(InvalidRequest, match=r"gate: it compares with production.*training jobs"):
+        planned(of, {**settings, "baselines": [compared]})
