@@ -132,7 +132,14 @@ class NovaCustomization(Construct):
         self.deployment = (
             None
             if isinstance(deployment, NoDeployment)
-            else Deployment(self, "Deployment", workshop=self.workshop, target=deployment, import_role=import_role)
+            else Deployment(
+                self,
+                "Deployment",
+                workshop=self.workshop,
+                target=deployment,
+                platform=catalog.Platform(platform.kind),
+                import_role=import_role,
+            )
         )
         self.approval = (
             ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval, name=self.node.id)
