@@ -66,6 +66,9 @@ def make_reward_function(emulator: Emulator) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName="score", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    logging = {"Effect": "Allow", "Action": ["logs:CreateLog*", "logs:PutLogEvents"], "Resource": "*"}
+    allowed = json.dumps({"Version": "2012-10-17", "Statement": [logging]})
+    iam.put_role_policy(RoleName="score", PolicyName="log", PolicyDocument=allowed)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("index.py", _SCORING)
