@@ -217,6 +217,13 @@ subjects: [{kind: Group, name: nova-constructs}]
     assert (code, answer["message"]) == (404, 'namespaces "absent" not found')
 
 
+def test_only_custom_objects_have_to_say_what_they_are(kube: Kube) -> None:
+    body = {name: value for name, value in config_map("c").items() if name in ("metadata", "data")}
+    code, made = kube.create(PATHS["ConfigMap"], body)
+    assert (code, made["kind"], made["apiVersion"]) == (201, "ConfigMap", "v1")
+    assert kube.create(JOBS, changed(pytorch_job("t"), "kind", ...))[0] == 400
+
+
 def test_a_taken_name_is_said_so(kube: Kube) -> None:
     assert kube.create(JOBS, pytorch_job("t"))[0] == 201
     code, answer = kube.create(JOBS, pytorch_job("t"))

@@ -93,7 +93,8 @@ def back_off(pod: Object, exit_code: int, seconds: float, now: datetime) -> None
 
 
 def _terminated(pod: Object, exit_code: int, now: datetime) -> dict[str, Any]:
-    started = next(iter(pod["status"].get("containerStatuses") or ()), {}).get("state", {}).get("running", {})
+    statuses: list[Any] = pod["status"].get("containerStatuses") or [{"state": {}}]
+    started = statuses[0]["state"].get("running", {})
     return {
         "exitCode": exit_code,
         "reason": "Error" if exit_code else "Completed",

@@ -57,8 +57,8 @@ def allowed(store: ObjectStore, caller: Caller, attempt: Attempt) -> bool:
 
 def _is(subject: Mapping[str, Any], caller: Caller) -> bool:
     if subject["kind"] == "Group":
-        return subject["name"] in caller.groups
-    return subject["kind"] == "User" and subject["name"] == caller.name
+        return str(subject["name"]) in caller.groups
+    return bool(subject["kind"] == "User" and subject["name"] == caller.name)
 
 
 def _covers(rule: Mapping[str, Any], attempt: Attempt) -> bool:

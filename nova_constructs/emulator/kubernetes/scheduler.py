@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,13 +32,13 @@ def place(pod: Pod, nodes: Sequence[Node], others: Mapping[str, Sequence[Pod]]) 
 
 def requests_of(pod: Pod) -> dict[str, float]:
     """Return what a pod takes of its node."""
-    total: Counter[str] = Counter({"pods": 1})
+    total = defaultdict(float, pods=1.0)
     for container in pod["spec"]["containers"]:
         resources = container.get("resources") or {}
         wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
         for name, value in wanted.items():
-            total[name] += quantity(value) or 0.0  # type: ignore[assignment]  # a Counter adds any number
-    return {name: float(value) for name, value in total.items()}
+            total[name] += quantity(value) or 0.0
+    return total
 
 
 def _refusal(pod: Pod, node: Node, others: Sequence[Pod]) -> str:
@@ -49,9 +49,10 @@ def _refusal(pod: Pod, node: Node, others: Sequence[Pod]) -> str:
         return "node(s) didn't match Pod's node affinity/selector"
     if _repelled(pod, others):
         return "node(s) didn't match pod anti-affinity rules"
-    taken: Counter[str] = Counter()
+    taken: dict[str, float] = defaultdict(float)
     for other in others:
-        taken.update(requests_of(other))  # type: ignore[arg-type]  # a Counter adds any number
+        for name, value in requests_of(other).items():
+            taken[name] += value
     for name, wanted in requests_of(pod).items():
         if wanted > node.capacity.get(name, 0.0) - taken[name]:
             return "Too many pods" if name == "pods" else f"Insufficient {name}"

@@ -51,7 +51,7 @@ def quantity(value: Any) -> float | None:
     digits = re.match(r"[+-]?[0-9.]+", text)
     number, suffix = float(digits.group(0)) if digits else 0.0, text[digits.end() :] if digits else ""
     if re.match(r"[eE][+-]?[0-9.]", suffix):
-        return number * 10.0 ** float(suffix[1:])
+        return float(number * 10.0 ** float(suffix[1:]))
     if suffix.endswith("i"):
         return number * 1024.0 ** ("KMGTPE".index(suffix[0]) + 1)
     powers = {"": 0, "n": -3, "u": -2, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}

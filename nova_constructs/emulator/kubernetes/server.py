@@ -131,7 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
             return refusal(error)
         if fault := owner.faults.take("hang", request.verb, request.plural):
             with owner.clock.released():
-                return _wait(owner, fault, self.connection)
+                _wait(owner, fault, self.connection)
+            return None
         if fault := owner.faults.take("error", request.verb, request.plural):
             return _injected(fault)
         answer = owner.api.answer(request)

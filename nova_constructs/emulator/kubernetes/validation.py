@@ -39,6 +39,9 @@ def accepted(kind: Kind, body: Any, namespace: str, field_validation: str) -> tu
 def _check_identity(kind: Kind, body: Any, namespace: str) -> None:
     if not isinstance(body, dict):
         raise StatusError(400, "the body of the request is no object")
+    if not kind.custom:  # the decoder knows what the path asks for
+        body.setdefault("apiVersion", kind.api_version)
+        body.setdefault("kind", kind.kind)
     if body.get("apiVersion") != kind.api_version or body.get("kind") != kind.kind:
         given = f"{body.get('apiVersion')}, Kind={body.get('kind')}"
         raise StatusError(
@@ -47,10 +50,10 @@ def _check_identity(kind: Kind, body: Any, namespace: str) -> None:
             reason="BadRequest",
         )
     metadata = body.get("metadata")
-    given = metadata.get("namespace") if isinstance(metadata, dict) else None
-    if kind.namespaced and given not in (None, "", namespace):
+    place = metadata.get("namespace") if isinstance(metadata, dict) else None
+    if kind.namespaced and place not in (None, "", namespace):
         raise StatusError(
-            400, f"the namespace of the provided object does not match the namespace sent on the request ({given})"
+            400, f"the namespace of the provided object does not match the namespace sent on the request ({place})"
         )
 
 
