@@ -153,7 +153,7 @@ class ClusterDriver(FakeDriver):
             kept = all("outcome" in row or row["status"] in ("CANCELLED", "CLOSED") for row in rows)
             assert kept, f"{name} was removed before its outcome was kept"
         self.world.end_job(job, JobStatus.STOPPED)
-        job.removed = True
+        job.stopping = job.removed = True
 
 
 @dataclass
