@@ -53,7 +53,10 @@ def pod() -> dict[str, Any]:
         "name": "main",
         "image": "image:1",
         "volumeMounts": [{"name": "v", "mountPath": "/v"}],
-        "resources": {"limits": {"nvidia.com/gpu": 8, "cpu": "2"}, "requests": {"nvidia.com/gpu": "8", "cpu": "500m"}},
+        "resources": {
+            "limits": {"nvidia.com/gpu": "8", "cpu": "2"},
+            "requests": {"nvidia.com/gpu": "8", "cpu": "500m"},
+        },
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {**spec, "containers": [container]}}
 
@@ -222,6 +225,15 @@ def test_only_custom_objects_have_to_say_what_they_are(kube: Kube) -> None:
     code, made = kube.create(PATHS["ConfigMap"], body)
     assert (code, made["kind"], made["apiVersion"]) == (201, "ConfigMap", "v1")
     assert kube.create(JOBS, changed(pytorch_job("t"), "kind", ...))[0] == 400
+
+
+def test_quantities_of_built_in_kinds_are_texts(kube: Kube) -> None:
+    body = changed(pod(), "spec.containers.0.resources", {"limits": {"nvidia.com/gpu": 8}})
+    _, made = kube.create(PATHS["Pod"], body)
+    assert made["spec"]["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": "8"}}
+    _, made = kube.create(JOBS, pytorch_job("t"))
+    container = made["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 8
 
 
 def test_a_taken_name_is_said_so(kube: Kube) -> None:

@@ -43,6 +43,20 @@ def check(body: Any, type_name: str) -> Findings:
     return findings
 
 
+def canonical(value: Any, wanted: str) -> Any:
+    """Write quantities as texts, as the server does in objects of built-in kinds (8 becomes "8")."""
+    if wanted == "quantity":
+        return str(value)
+    if wanted.startswith("[") and isinstance(value, list):
+        return [canonical(item, wanted[1:-1]) for item in value]
+    if wanted.startswith("{") and isinstance(value, dict):
+        return {key: canonical(item, wanted[1:-1]) for key, item in value.items()}
+    if wanted in _table() and isinstance(value, dict):
+        fields = _table()[wanted]
+        return {name: canonical(item, fields[name][0]) for name, item in value.items()}
+    return value
+
+
 def quantity(value: Any) -> float | None:
     """Read a quantity such as 1600Gi, 500m or 8; None if it is none."""
     text = str(value)

@@ -7,7 +7,7 @@ from typing import Any
 from nova_constructs.emulator.kubernetes import names, pod_rules, workload_rules
 from nova_constructs.emulator.kubernetes.kinds import Kind
 from nova_constructs.emulator.kubernetes.names import Cause
-from nova_constructs.emulator.kubernetes.schema import Findings, Mistyped, check, shown
+from nova_constructs.emulator.kubernetes.schema import Findings, Mistyped, canonical, check, shown
 from nova_constructs.emulator.kubernetes.status import StatusError, invalid
 
 FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
@@ -18,7 +18,7 @@ def accepted(kind: Kind, body: Any, namespace: str, field_validation: str) -> tu
     _check_identity(kind, body, namespace)
     findings = check(body, kind.kind)
     warnings = _decoded(kind, findings, field_validation)
-    kept: dict[str, Any] = findings.body
+    kept: dict[str, Any] = findings.body if kind.custom else canonical(findings.body, kind.kind)
     kept.pop("status", None)
     metadata = kept.setdefault("metadata", {})
     if kind.namespaced:
