@@ -28,7 +28,7 @@ _ANNOTATIONS: Final[Mapping[str, str]] = {
 }
 
 
-def annotations(tags: Mapping[str, str]) -> dict[str, str]:
+def notes_of(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the annotations that say what the tags of a job say: customization, run, stage and request digest."""
     return {_ANNOTATIONS[name]: value for name, value in tags.items() if name in _ANNOTATIONS}
 

@@ -152,7 +152,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _mark(objects: Sequence[Object], request: Mapping[str, Any], setting: Setting) -> None:
-    labels, notes = {marks.JOB_LABEL: setting.name}, marks.annotations(setting.tags)
+    labels, notes = {marks.JOB_LABEL: setting.name}, marks.notes_of(setting.tags)
     for each in objects:
         marks.mark(each, labels=labels, notes=notes)
         for template in corrections.pod_templates(each):

@@ -91,8 +91,8 @@ def settle(desk: Desk, row: JobRow) -> JobRow:
         return row
     left = state.status is JobStatus.COMPLETED and driver.stop_deletes
     if left and state.held_until > desk.epoch():
-        held = {"held_until": state.held_until, "arn": state.arn or row.arn}
-        return _save(desk, replace(row, status=RowStatus.HELD, token="", **held), row)
+        held = replace(row, status=RowStatus.HELD, token="", held_until=state.held_until, arn=state.arn or row.arn)
+        return _save(desk, held, row)
     if left or state.status is JobStatus.RUNNING:
         driver.stop(row)
         return row

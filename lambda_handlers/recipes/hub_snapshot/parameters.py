@@ -220,13 +220,13 @@ def on_hyperpod(
 
 def with_data_mixing(allowed: ParameterSet, categories: Mapping[str, float]) -> ParameterSet:
     """Return parameters with the shares of Nova's own data, by category; the catalog is nobody's to choose."""
-    percent = {"required": False, "min": 0.0, "max": 100.0}
+    percent = _entry("float", required=False, min=0.0, max=100.0)
     shares = {f"nova_{name}_percent": f"data_mixing.sources.nova_data.{name}" for name in categories}
     entries = {
         **allowed.entries,
         "dataset_catalog": _entry("string", required=False),
-        "customer_data_percent": _entry("float", **percent),
-        **{name: _entry("float", **percent) for name in shares},
+        "customer_data_percent": percent,
+        **dict.fromkeys(shares, percent),
     }
     places = {
         **dict(allowed.places),
