@@ -56,6 +56,7 @@ class DryRun:
         found = {
             "stage": request.stage,
             "operation": request.operation,
+            "platform": request.platform,
             "request_uri": self._uri(name),
             "recipe_uri": None,
             "stand_ins": request.stand_ins,

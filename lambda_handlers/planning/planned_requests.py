@@ -58,7 +58,12 @@ class PlannedRequest:
     @property
     def is_of_objects(self) -> bool:
         """Whether it stands for Kubernetes objects, which are created one by one."""
-        return self.operation == "CreatePyTorchJob"
+        return self.platform == catalog.Platform.SMHP
+
+    @property
+    def platform(self) -> str | None:
+        """Where the job would run, None for what is no job of ours."""
+        return next((each.value for each in catalog.Platform if self.operation == f"Create{each.job_kind}"), None)
 
     @property
     def stand_ins(self) -> dict[str, str]:

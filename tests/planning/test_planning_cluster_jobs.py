@@ -102,9 +102,9 @@ def test_a_dry_run_shows_what_would_be_created() -> None:
     of = world()
     plan = planned(of, config(), dry_run=True)
     report = json.loads(read(of, plan["report_uri"]))
-    assert [(each["stage"], each["operation"]) for each in report["requests"][:2]] == [
-        ("training", "CreatePyTorchJob"),
-        ("evaluation-mmlu", "CreatePyTorchJob"),
+    assert [(each["stage"], each["operation"], each["platform"]) for each in report["requests"][:2]] == [
+        ("training", "CreatePyTorchJob", "SMHP"),
+        ("evaluation-mmlu", "CreatePyTorchJob", "SMHP"),
     ]
     objects = list(yaml.safe_load_all(read(of, report["requests"][0]["objects_uri"])))
     assert [(each["kind"], each["metadata"]["name"]) for each in objects] == [
