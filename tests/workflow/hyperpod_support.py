@@ -25,7 +25,8 @@ PLATFORM: dict[str, Any] = {
     "instance_type": "ml.p5.48xlarge",
     "instance_count": 4,
     "max_runtime_hours": 6,
-    "max_pending_hours": 1,
+    # The least that there is: a job that is never scheduled costs a test seconds.
+    "max_pending_hours": 0.5,
     # The role that the emulator makes with a cluster.
     "instance_role_arn": f"arn:aws:iam::123456789012:role/{CLUSTER}-execution",
 }
