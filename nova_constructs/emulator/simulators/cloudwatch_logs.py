@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from moto.logs import models, responses
+from moto.logs.exceptions import InvalidParameterException
 from moto.logs.utils import EventMessageFilter
 
 from nova_constructs.emulator.patches import Patches
@@ -50,7 +51,7 @@ def _filter_log_events(response: Any) -> str:
     names, prefix = asked("logStreamNames", []), asked("logStreamNamePrefix")
     if names and prefix:
         # CloudWatch Logs API reference, FilterLogEvents.
-        raise models.InvalidParameterException(
+        raise InvalidParameterException(
             constraint="logStreamNames and logStreamNamePrefix exclude each other", parameter="logStreamNames", value=""
         )
     backend, group = response.logs_backend, asked("logGroupName")
