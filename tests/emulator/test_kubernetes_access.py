@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from nova_constructs.emulator import Emulator
 from nova_constructs.emulator.kubernetes.cluster import Cluster
@@ -79,6 +82,14 @@ def test_a_token_for_another_cluster_is_refused(kube: Kube) -> None:
 
 def test_a_token_signed_with_another_key_is_refused(kube: Kube) -> None:
     kube.keys = (kube.keys[0], "not-the-secret-key", kube.keys[2])
+    assert kube.call("GET", f"{CORE}/configmaps/none")[0] == 401
+
+
+def test_a_token_that_does_not_sign_the_cluster_is_refused(emulator: Emulator, kube: Kube) -> None:
+    url = f"{emulator.endpoint}/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest("GET", url)
+    SigV4QueryAuth(Credentials(*kube.keys), "sts", "us-east-1", expires=60).add_auth(request)
+    kube.token = "k8s-aws-v1." + base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")
     assert kube.call("GET", f"{CORE}/configmaps/none")[0] == 401
 
 
