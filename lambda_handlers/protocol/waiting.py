@@ -19,6 +19,7 @@ from lambda_handlers.protocol.delivery import (
     settle,
     under_way,
 )
+from lambda_handlers.protocol.errors import TransientServiceError
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import request_digest
@@ -84,7 +85,18 @@ def submit(
         row = open_row(desk, wanted, made)
     request = dict(wanted.requests[row.choice])
     desk.record(row, "job_submitted", {**row.facts(), "request": request, "request_digest": row.digest})
-    return look(desk, row) if row.waits else row
+    return _looked_at(desk, row) if row.waits else row
+
+
+def _looked_at(desk: Desk, row: JobRow) -> JobRow:
+    """Look at a job that may have ended before its row was open, which no event will tell of.
+
+    A service that cannot answer now fails no state that waits already: the reconciler looks at every open row.
+    """
+    try:
+        return look(desk, row)
+    except TransientServiceError:
+        return row
 
 
 def complete(
