@@ -40,7 +40,7 @@ def instance_role_statements(store: ArtifactStore, functions: Iterable[str]) -> 
     only: Mapping[str, object] = {"StringLike": {"s3:prefix": ["runs/*"]}}
     yield statement("ListInputs", ["s3:ListBucket"], [store.prepared.bucket_arn], only)
     yield statement("WriteOutput", ["s3:PutObject"], [store.artifacts.arn_for_objects("runs/*/jobs/*")])
-    yield statement("UseKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], [store.key.key_arn])
+    yield statement("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [store.key.key_arn])
     if called := list(dict.fromkeys(functions)):
         yield statement("CallRewardFunction", ["lambda:InvokeFunction"], called)
 

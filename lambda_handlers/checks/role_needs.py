@@ -53,7 +53,7 @@ def training_job_needs(
     return [
         *_reads(partition, list(dict.fromkeys(inputs))),
         _writes(partition, output_uri),
-        _uses_key(key_arn),
+        _uses_key(key_arn, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
         *_pulls(partition, images),
         *_logs(partition, region, account),
         *_calls(functions),
@@ -74,17 +74,14 @@ def instance_role_needs(
     return [
         *_reads(partition, list(dict.fromkeys(inputs))),
         _writes(partition, output_uri),
-        _uses_key(key_arn),
+        # Through S3 alone: the container writes its output itself, no service encrypts it for the job.
+        _uses_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
         *_calls(functions),
     ]
 
 
-def _uses_key(key_arn: str) -> Need:
-    return Need(
-        purpose="use the KMS key of data and output",
-        actions=("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
-        resource=key_arn,
-    )
+def _uses_key(key_arn: str, *actions: str) -> Need:
+    return Need(purpose="use the KMS key of data and output", actions=actions, resource=key_arn)
 
 
 def _reads(partition: str, uris: list[str]) -> Iterator[Need]:

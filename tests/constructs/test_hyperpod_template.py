@@ -84,7 +84,7 @@ def test_the_role_of_the_instances_may_use_the_objects_of_runs(found: dict[str, 
         "ReadInputs": "s3:GetObject",
         "ListInputs": "s3:ListBucket",
         "WriteOutput": "s3:PutObject",
-        "UseKey": ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
+        "UseKey": ["kms:Decrypt", "kms:GenerateDataKey"],
     }
     see = granted(found, functions(found)["plan_run"])["SeeInstanceRoles"]
     assert see["Resource"] == INSTANCES
