@@ -45,13 +45,16 @@ class Pointer:
             if target and target.run_id == run_id and target.arn == after:
                 return target.previous
             RunLock(self.store).check(run_id, generation)
-            if target and target.generation > generation:
-                raise LockLost(_overtaken(target))
+            _require_not_overtaken(target, generation)
             moved = iso(now or current().now())
             place = Earlier(arn=after, model_arn=model_arn, run_id=run_id, moved_at=moved)
             if self._swap(item, _following(target, place, generation)):
                 return target.arn if target else None
         raise AssertionError
+
+    def check(self, generation: int) -> None:
+        """Raise LockLost where no run of this generation of the lock may move the pointer any more."""
+        _require_not_overtaken(self.read(), generation)
 
     def settle(self) -> None:
         """Let a move that is under way have happened, or fail: one that passed its check of the lock before a fence.
@@ -118,6 +121,11 @@ def _following(before: Target | None, place: Earlier, generation: int, rollback:
         history=tuple(history[:HISTORY_KEPT]),
         rollback=rollback,
     )
+
+
+def _require_not_overtaken(target: Target | None, generation: int) -> None:
+    if target and target.generation > generation:
+        raise LockLost(_overtaken(target))
 
 
 def _overtaken(target: Target) -> str:
