@@ -35,6 +35,8 @@ class Bedrock:
     tags: dict[str, str] | None = field(default_factory=lambda: {"nova-constructs:customization": CUSTOMIZATION})
     name: str = NAME
     deleted: list[str] = field(default_factory=list)
+    lingers: bool = False
+    """Whether it is listed after its deletion was asked for."""
 
     def list_custom_model_deployments(self, **_asked: Any) -> dict[str, Any]:
         return {"modelDeploymentSummaries": self._found("customModelDeploymentName", "customModelDeploymentArn")}
@@ -55,7 +57,7 @@ class Bedrock:
 
     def _found(self, name: str, arn: str) -> list[dict[str, str]]:
         found = {name: self.name, arn: ARN, "modelArn": self.model, "status": self.status, "failureMessage": "why"}
-        return [found] if self.status else []
+        return [found] if self.status and (self.lingers or not self.deleted) else []
 
 
 @dataclass(slots=True)
@@ -148,6 +150,11 @@ def test_what_failed_makes_room(case: Case, mode: str, target: str) -> None:
     bedrock = Bedrock("Failed")
     assert case.choose(bedrock, mode=mode, target=target)["action"] == "CREATE"
     assert bedrock.deleted == [ARN]
+
+
+def test_the_name_is_waited_for_until_what_failed_is_gone(case: Case) -> None:
+    with pytest.raises(TransientServiceError, match=f"{ARN} is deleted and has the name {NAME} until it is gone"):
+        case.choose(Bedrock("Failed", lingers=True))
 
 
 def test_what_failed_and_is_in_production_stays(case: Case) -> None:

@@ -172,6 +172,17 @@ def test_a_deployment_updated_in_place_gets_its_model_back(made: Account) -> Non
     until(read, lambda found: found["modelArn"] == old)
 
 
+def test_a_model_that_is_gone_is_not_put_back(made: Account) -> None:
+    old, new = made.model("r1"), made.model("r2")
+    arn = made.deployment("r2", new)
+    made.promote("r1", arn, old)
+    made.promote("r2", arn, new)
+    made.bedrock.delete_custom_model(modelIdentifier=old)
+    with pytest.raises(DeploymentFailed, match=f"cannot be given the model {old} of run r1 back.*name another run"):
+        ask(made)
+    assert (live(made).model_arn, made.ledger.events) == (new, [])
+
+
 def test_an_alarm_within_the_bake_time_rolls_back_once(made: Account) -> None:
     first, _ = made.serve("r1"), made.serve("r2")
     made.serve("r3")
