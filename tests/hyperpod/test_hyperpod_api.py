@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ def client(cluster: FakeCluster) -> KubernetesApi:
         ),
         (answer(409, "AlreadyExists", "a exists"), ObjectExists, "a exists"),
         (answer(422, "Invalid", "spec.x: Invalid value"), InvalidRequest, r"refused to create .* \(422\): spec.x"),
+        (answer(307, "", ""), InvalidRequest, r"refused to create configmaps in namespace kubeflow \(307\)"),
     ],
 )
 def test_what_a_refusal_means(
@@ -172,14 +174,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ClusterAc
     """Return how a server is reached over TLS, and the certificate of another authority."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = _certificate(folder, "k8s")
+    other = _certificate(folder, "other")[1].read_text()
+    with _serving(certificate, key) as endpoint:
+        yield replace(ACCESS, endpoint=endpoint, ca_pem=certificate.read_text()), other
+
+
+@contextmanager
+def _serving(certificate: Path, key: Path) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoint = f"https://127.0.0.1:{server.server_address[1]}"
-    other = _certificate(folder, "other")[1].read_text()
-    yield replace(ACCESS, endpoint=endpoint, ca_pem=certificate.read_text()), other
+    yield f"https://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
@@ -198,6 +205,37 @@ def test_a_certificate_of_another_authority_is_refused(served: tuple[ClusterAcce
         InvalidRequest, match="is not of the authority that Amazon EKS names for it, so that nothing was"
     ):
         KubernetesApi(replace(found, ca_pem=other), sign=_signed).list("Pod", "kubeflow")
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(["openssl", *command], check=True, capture_output=True)
+
+
+def test_an_authority_without_key_identifiers_is_verified(
+    served: tuple[ClusterAccess, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older EKS clusters have such a one (github.com/kubernetes-client/python/issues/2394)."""
+    ca_key, ca, key, asked, certificate = (tmp_path / name for name in ("ca.key", "ca", "key", "csr", "pem"))
+    (tmp_path / "ca.cnf").write_text("[req]\ndistinguished_name=n\n[n]\n[v3]\nbasicConstraints=critical,CA:TRUE\n")
+    (tmp_path / "server.cnf").write_text("subjectAltName=IP:127.0.0.1\n")
+    new = ("-newkey", "rsa:2048", "-nodes", "-config", tmp_path / "ca.cnf")
+    _run("req", "-x509", *new, "-extensions", "v3", "-subj", "/CN=kubernetes", "-keyout", ca_key, "-out", ca)
+    _run("req", *new, "-subj", "/CN=kube-apiserver", "-keyout", key, "-out", asked)
+    signed = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", tmp_path / "server.cnf")
+    _run("x509", "-req", "-in", asked, *signed, "-out", certificate)
+    strict = ssl.create_default_context
+
+    def as_in_python_3_13(**given: Any) -> ssl.SSLContext:
+        context = strict(**given)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_in_python_3_13)
+    with _serving(certificate, key) as endpoint:
+        found = replace(ACCESS, endpoint=endpoint, ca_pem=ca.read_text())
+        assert KubernetesApi(found, sign=_signed).list("Pod", "kubeflow") == []
+        with pytest.raises(InvalidRequest, match="is not of the authority"):
+            KubernetesApi(replace(found, ca_pem=served[1]), sign=_signed).list("Pod", "kubeflow")
 
 
 def test_an_api_that_cannot_be_reached_or_hangs_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
