@@ -30,10 +30,16 @@ def condition(job: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     return next((each for each in found if each.get("type") == name and str(each.get("status")) == "True"), None)
 
 
-def was_running(job: Mapping[str, Any]) -> bool:
-    """Say whether the job has ever had its pods running: the condition is there, whether or not it holds now."""
+def without_pods_since(job: Mapping[str, Any]) -> datetime | None:
+    """Return since when a job that has no pods waits for them; None while it runs: then they are made again.
+
+    That is the newest change of its conditions, so that a job which ran for days and starts again waits since then.
+    """
+    if condition(job, "Running"):
+        return None
     found = (job.get("status") or {}).get("conditions") or ()
-    return any(each.get("type") in ("Running", "Succeeded") for each in found)
+    changes = [str(each["lastTransitionTime"]) for each in found if each.get("lastTransitionTime")]
+    return max(map(instant, (str(job["metadata"]["creationTimestamp"]), *changes)))
 
 
 def why(job: Mapping[str, Any]) -> str:

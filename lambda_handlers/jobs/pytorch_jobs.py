@@ -108,15 +108,14 @@ def _address(cluster_arn: str, namespace: str, name: str) -> str:
 
 def _going_on(api: KubernetesApi, job: Mapping[str, Any], arn: str) -> JobState:
     """Return the state of a job that has not ended: FAILED where a pod has waited too long, else RUNNING, with why."""
-    metadata = job["metadata"]
     found = _pods(api, job)
     held = pods.waiting(found)
     why = pods.in_words(held) or conditions.why(job)
     if not found:
         why = "; ".join(filter(None, (why, _events(api, job)))) or "none of its pods was made"
     limit = int(marks.note(job, marks.MAX_PENDING) or 0)
-    since = [each.since for each in held] if found else [conditions.instant(metadata["creationTimestamp"])]
-    waited = max((clock.current().now() - each for each in since), default=None)
+    since = [each.since for each in held] if found else [conditions.without_pods_since(job)]
+    waited = max((clock.current().now() - each for each in since if each), default=None)
     if limit and waited is not None and waited.total_seconds() >= limit:
         without_node = not held or any(each.unscheduled for each in held)
         error = QuotaExceeded if "exceeded quota" in why else CapacityUnavailable

@@ -291,6 +291,28 @@ def test_a_job_without_pods_tells_of_the_quota_that_keeps_them(
     assert (state.error, "none of its pods was made" in state.cause) == ("CapacityUnavailable", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "holds", "changed", "means"),
+    [
+        ("Running", "True", 0, JobStatus.RUNNING),
+        ("Running", "False", 0, JobStatus.FAILED),
+        ("Restarting", "True", 9, JobStatus.RUNNING),
+        ("Restarting", "True", 8, JobStatus.FAILED),
+        ("Suspended", "True", 9, JobStatus.RUNNING),
+        ("Suspended", "True", 8, JobStatus.FAILED),
+    ],
+)
+def test_a_job_whose_pods_are_made_again_has_not_waited_since_its_creation(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, kind: str, holds: str, changed: int, means: JobStatus
+) -> None:
+    create(max_pending_seconds=7200)
+    created = {"type": "Created", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    now = {"type": kind, "status": holds, "lastTransitionTime": f"2026-01-01T{changed:02}:00:00Z"}
+    cluster.thing("PyTorchJob", JOB)["status"] = {"conditions": [now, created]}
+    monkeypatch.setattr(clock, "_installed", _At(10))
+    assert DRIVER.describe(ROW).status is means
+
+
 @pytest.mark.parametrize("status", [500, 429, 503])
 def test_an_api_that_answers_with_a_fault_says_nothing_of_the_job(cluster: FakeCluster, status: int) -> None:
     create()
