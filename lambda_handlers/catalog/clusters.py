@@ -24,10 +24,12 @@ REWARD_WORD: Final = "SageMaker"
 """What the name of a reward function has to have in it, letter by letter, for a job on HyperPod to call it."""
 
 _EXTRA_REPLICAS: Final = ("generation_replicas", "rollout_worker_replicas")
-RFT_EXTRA_INSTANCES: Final = 9
-"""What reinforcement fine-tuning takes beyond the instances it trains on, as the public recipes' metadata count it.
+_RFT_SERVICES: Final = 6
+"""Hub, prompter, scorer and three message servers: what the public recipes' metadata add to the replicas of RFT."""
+RFT_EXTRA_INSTANCES: Final = 3 + _RFT_SERVICES
+"""What reinforcement fine-tuning takes beyond the instances it trains on, while its recipe is not known.
 
-Two replicas generate, one rolls out, and six services run beside them; a recipe may have other numbers of replicas.
+In the public recipes two replicas generate and one rolls out, beside the services.
 """
 
 
@@ -36,11 +38,20 @@ def usage_quota(instance_type: str) -> str:
     return f"{instance_type} for cluster usage"
 
 
-def replicas_of(recipe: Mapping[str, Any]) -> int:
+def replicas_of(recipe: Mapping[str, Any], instance_count: int) -> int:
     """Return how many replicas a job has, each on an instance of its own: those that train, generate and roll out.
 
-    `recipe` are the values of a rendered recipe. The services of reinforcement fine-tuning, which may share instances,
-    are not counted.
+    `recipe` are the values of a rendered recipe, `instance_count` the instances that train. The services of
+    reinforcement fine-tuning, which may share instances, are not counted.
     """
     run = recipe["run"]
-    return sum(int(run.get(name) or 0) for name in ("replicas", *_EXTRA_REPLICAS))
+    return instance_count + sum(int(run.get(name) or 0) for name in _EXTRA_REPLICAS)
+
+
+def footprint(recipe: Mapping[str, Any], instance_count: int) -> int:
+    """Return how many instances a job takes where its services, if it has any, share none.
+
+    Source: InstanceCount of the public recipes' metadata, replicas + generation + rollout workers + 6.
+    """
+    services = _RFT_SERVICES if "generation_replicas" in recipe["run"] else 0
+    return replicas_of(recipe, instance_count) + services

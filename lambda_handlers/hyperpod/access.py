@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lambda_handlers.catalog.clusters import IN_SERVICE
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.errors import InvalidRequest, error_code, service_errors
 
-IN_SERVICE: Final = "InService"
 _NOT_FOUND: Final = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
 _DENIED: Final = ("AccessDenied", "AccessDeniedException")
 

@@ -1,4 +1,4 @@
-"""How many instances a job takes, and how many of a cluster's are taken."""
+"""How many instances a cluster has, and how many of them are taken."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ from lambda_handlers.hyperpod.api import KubernetesApi
 
 _INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
 _GPU: Final = "nvidia.com/gpu"
-_RFT_SERVICES: Final = 6
-"""Hub, prompter, scorer and three message servers: what the recipe's metadata adds to its replicas."""
-
-
-def footprint(recipe: Mapping[str, Any], instance_count: int) -> int:
-    """Return how many instances a job takes: its own, and with a reinforcement recipe those of what serves it.
-
-    Source: InstanceCount of the public recipes' metadata, replicas + generation + rollout workers + 6.
-    """
-    run = recipe["run"]
-    if "generation_replicas" not in run:
-        return instance_count
-    extra = int(run.get("generation_replicas") or 0) + int(run.get("rollout_worker_replicas") or 0)
-    return instance_count + extra + _RFT_SERVICES
 
 
 def available(access: ClusterAccess, instance_type: str) -> int:

@@ -7,6 +7,7 @@ the jobs will.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from lambda_handlers import catalog
@@ -15,7 +16,7 @@ from lambda_handlers.checks import function, quota, role
 from lambda_handlers.checks.role_needs import instance_role_needs
 from lambda_handlers.hyperpod import capacity, rbac
 from lambda_handlers.hyperpod.access import ClusterAccess, RestrictedGroup, status_problem
-from lambda_handlers.hyperpod.api import KubernetesApi
+from lambda_handlers.hyperpod.api import KubernetesApi, ObjectExists
 from lambda_handlers.jobs.choices import instances_of, on_hyperpod
 from lambda_handlers.planning.account_checks import inputs_of, jobs_of
 from lambda_handlers.planning.context import RunContext
@@ -32,7 +33,7 @@ _PROBE: Final = "nova-constructs-check"
 def check_clusters(context: RunContext, mode: Mode, recipes: Recipes) -> None:
     """Note what of a run's clusters does not fit its jobs; `recipes` are theirs by stage.
 
-    Raises TransientServiceError where a cluster gives no answer now; the state tries the plan again.
+    A cluster that gives no answer now is noted as such, so that it does not hide what else is wrong.
     """
     jobs = [job for job in jobs_of(context.config, mode) if on_hyperpod(job[1])]
     _check_rewards(context, jobs)
@@ -44,7 +45,7 @@ def check_clusters(context: RunContext, mode: Mode, recipes: Recipes) -> None:
         function.check(context.findings, context.account.functions, arn, context.places.region)
     for name in dict.fromkeys(settings["cluster_name"] for _, settings in jobs):
         here = [job for job in jobs if job[1]["cluster_name"] == name]
-        with context.findings.checking():
+        with context.findings.checking(), context.findings.asking():
             _check_cluster(context, mode, name, here, recipes)
 
 
@@ -73,7 +74,7 @@ def _check_cluster(context: RunContext, mode: Mode, name: str, jobs: Sequence[Jo
     api = context.account.speak_with(access)
     for namespace in dict.fromkeys(settings["namespace"] for _, settings in jobs):
         here = [job for job in jobs if job[1]["namespace"] == namespace]
-        with context.findings.checking():
+        with context.findings.checking(), context.findings.asking():
             if _check_access(context, api, namespace, here):
                 _check_room(context, api, namespace, here, recipes)
     _check_quotas(context, jobs, recipes)
@@ -92,7 +93,8 @@ def _check_access(context: RunContext, api: KubernetesApi, namespace: str, jobs:
     if "configmaps" not in denied:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _PROBE, "namespace": namespace}}
         # Nothing is created: the API looks whether it could be, and says so where there is no such namespace.
-        api.create(body, dry_run=True)
+        with suppress(ObjectExists):
+            api.create(body, dry_run=True)
     return "pods" not in denied
 
 
@@ -139,7 +141,7 @@ def _check_sizes(
     for stage, settings in jobs:
         recipe = recipes.get(stage)
         needed = _replicas(settings, recipe)
-        whole = capacity.footprint(recipe.recipe.values, instances_of(settings).count) if recipe else needed
+        whole = clusters.footprint(recipe.recipe.values, instances_of(settings).count) if recipe else needed
         if needed > total:
             context.findings.problem(
                 f"{stage}: it needs {needed} x {kind}{_of_which(settings, needed)}, and the restricted instance groups "
@@ -160,7 +162,8 @@ def _check_sizes(
 
 
 def _replicas(settings: Mapping[str, Any], recipe: ResolvedRecipe | None) -> int:
-    return clusters.replicas_of(recipe.recipe.values) if recipe else instances_of(settings).count
+    count = instances_of(settings).count
+    return clusters.replicas_of(recipe.recipe.values, count) if recipe else count
 
 
 def _of_which(settings: Mapping[str, Any], needed: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_handlers.hyperpod import capacity
+from lambda_handlers.catalog import clusters
 from lambda_handlers.jobs.choices import EXTRA_INSTANCES, instances_of, on_hyperpod
 from lambda_handlers.planning import cost
 from lambda_handlers.planning.account_checks import jobs_of
@@ -40,4 +40,4 @@ def _sized(settings: Mapping[str, Any], resolved: ResolvedRecipe | None) -> Mapp
     if resolved is None or not on_hyperpod(settings):
         return settings
     count = instances_of(settings).count
-    return {**settings, EXTRA_INSTANCES: capacity.footprint(resolved.recipe.values, count) - count}
+    return {**settings, EXTRA_INSTANCES: clusters.footprint(resolved.recipe.values, count) - count}

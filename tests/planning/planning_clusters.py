@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.hyperpod.access import ClusterAccess, RestrictedGroup
+from lambda_handlers.hyperpod.api import ObjectExists
 from lambda_handlers.protocol.errors import InvalidRequest
 from tests.checks.checks_support import HYPERPOD_FUNCTION, ROLE
 from tests.planning.planning_world import CONFIG
@@ -59,6 +60,7 @@ class Cluster:
     eks_name: str = "hp"
     exists: bool = True
     namespaces: tuple[str, ...] = ("kubeflow",)
+    existing: bool = False
     denied: set[tuple[str, str]] = field(default_factory=set)
     deny_all: bool = False
     failure: Exception | None = None
@@ -98,6 +100,8 @@ class Cluster:
         self.created.append(dict(body))
         if body["metadata"]["namespace"] not in self.namespaces:
             raise InvalidRequest(f"HyperPod cluster hp has no namespace {body['metadata']['namespace']} (404)")
+        if self.existing:
+            raise ObjectExists("it exists")
         return dict(body)
 
     def list(self, kind: str, _namespace: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError, WorkflowError
+from lambda_handlers.protocol.errors import InvalidRequest, RecipeInvalid, TransientServiceError, WorkflowError
 from tests.checks.checks_support import ROLE, refusal
 from tests.planning.planning_clusters import P5, REWARD, Cluster, config, group, hyperpod, pod
 from tests.planning.planning_world import World
@@ -91,8 +91,40 @@ def test_everything_is_told_at_once() -> None:
 
 def test_a_cluster_that_does_not_answer_now_is_asked_again() -> None:
     cluster = Cluster(failure=TransientServiceError("the Kubernetes API cannot be reached"))
-    with pytest.raises(TransientServiceError):
+    with pytest.raises(TransientServiceError, match=r"^the Kubernetes API cannot be reached$"):
         world(cluster).plan(config=config())
+
+
+def test_a_cluster_that_does_not_answer_now_hides_no_other_problem() -> None:
+    cluster = Cluster(status="Updating", failure=TransientServiceError("the Kubernetes API cannot be reached"))
+    of = world(cluster)
+    of.quotas.values[f"{P5} for cluster usage"] = 2
+    with pytest.raises(InvalidRequest) as caught:
+        of.plan(config=config(overrides={"no_such_value": 1}))
+    assert sum("no_such_value" in each for each in caught.value.problems) == 1
+    assert sum("is Updating" in each for each in caught.value.problems) == 1
+    assert caught.value.problems[-1] == "the Kubernetes API cannot be reached"
+    assert len(caught.value.problems) == 3
+
+
+def test_a_cluster_that_cannot_be_described_now_hides_no_other_problem() -> None:
+    of = world(Cluster())
+
+    def reach(_: str) -> Any:
+        raise TransientServiceError("ThrottlingException: slow down")
+
+    of.clients["reach_cluster"] = reach
+    with pytest.raises(TransientServiceError, match=r"^ThrottlingException: slow down$"):
+        of.plan(config=config())
+    with pytest.raises(RecipeInvalid) as caught:
+        of.plan(config=config(overrides={"no_such_value": 1}))
+    assert caught.value.problems[1:] == ("ThrottlingException: slow down",)
+
+
+def test_a_config_map_that_has_the_name_asked_about_is_no_problem() -> None:
+    cluster = Cluster(existing=True)
+    assert warnings(cluster)
+    assert len(cluster.created) == 1
 
 
 def test_instances_that_running_jobs_have_taken_are_a_warning() -> None:
