@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -85,7 +85,7 @@ def check_customization(
         *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
         *deployment_problems(scope, deployment, import_role),
-        *_approval_problems(approval, deployment),
+        *_approval_problems(scope, approval, deployment),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
         *_inference_problems(model, platform, batch_inference),
@@ -119,10 +119,11 @@ def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
 
 
-def _approval_problems(approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
+def _approval_problems(scope: Construct, approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
     if approval is None:
         return
     yield from approval.problems()
+    yield from approval.problems_in(Stack.of(scope).region)
     if deployment.kind is None:
         yield "approval is given, but nothing is deployed: leave it out, or give a deployment"
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambda_handlers.catalog.regions import REGIONS
+from nova_constructs.bake import ALARM_ARN, Bake
 from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand
 from nova_constructs.execution_role import role_problems
 from nova_constructs.platforms import KEY_ARN
@@ -26,6 +27,7 @@ def deployment_problems(
     yield from role_problems(scope, import_role, "import_role", "Bedrock")
     region = Stack.of(scope).region
     yield from _key_elsewhere(target.model_key_arn, region)
+    yield from _alarms_elsewhere(target.bake, Stack.of(scope))
     found = None if Token.is_unresolved(region) else REGIONS.get(region)
     if isinstance(target, OnDemand) and found and not found.on_demand:
         there = ", ".join(name for name, each in REGIONS.items() if each.on_demand)
@@ -40,6 +42,19 @@ def _key_elsewhere(arn: str | None, region: str) -> Iterable[str]:
         return
     if (there := arn.split(":")[3]) != region:
         yield f"deployment.model_key_arn is a key of {there}, the stack of {region}: use a key of the stack's Region"
+
+
+def _alarms_elsewhere(bake: Bake | None, stack: Stack) -> Iterable[str]:
+    for arn in bake.alarms if bake else ():
+        if Token.is_unresolved(arn) or not ALARM_ARN.fullmatch(arn):
+            continue
+        where = dict(zip(("Region", "account"), arn.split(":")[3:5], strict=True))
+        for what, own in (("Region", stack.region), ("account", stack.account)):
+            if not Token.is_unresolved(own) and own != where[what]:
+                yield (
+                    f"deployment.bake.alarms has {arn!r}, of the {what} {where[what]}: its changes are not told in "
+                    f"{own}, the stack's; use an alarm of the stack's {what}"
+                )
 
 
 def warn_of_deployment(scope: Construct, target: DeploymentTarget) -> None:

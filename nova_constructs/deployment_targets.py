@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from lambda_handlers.catalog import DeployTarget
 from lambda_handlers.catalog.model_packages import is_group_name
 from lambda_handlers.deployment.choosing import FAIL, SWAP, UPDATE
 from lambda_handlers.deployment.smoke import MAX_TOKENS, QUESTION
-from nova_constructs.bake import Bake
+from nova_constructs.bake import LONGEST_SETTING, Bake
 from nova_constructs.platforms import KEY_ARN
 from nova_constructs.settings import SettingsError
 
@@ -104,6 +105,9 @@ class _Served(ABC):
         yield from self._model_problems()
         for number, prompt in enumerate(self.smoke, start=1):
             yield from (f"deployment.smoke {number}: {problem}" for problem in prompt.problems())
+        size = len(json.dumps([prompt.config() for prompt in self.smoke]))
+        if size > LONGEST_SETTING:
+            yield f"deployment.smoke has {size} bytes as JSON: use at most {LONGEST_SETTING}, fewer or shorter prompts"
 
     def _model_problems(self) -> Iterable[str]:
         key = self.model_key_arn

@@ -30,6 +30,10 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890
         (OnDemand(mode="UPDATE_IF_EXISTS", name="a" * 64), "deployment.name is 'aaaa"),
         (OnDemand(smoke=[SmokePrompt(text="ok"), SmokePrompt(text=" ", matches="(")]), "deployment.smoke 2: text is"),
         (OnDemand(smoke=[SmokePrompt(text="ok", matches="(")]), "which is no regular expression"),
+        (
+            OnDemand(smoke=[SmokePrompt(text="?" * 1000)] * 3),
+            "bytes as JSON: use at most 3000, fewer or shorter prompts",
+        ),
         (OnDemand(smoke=[SmokePrompt(text="ok", max_tokens=0, within_seconds=0)]), "max_tokens is 0"),
         (
             OnDemand(model_key_arn="alias/models"),
