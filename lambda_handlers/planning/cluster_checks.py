@@ -71,13 +71,13 @@ def _check_cluster(context: RunContext, mode: Mode, name: str, jobs: Sequence[Jo
             )
             return
     _check_roles(context, mode, access, jobs)
+    _check_quotas(context, jobs, recipes)
     api = context.account.speak_with(access)
     for namespace in dict.fromkeys(settings["namespace"] for _, settings in jobs):
         here = [job for job in jobs if job[1]["namespace"] == namespace]
-        with context.findings.checking(), context.findings.asking():
+        with context.findings.checking():
             if _check_access(context, api, namespace, here):
                 _check_room(context, api, namespace, here, recipes)
-    _check_quotas(context, jobs, recipes)
 
 
 def _check_access(context: RunContext, api: KubernetesApi, namespace: str, jobs: Sequence[Job]) -> bool:

@@ -237,7 +237,11 @@ BAD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         "InvalidRequest",
         ("ml.p5.48xlarge", "ml.p4d.24xlarge"),
     ),
-    "group too small": (of_group(count=3), "InvalidRequest", ("3", "4")),
+    "group too small": (
+        of_group(count=3),
+        "InvalidRequest",
+        ("training: it needs 4 x ml.p5.48xlarge", "of HyperPod cluster hp have 3"),
+    ),
 }
 
 
