@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_cdk import App, Environment, Stack
 
 from nova_constructs.checks import ConfigurationError
+from nova_constructs.deployment_checks import deployment_problems
 from nova_constructs.deployment_targets import (
     NoDeployment,
     OnDemand,
@@ -124,3 +126,14 @@ def test_each_mode_has_the_states_it_needs(
         chain = ["DeployCandidate", "SmokeCandidate", "UpdateDeployment", "RemoveCandidate", "PromoteDeployment"]
         assert ways["UPDATE"] == chain[0]
         assert [made[name]["Next"] for name in chain[:-1]] == chain[1:]
+
+
+@pytest.mark.parametrize(("region", "problems"), [("eu-west-2", 1), ("us-east-1", 0), ("mars-1", 0)])
+def test_a_region_without_on_demand_support_is_told_with_what_there_is(region: str, problems: int) -> None:
+    stack = Stack(App(), "Nova", env=Environment(account="111122223333", region=region))
+    told = list(deployment_problems(stack, OnDemand(), None))
+    assert told == problems * [
+        "Amazon Bedrock serves custom Nova models on demand in us-east-1, us-west-2, not in eu-west-2: use another "
+        "Region or deployment target BEDROCK_PT"
+    ]
+    assert list(deployment_problems(stack, ProvisionedThroughput(model_units=1), None)) == []
