@@ -138,8 +138,8 @@ class Rollbacks:
             if error_code(error) not in _GONE:
                 raise
             raise DeploymentFailed(
-                f"The deployment {place.arn} of run {place.run_id} no longer exists: "
-                "name another run, or start a new one."
+                f"The deployment {place.arn} of run {place.run_id} no longer exists, or is of a deployment target that "
+                "the customization had before: name another run, or start a new one."
             ) from error
         if (found.get("updateDetails") or {}).get("updateStatus") == "Updating" or found["status"] == "Updating":
             raise TransientServiceError(f"The deployment {place.arn} is being updated: try again when that is done.")
