@@ -104,7 +104,8 @@ def test_a_stranger_learns_of_no_answer() -> None:
 
 
 def test_a_run_that_asked_for_nothing_takes_no_answer() -> None:
-    assert "run-9" in refused(waiting(), BOB, "approve", "NotWaiting", run="run-9")
+    words = refused(waiting(), BOB, "approve", "NotWaiting", run="run-9")
+    assert words == "Run run-9 does not wait for approval: it has asked for none."
     refused(World(), BOB, "approve", "NotWaiting")
 
 
