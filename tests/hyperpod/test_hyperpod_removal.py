@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -121,3 +122,10 @@ def test_a_404_of_the_kind_is_no_object_that_is_gone(cluster: FakeCluster) -> No
     cluster.faults = [("GET", answer(404, "NotFound", "the server could not find the requested resource"))]
     with pytest.raises(InvalidRequest, match=r"does not have the kind PyTorchJob \(404\)"):
         KubernetesApi(ACCESS).get("PyTorchJob", "kubeflow", JOB)
+
+
+def test_a_payload_s_own_limit_of_restarts_stays(cluster: FakeCluster) -> None:
+    payload = deepcopy(life.request()["payload"])
+    next(each for each in payload if each["kind"] == "PyTorchJob")["spec"]["runPolicy"] = {"backoffLimit": 7}
+    create(payload=payload)
+    assert cluster.thing("PyTorchJob", JOB)["spec"]["runPolicy"] == {"activeDeadlineSeconds": 3600, "backoffLimit": 7}
