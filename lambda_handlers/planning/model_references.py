@@ -9,7 +9,7 @@ from typing import Any, Final
 from lambda_handlers import catalog
 from lambda_handlers.catalog.checkpoints import CHECKPOINT_FORM, checkpoint_platform, is_checkpoint
 from lambda_handlers.planning.context import RunContext
-from lambda_handlers.planning.earlier_runs import EarlierRun, find_run
+from lambda_handlers.planning.earlier_runs import EarlierRun, find_production, find_run
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.package_checks import check_package
 from lambda_handlers.protocol.errors import InvalidRequest
@@ -102,7 +102,8 @@ def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mappin
             platform = next(iter(platforms), catalog.Platform.SMTJ.value)
             return ModelReference(kind="base", model_path=path, platform=platform)
         if asked.model == "production":
-            return _of_run(context, "production", _production(context), "model: production", platforms)
+            run = find_production(context.history.events, _production(context), key="model: production")
+            return _reference(context, "production", run, "model: production", platforms)
         if asked.base_run:
             return _of_run(context, "run", asked.base_run, "base_run", platforms)
         if asked.model_path:
@@ -118,11 +119,13 @@ def check_compared(context: RunContext) -> None:
     target = Pointer(context.history.control).read() if compared else None
     if target is None:
         return
-    try:
-        run = find_run(context.history.events, target.run_id, key="production")
-    except InvalidRequest:
-        return  # what finds the models of comparison tells it
-    platforms = [str(task.get("platform", catalog.Platform.SMTJ)) for task in compared]
+    # Known only after training, it would have cost that.
+    with context.findings.checking():
+        run = find_production(context.history.events, target.run_id, key="gate: it compares with production")
+        _check_loaded(context, run, [str(task.get("platform", catalog.Platform.SMTJ)) for task in compared])
+
+
+def _check_loaded(context: RunContext, run: EarlierRun, platforms: Iterable[str]) -> None:
     for problem in _elsewhere("gate: it compares with production", run.checkpoint, run.platform, platforms):
         context.findings.problem(f"{problem} Compare with the base model for the first run on another platform.")
 
@@ -147,7 +150,10 @@ def _earlier(context: RunContext, run_id: str, key: str) -> EarlierRun:
 
 
 def _of_run(context: RunContext, kind: str, run_id: str, key: str, platforms: Iterable[str]) -> ModelReference:
-    run = _earlier(context, run_id, key)
+    return _reference(context, kind, _earlier(context, run_id, key), key, platforms)
+
+
+def _reference(context: RunContext, kind: str, run: EarlierRun, key: str, platforms: Iterable[str]) -> ModelReference:
     _refuse([*_of_another_model(context, run, key), *_elsewhere(key, run.checkpoint, run.platform, platforms)])
     return ModelReference(kind=kind, model_path=run.checkpoint, platform=run.platform, run_id=run.run_id)
 

@@ -38,9 +38,12 @@ def answered(workflow: Workflow) -> None:
 
 
 def interrupted(workflow: Workflow) -> None:
-    """The records take several parts, and their upload cannot be completed."""
+    """The records take several parts, and their upload cannot be completed.
+
+    The prepared rows, of which JSON in ASCII makes three times the bytes, take one.
+    """
     workflow.emulator.faults.error("s3", "CompleteMultipartUpload", "InvalidPart", "a part is missing", times=None)
-    _finish(workflow, _start(workflow, "x" * 150_000), "FAILED")
+    _finish(workflow, _start(workflow, "ü" * 20_000), "FAILED")
 
 
 def name_taken(workflow: Workflow) -> None:
@@ -67,6 +70,12 @@ def aborted_before_the_create(workflow: Workflow) -> None:
 
     workflow.emulator.faults.before(*_CREATE, abort)
     paths.closed(workflow, arn)
+
+
+def left_to_the_reconciler(workflow: Workflow) -> None:
+    """The run is aborted before the create call, whose answers are lost: nobody but the reconciler finds the job."""
+    workflow.emulator.faults.lose_response(*_CREATE, times=10)
+    aborted_before_the_create(workflow)
 
 
 def _aborted(workflow: Workflow, *, stopped: bool) -> str:
@@ -110,6 +119,7 @@ INVOCATION_PATHS: dict[str, Callable[[Workflow], None]] = {
     "name of the batch job taken": name_taken,
     "batch job over before it is open": over_before_it_is_open,
     "aborted before the create of the batch job": aborted_before_the_create,
+    "aborted before the create of a batch job that nobody names": left_to_the_reconciler,
     "batch job stopped": stopped,
     "batch job stopped by the reconciler": stopped_by_the_reconciler,
     "batch job stopped by an early event": stopped_by_an_early_event,

@@ -451,7 +451,6 @@ def model_package(workflow: Workflow) -> None:
 
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
-    "model package": model_package,
     "started by hand": started_by_hand,
     "rolled back": rolled_back,
     "dry run": dry_run,
@@ -489,4 +488,6 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "stopped by an early event": stopped_by_an_early_event,
     "status event lost": status_event_lost,
     "pointer tampered with": pointer_tampered,
+    # Last: later runs could not compare with it.
+    "model package": model_package,
 }
