@@ -20,9 +20,10 @@ class JobPermissions:
     """Statements for training jobs, custom models and deployments of one customization.
 
     `deploys` says that it imports and deploys models; where it does not, no function may touch any. `provisioned` says
-    that provisioned throughput serves them, `updates` that what serves one is given another, `named` that all
-    runs deploy under one name, `batch_jobs` that Amazon Bedrock answers rows. `model_key_arn` is the KMS key of the models, where they have one of
-    their own. `uses_training_jobs` says that some stage runs on them, `clusters` on which HyperPod clusters others do.
+    that provisioned throughput serves them, `updates` that what serves one is given another, `named` that all runs
+    deploy under one name, `batch_jobs` that Amazon Bedrock answers rows. `model_key_arn` is the KMS key of the models,
+    where they have one of their own. `uses_training_jobs` says that some stage runs on them, `clusters` on which
+    HyperPod clusters others do.
     """
 
     stack: Stack
