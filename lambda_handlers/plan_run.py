@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             region=os.environ["AWS_REGION"],
             prepared_bucket=os.environ["PREPARED_BUCKET"],
             artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
-            role_arn=os.environ["TRAINING_ROLE_ARN"],
+            role_arn=os.environ.get("TRAINING_ROLE_ARN", ""),
             key_arn=os.environ["KEY_ARN"],
             import_role_arn=os.environ.get("IMPORT_ROLE_ARN", ""),
             tracking_probes=json.loads(os.environ.get("TRACKING_PROBES", "[]")),

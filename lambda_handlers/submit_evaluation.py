@@ -7,6 +7,7 @@ from typing import Any
 
 from lambda_handlers.evaluation import job
 from lambda_handlers.evaluation.stages import stage_name
+from lambda_handlers.jobs.choices import job_kind
 from lambda_handlers.jobs.environment import submissions
 from lambda_handlers.protocol.aws import client
 
@@ -17,9 +18,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event,
         s3=client("s3"),
         sagemaker=client("sagemaker"),
-        role_arn=os.environ["TRAINING_ROLE_ARN"],
+        role_arn=os.environ.get("TRAINING_ROLE_ARN", ""),
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         slug=os.environ["SLUG"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=stage_name(event["task"]), kind="TrainingJob", requests=requests)
+    return submissions().submit(event, stage=stage_name(event["task"]), kind=job_kind(event["task"]), requests=requests)

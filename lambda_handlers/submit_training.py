@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lambda_handlers.jobs.choices import job_kind
 from lambda_handlers.jobs.environment import submissions
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.training import job
@@ -16,8 +17,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     requests = job.requests(
         event,
         s3=client("s3"),
-        role_arn=os.environ["TRAINING_ROLE_ARN"],
+        role_arn=os.environ.get("TRAINING_ROLE_ARN", ""),
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=training_stage(event.get("stage")), kind="TrainingJob", requests=requests)
+    stage, kind = training_stage(event.get("stage")), job_kind(event["config"]["training"])
+    return submissions().submit(event, stage=stage, kind=kind, requests=requests)

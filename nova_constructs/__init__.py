@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nova_constructs.evaluation_task import HELD_OUT as HELD_OUT
     from nova_constructs.evaluation_task import EvaluationTask as EvaluationTask
     from nova_constructs.evaluation_task import Processor as Processor
+    from nova_constructs.hyperpod import DataMixing as DataMixing
+    from nova_constructs.hyperpod import HyperPod as HyperPod
     from nova_constructs.instance_choice import InstanceChoice as InstanceChoice
     from nova_constructs.mlflow_tracking import MlflowTracking as MlflowTracking
     from nova_constructs.platforms import JobVpc as JobVpc
@@ -52,11 +54,13 @@ _HOMES = {
     "ConfigurationError": "checks",
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
+    "DataMixing": "hyperpod",
     "DatasetArrives": "triggers",
     "EvaluationTask": "evaluation_task",
     "Floor": "quality_gate",
     "GeneralAbilityFloor": "quality_gate",
     "HELD_OUT": "evaluation_task",
+    "HyperPod": "hyperpod",
     "InstanceChoice": "instance_choice",
     "JobVpc": "platforms",
     "MinimumSamples": "quality_gate",

@@ -24,6 +24,7 @@ from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment_targets import target_from_settings
 from nova_constructs.evaluation_task import HELD_OUT, EvaluationTask, Processor
 from nova_constructs.handler_assets import AssetBuildError
+from nova_constructs.hyperpod import DataMixing, HyperPod, Runtime
 from nova_constructs.instance_choice import InstanceChoice
 from nova_constructs.mlflow_tracking import MlflowTracking
 from nova_constructs.platforms import JobVpc, TrainingJobs
@@ -123,17 +124,32 @@ def _batch_inference(settings: Mapping[str, Any]) -> BatchInference:
     return BatchInference(**given)
 
 
-def _platform(settings: Mapping[str, Any]) -> TrainingJobs:
+def _platform(settings: Mapping[str, Any]) -> Runtime:
     given = {name: settings[name] for name in ("instance_type", "instance_count")}
     for name in ("max_runtime", "max_pending"):
         if f"{name}_hours" in settings:
             given[name] = Duration.seconds(round(settings[f"{name}_hours"] * 3600))
+    if "vpc" in settings:
+        given["vpc"] = JobVpc(**settings["vpc"])
+    return _training_jobs(settings, given) if settings["type"] == TrainingJobs.kind else _hyperpod(settings, given)
+
+
+def _hyperpod(settings: Mapping[str, Any], given: dict[str, Any]) -> HyperPod:
+    for name in ("cluster_name", "namespace", "eks_cluster_name", "kubernetes_group", "access_entry"):
+        if name in settings:
+            given[name] = settings[name]
+    if "instance_role_arn" in settings:
+        given["instance_role"] = settings["instance_role_arn"]
+    if "data_mixing" in settings:
+        given["data_mixing"] = DataMixing(**settings["data_mixing"])
+    return HyperPod(**given)
+
+
+def _training_jobs(settings: Mapping[str, Any], given: dict[str, Any]) -> TrainingJobs:
     if "volume_size_gib" in settings:
         given["volume_size"] = Size.gibibytes(settings["volume_size_gib"])
     if "keep_alive_minutes" in settings:
         given["keep_alive"] = Duration.seconds(round(settings["keep_alive_minutes"] * 60))
-    if "vpc" in settings:
-        given["vpc"] = JobVpc(**settings["vpc"])
     if "alternatives" in settings:
         given["alternatives"] = [InstanceChoice(**choice) for choice in settings["alternatives"]]
     if "mlflow" in settings:

@@ -59,6 +59,14 @@ class Approval:
             allowed = "the ARN of a standard topic, arn:aws:sns:REGION:ACCOUNT:NAME"
             yield f"approval has the topic {self.topic!r}: give {allowed}"
 
+    def problems_in(self, region: str) -> Iterable[str]:
+        """Yield what cannot work in a Region: SNS publishes to topics of its own."""
+        topic = self.topic if self.topic is None or isinstance(self.topic, str) else self.topic.topic_arn
+        if topic is None or Token.is_unresolved(topic) or Token.is_unresolved(region) or not _is_topic(topic):
+            return
+        if (there := topic.split(":")[3]) != region:
+            yield f"approval has the topic {topic!r} of {there}, the stack is in {region}: use one of its Region"
+
     def config(self) -> dict[str, Any]:
         """Return the rules as the functions read them."""
         return {

@@ -11,8 +11,10 @@ from aws_cdk import Token
 
 from lambda_handlers.deployment.smoke import QUESTION
 
-_ALARM_ARN: Final = re.compile(r"arn:[\w-]+:cloudwatch:[a-z0-9-]+:\d{12}:alarm:.+")
+ALARM_ARN: Final = re.compile(r"arn:[\w-]+:cloudwatch:[a-z0-9-]+:\d{12}:alarm:.+")
 _LONGEST_MINUTES: Final = 7 * 24 * 60
+LONGEST_SETTING: Final = 3000
+"""Bytes that prompts may have: a function's environment takes 4 KB in all (AWS Lambda, "Lambda quotas")."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,7 @@ class Bake:
         if not 1 <= self.minutes <= _LONGEST_MINUTES:
             yield f"deployment.bake.minutes is {self.minutes}: use 1 to {_LONGEST_MINUTES}"
         for arn in self.alarms:
-            if not Token.is_unresolved(arn) and not _ALARM_ARN.fullmatch(arn):
+            if not Token.is_unresolved(arn) and not ALARM_ARN.fullmatch(arn):
                 yield (
                     f"deployment.bake.alarms has {arn!r}: use the ARN of an alarm, such as "
                     "arn:aws:cloudwatch:us-east-1:111122223333:alarm:Errors"
@@ -51,6 +53,8 @@ class Bake:
     def _canary_problems(self) -> Iterable[str]:
         if not self.prompt.strip():
             yield "deployment.bake.prompt is empty: give a question"
+        if (size := len(self.prompt.encode())) > LONGEST_SETTING:
+            yield f"deployment.bake.prompt has {size} bytes: use at most {LONGEST_SETTING}"
         for name in ("every_minutes", "failures"):
             if getattr(self, name) < 1:
                 yield f"deployment.bake.{name} is {getattr(self, name)}: use 1 or more"

@@ -15,7 +15,8 @@ from lambda_handlers.inference.bedrock_records import INFERENCE_VALUES
 from lambda_handlers.inference.stages import BEDROCK, TASK
 from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX, ArtifactStore
 from nova_constructs.data_format import DataFormat
-from nova_constructs.platforms import TrainingJobs, one_p5
+from nova_constructs.hyperpod import Runtime, evaluator_beside, on_training_jobs
+from nova_constructs.platforms import one_p5
 
 TRAINING_JOB: Final = "training_job"
 _PREFIXES: Final = (DATASETS_PREFIX, UPLOADS_PREFIX)
@@ -45,7 +46,7 @@ class BatchInference:
     temperature, top_p and top_k. Source: CreateModelInvocationJob.
     """
 
-    platform: TrainingJobs | None = None
+    platform: Runtime | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     through: str = TRAINING_JOB
     dataset: str | None = None
@@ -54,12 +55,12 @@ class BatchInference:
     model_id: str | None = None
     timeout_hours: int = 24
 
-    def beside(self, training: TrainingJobs) -> BatchInference:
+    def beside(self, training: Runtime) -> BatchInference:
         """Return it with a platform: its own, or the default one beside that of training."""
-        return self if self.platform or self.by_bedrock else replace(self, platform=one_p5().protected_as(training))
+        return self if self.platform or self.by_bedrock else replace(self, platform=evaluator_beside(training))
 
     @property
-    def runs_on(self) -> TrainingJobs:
+    def runs_on(self) -> Runtime:
         """The platform."""
         return self.platform or one_p5()
 
@@ -83,7 +84,7 @@ class BatchInference:
         """Yield what cannot work, each with the value received and what is allowed."""
         yield from self.runs_on.problems()
         yield from self.data.problems()
-        if self.runs_on.mlflow:
+        if any(platform.mlflow for platform in on_training_jobs([self.runs_on])):
             yield "its platform has mlflow, which tracks training alone: leave it out"
         if self.data.compares_rows:
             yield "data has split, dedupe, limit or no_leak, but every row is answered: leave them out"

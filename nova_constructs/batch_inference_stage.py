@@ -15,10 +15,11 @@ from nova_constructs.batch_inference import BatchInference
 from nova_constructs.batch_role import batch_role, bedrock_reader, bedrock_submitter
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.hyperpod import on_clusters
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
 from nova_constructs.run_plan import read_recipes
 from nova_constructs.stage import Stage, Workshop
-from nova_constructs.training import job_submitter, output_reader
+from nova_constructs.training import job_submitter, list_job_output, output_reader
 
 DATA = "$.inference_data"
 """Where in the state of a run its prepared rows are told."""
@@ -33,7 +34,7 @@ class BatchInferenceStage(Stage):
         construct_id: str,
         *,
         workshop: Workshop,
-        execution_role: ExecutionRole,
+        execution_role: ExecutionRole | None,
         model: str,
         inference: BatchInference,
     ) -> None:
@@ -43,7 +44,7 @@ class BatchInferenceStage(Stage):
         self.submit = (
             bedrock_submitter(self, workshop, inference, self.batch_role)
             if self.batch_role
-            else self._submitter(execution_role)
+            else self._submitter(execution_role, inference)
         )
         self.read = self._reader(inference)
         common = {**RUN, "model_path.$": "$.checkpoint.uri", "data.$": DATA}
@@ -75,8 +76,9 @@ class BatchInferenceStage(Stage):
         )
         self.run_in_order(submit, read)
 
-    def _submitter(self, execution_role: ExecutionRole) -> HandlerFunction:
-        function = job_submitter(self, "Submit", "submit_batch_inference", self._workshop, execution_role)
+    def _submitter(self, execution_role: ExecutionRole | None, inference: BatchInference) -> HandlerFunction:
+        platforms = [inference.runs_on]
+        function = job_submitter(self, "Submit", "submit_batch_inference", self._workshop, execution_role, platforms)
         function.write_objects("WriteRecipe", self._workshop.store.artifacts, "runs/*/batch-inference*/recipe/*")
         read_recipes(function)
         return function
@@ -91,6 +93,8 @@ class BatchInferenceStage(Stage):
                 self, "Read", "read_batch_inference", self._workshop, timeout=Duration.minutes(15), memory_mib=1769
             )
         )
+        if not inference.by_bedrock and on_clusters([inference.runs_on]):
+            list_job_output(function, artifacts)
         write = ["s3:PutObject", "s3:AbortMultipartUpload"]
         places = [artifacts.arn_for_objects(pattern) for pattern in ("runs/*/inference/*", f"{NAMED_PREFIX}*")]
         function.allow("WriteResults", write, places)

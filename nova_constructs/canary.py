@@ -58,6 +58,7 @@ class Canary(Construct):
         permissions = workshop.waiting.permissions
         tagged = workshop.identity.resource_tag
         function.allow("AskProduction", ["bedrock:InvokeModel"], [permissions.serving], tagged)
+        permissions.model_key.allow_asking(function)
         # The action has no resource form (Service Authorization Reference, Amazon CloudWatch).
         only: dict[str, object] = {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
         function.allow("PutMetrics", ["cloudwatch:PutMetricData"], ["*"], only)

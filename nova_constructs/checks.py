@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -18,9 +18,10 @@ from lambda_handlers.evaluation.gate.criteria import Criterion
 from lambda_handlers.inference.stages import TASK
 from lambda_handlers.planning.account_checks import jobs_of
 from lambda_handlers.planning.modes import BATCH_INFERENCE, FULL
-from lambda_handlers.training.stages import training_stage
+from lambda_handlers.training.stages import TRAINING, training_stage
 from nova_constructs.approval import Approval
 from nova_constructs.batch_inference import BatchInference
+from nova_constructs.cluster_checks import cluster_problems
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.deployment_checks import deployment_problems, warn_of_deployment
@@ -31,7 +32,7 @@ from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import role_problems
 from nova_constructs.function_arn import function_problems
 from nova_constructs.gate_checks import gate_problems
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.hyperpod import Runtime, on_training_jobs
 from nova_constructs.quality_gate import QualityGate
 from nova_constructs.run_rules import RunRules
 from nova_constructs.training_stage import TrainingStage
@@ -51,7 +52,7 @@ def check_customization(
     *,
     model: str,
     method: str,
-    platform: TrainingJobs,
+    platform: Runtime,
     data: DataFormat,
     evaluation: Sequence[EvaluationTask],
     gate: QualityGate,
@@ -72,17 +73,26 @@ def check_customization(
         *combinations.check(model, method, platform.kind, deployment.kind, tasks),
         *_of_method(scope, method, data, reward_function),
         *platform.problems(),
+        *cluster_problems(
+            scope,
+            {
+                TRAINING: (platform, method),
+                **{training_stage(s.name): (s.runs_on, s.trains_by) for s in further_training},
+            },
+            {f"evaluation {task.name!r}": task.runs_on for task in evaluation} | _in_whole_runs(batch_inference),
+            execution_role=execution_role,
+        ),
         *data.problems(),
         *evaluation_problems(scope, evaluation, method=method, training=platform, data=data),
         *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
         *deployment_problems(scope, deployment, import_role),
-        *_approval_problems(approval, deployment),
+        *_approval_problems(scope, approval, deployment),
         *(rules or RunRules()).problems(platform, deployment, approval.deadline if approval else None),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
         *_inference_problems(model, platform, batch_inference),
-        *_cost_problems(cost_ceiling, platform, further_training, evaluation, gate, batch_inference),
+        *_cost_problems(cost_ceiling, method, platform, further_training, evaluation, gate, batch_inference),
         *_null_overrides("overrides", overrides),
         *(p for task in evaluation for p in _null_overrides(f"overrides of evaluation {task.task!r}", task.overrides)),
     ]
@@ -99,21 +109,29 @@ def check_customization(
         _warn_of_instances(scope, "batch-inference", Work.EVALUATION, model, "EVALUATION", on)
 
 
+def _in_whole_runs(inference: BatchInference | None) -> dict[str, Runtime]:
+    """Return where batch inference asks the model just trained; in a run of its own it may ask any."""
+    return (
+        {"batch_inference": inference.runs_on} if inference and inference.dataset and not inference.by_bedrock else {}
+    )
+
+
 def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
     for task in evaluation:
-        if task.runs_on.mlflow:
+        if any(platform.mlflow for platform in on_training_jobs([task.runs_on])):
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
 
 
-def _approval_problems(approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
+def _approval_problems(scope: Construct, approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
     if approval is None:
         return
     yield from approval.problems()
+    yield from approval.problems_in(Stack.of(scope).region)
     if deployment.kind is None:
         yield "approval is given, but nothing is deployed: leave it out, or give a deployment"
 
 
-def _inference_problems(model: str, training: TrainingJobs, inference: BatchInference | None) -> Iterable[str]:
+def _inference_problems(model: str, training: Runtime, inference: BatchInference | None) -> Iterable[str]:
     if inference is None:
         return
     told = training.problems()  # those of the default platform, which stands in the same VPC
@@ -125,7 +143,8 @@ def _inference_problems(model: str, training: TrainingJobs, inference: BatchInfe
 
 def _cost_problems(
     ceiling: CostCeiling | None,
-    training: TrainingJobs,
+    method: str,
+    training: Runtime,
     further: Sequence[TrainingStage],
     evaluation: Sequence[EvaluationTask],
     gate: QualityGate,
@@ -137,8 +156,11 @@ def _cost_problems(
     known = replace(gate, criteria=[each for each in gate.criteria if isinstance(each, Criterion)])
     compared = [(task, {"baseline": model}) for task, model in baselines_of(evaluation, known)]
     config: dict[str, Any] = {
+        "method": method,
         "training": training.config(),
-        "further_training": [{"name": stage.name, "training": stage.runs_on.config()} for stage in further],
+        "further_training": [
+            {"name": stage.name, "method": stage.trains_by, "training": stage.runs_on.config()} for stage in further
+        ],
         "evaluation": [
             {"task": task.task, "subtask": task.subtask, **more, **task.runs_on.config()}
             for task, more in (*((task, {}) for task in evaluation), *compared)
@@ -155,18 +177,15 @@ def _cost_problems(
         yield from ceiling.problems(dict(jobs_of(config, mode)))
 
 
-BUILT_METHODS = ("SFT_LORA", "SFT_FULL", "RFT_LORA", "RFT_FULL")
-
-
 def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: str | None) -> Iterable[str]:
     try:
         method = catalog.method(name)
     except UnknownNameError:
         return  # already told by the combination check, with the nearest name
-    if method.name not in BUILT_METHODS:
-        yield f"method {name!r} is not run by this version: use {' or '.join(BUILT_METHODS)}"
+    if not method.trains:
+        yield f"method {name!r} makes no model: use a method that trains, and evaluate by the evaluation tasks"
         return
-    if data.validates and method.technique is not Technique.SFT:
+    if data.validates and method.technique is Technique.RFT:
         yield f"split puts rows aside for validation, which {method.name} does not use: give it validation 0"
     found = method.function_problems(has_reward=reward_function is not None)
     yield from found
@@ -175,7 +194,7 @@ def _of_method(scope: Construct, name: str, data: DataFormat, reward_function: s
 
 
 def _further_problems(
-    scope: Construct, model: str, method: str, platform: TrainingJobs, stages: Sequence[TrainingStage]
+    scope: Construct, model: str, method: str, platform: Runtime, stages: Sequence[TrainingStage]
 ) -> Iterable[str]:
     names = [stage.name for stage in stages]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
@@ -194,7 +213,7 @@ def _further_problems(
         yield from (f"further_training {stage.name!r}: {problem}" for problem in found if problem not in told)
 
 
-def _goes_on(method: str, platform: TrainingJobs, stage: TrainingStage) -> Iterable[str]:
+def _goes_on(method: str, platform: Runtime, stage: TrainingStage) -> Iterable[str]:
     """Yield why a checkpoint of the customization's method and platform is none that the stage can go on from."""
     try:
         before, after = catalog.method(method), catalog.method(stage.trains_by)
@@ -219,9 +238,7 @@ def _null_overrides(where: str, overrides: Mapping[str, Any]) -> Iterable[str]:
             yield f"{where}: {name} is null, which would be dropped on the way: give a value, or leave it out"
 
 
-def _warn_of_instances(
-    scope: Construct, subject: str, work: Work, model: str, method: str, platform: TrainingJobs
-) -> None:
+def _warn_of_instances(scope: Construct, subject: str, work: Work, model: str, method: str, platform: Runtime) -> None:
     found = [
         message
         for choice in platform.choices

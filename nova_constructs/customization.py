@@ -21,6 +21,7 @@ from nova_constructs.artifact_store import ArtifactStore
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.batch_inference_stage import BatchInferenceStage
 from nova_constructs.checks import check_customization
+from nova_constructs.cluster_access import ClusterAccess
 from nova_constructs.cost_ceiling import CostCeiling
 from nova_constructs.data_format import DataFormat
 from nova_constructs.data_preparation import DataPreparation
@@ -33,9 +34,10 @@ from nova_constructs.execution_role import ExecutionRole, service_of_this_accoun
 from nova_constructs.grants import grant_invoke
 from nova_constructs.handler_assets import handler_code
 from nova_constructs.handler_function import HandlerFunction, statement
+from nova_constructs.hyperpod import Runtime, on_clusters, on_training_jobs
 from nova_constructs.identity import Identity
+from nova_constructs.job_roles import StageJob, allow_instance_roles
 from nova_constructs.job_waiting import JobWaiting
-from nova_constructs.platforms import TrainingJobs
 from nova_constructs.quality_gate import GateStage, QualityGate
 from nova_constructs.rollback import Rollback
 from nova_constructs.run_closing import RunClosing
@@ -56,8 +58,9 @@ from nova_constructs.turn import Turn
 class NovaCustomization(Construct):
     """A deployed workflow: plan → prepare data → train → evaluate → gate → import → deploy → record.
 
-    Attributes: `store`, `waiting`, `execution_role`, the stages (`plan`, `data`, `evaluation_sets`, None without data
-    of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`, None where nothing is deployed),
+    Attributes: `store`, `waiting`, `execution_role` (None where all jobs run on HyperPod), the stages (`plan`, `data`,
+    `evaluation_sets`, None without data of your own to evaluate on, `training`, `evaluation`, `gate`, `deployment`,
+    None where nothing is deployed),
     `approval` (None where no person is asked), `rollback` (None where nothing is deployed), `closing`, `state_machine`,
     `turn` (None where no run waits for another),
     `intake` (what receives triggers), `undelivered` and `undelivered_alarm`.
@@ -70,7 +73,7 @@ class NovaCustomization(Construct):
         *,
         model: str,
         method: str,
-        platform: TrainingJobs,
+        platform: Runtime,
         evaluation: Sequence[EvaluationTask],
         gate: QualityGate,
         data: DataFormat | None = None,
@@ -122,16 +125,17 @@ class NovaCustomization(Construct):
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
         self.identity = Identity.of(self)
         self.undelivered = self._dead_letters()
+        jobs = [
+            StageJob(runs_on=platform, functions=[reward] if reward else []),
+            *(StageJob(runs_on=s.runs_on, functions=[s.reward_arn] if s.reward_arn else []) for s in further),
+            *(StageJob(runs_on=task.runs_on, functions=task.functions) for task in evaluation),
+            *([StageJob(runs_on=inference.runs_on)] if inference and not inference.by_bedrock else []),
+        ]
         self.workshop = self._shared(
-            deployment, bool(inference and inference.by_bedrock), reconcile_interval, removal_policy
+            deployment, jobs, bool(inference and inference.by_bedrock), reconcile_interval, removal_policy
         )
-        platforms = [platform, *(stage.runs_on for stage in further), *(task.runs_on for task in evaluation)]
-        platforms += [inference.runs_on] if inference and not inference.by_bedrock else []
-        rewards = [arn for arn in (reward, *(stage.reward_arn for stage in further)) if arn]
-        functions = [*rewards, *(function for task in evaluation for function in task.functions)]
-        self.execution_role = ExecutionRole(
-            self, "ExecutionRole", store=self.store, platforms=platforms, functions=functions, given=execution_role
-        )
+        self.execution_role = self._role_of(jobs, execution_role)
+        allow_instance_roles(self, self.store, jobs)
         self.closing = RunClosing(self, "Closing", workshop=self.workshop)
         config = self._config(platform, data, further, evaluation, gate, deployment, reward, overrides or {})
         config |= rules.config()
@@ -143,7 +147,14 @@ class NovaCustomization(Construct):
         self.deployment = (
             None
             if isinstance(deployment, NoDeployment)
-            else Deployment(self, "Deployment", workshop=self.workshop, target=deployment, import_role=import_role)
+            else Deployment(
+                self,
+                "Deployment",
+                workshop=self.workshop,
+                target=deployment,
+                platform=catalog.Platform(platform.kind),
+                import_role=import_role,
+            )
         )
         self.approval = (
             ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval, name=self.node.id)
@@ -151,6 +162,9 @@ class NovaCustomization(Construct):
             else None
         )
         self.rollback = self._create_rollback(deployment)
+        self._usd_per_unit_hour = (
+            deployment.usd_per_unit_hour if isinstance(deployment, ProvisionedThroughput) else None
+        )
         self.state_machine = self._state_machine()
         self._connect(removal_policy)
         self._outputs()
@@ -178,7 +192,8 @@ class NovaCustomization(Construct):
         """Let somebody invoke what this customization has deployed, and read which deployment is production.
 
         Exactly `bedrock:InvokeModel` and `bedrock:InvokeModelWithResponseStream`, which Converse needs too, on
-        deployments and provisioned models that carry this customization's tag, and `ssm:GetParameter` on the pointer.
+        deployments and provisioned models that carry this customization's tag, and `ssm:GetParameter` on the pointer;
+        where the models have a KMS key of their own, `kms:Decrypt` and `kms:GenerateDataKey` on it through Bedrock.
         """
         return grant_invoke(grantee, self.workshop.control, self.waiting.permissions)
 
@@ -186,6 +201,16 @@ class NovaCustomization(Construct):
         if isinstance(target, NoDeployment):
             return None
         return Rollback(self, "Rollback", workshop=self.workshop, target=target, undelivered=self.undelivered)
+
+    def _role_of(self, jobs: Sequence[StageJob], given: iam.IRole | str | None) -> ExecutionRole | None:
+        """Return the role of training jobs, None where every job runs on a cluster, under the role of its instances."""
+        platforms = on_training_jobs(job.runs_on for job in jobs)
+        if not platforms:
+            return None
+        functions = [arn for job in jobs if job.runs_on in platforms for arn in job.functions]
+        return ExecutionRole(
+            self, "ExecutionRole", store=self.store, platforms=platforms, functions=functions, given=given
+        )
 
     def _dead_letters(self) -> sqs.Queue:
         queue = sqs.Queue(
@@ -212,6 +237,7 @@ class NovaCustomization(Construct):
     def _shared(
         self,
         target: DeploymentTarget,
+        jobs: Sequence[StageJob],
         batch_jobs: bool,
         reconcile_interval: Duration | None,
         removal_policy: RemovalPolicy,
@@ -231,6 +257,10 @@ class NovaCustomization(Construct):
             provisioned=isinstance(target, ProvisionedThroughput),
             updates=not isinstance(target, NoDeployment) and target.mode == UPDATE,
             batch_jobs=batch_jobs,
+            model_key_arn=None if isinstance(target, NoDeployment) else target.model_key_arn,
+            named=not isinstance(target, NoDeployment) and target.named,
+            uses_training_jobs=bool(on_training_jobs(job.runs_on for job in jobs)),
+            clusters=ClusterAccess(on_clusters(job.runs_on for job in jobs)),
             reconcile_interval=reconcile_interval,
             max_run_age=self._rules.max_age,
             removal_policy=removal_policy,
@@ -239,7 +269,7 @@ class NovaCustomization(Construct):
 
     def _config(
         self,
-        platform: TrainingJobs,
+        platform: Runtime,
         data: DataFormat,
         further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
@@ -267,7 +297,7 @@ class NovaCustomization(Construct):
     def _create_stages(
         self,
         config: Mapping[str, Any],
-        platform: TrainingJobs,
+        platform: Runtime,
         data: DataFormat,
         further: Sequence[TrainingStage],
         evaluation: Sequence[EvaluationTask],
@@ -415,6 +445,8 @@ class NovaCustomization(Construct):
             values["RollBackFunctionName"] = self.rollback.function.function.function_name
             values["ModelsKept"] = str(self.rollback.keep)
             values["BakeMinutes"] = str(self.rollback.bake_minutes)
+            if self._usd_per_unit_hour:
+                values["UsdPerUnitHour"] = f"{self._usd_per_unit_hour:g}"
             values["AfterDeletion"] = (
                 "Deleting this stack keeps its buckets, tables and key, and the models and deployments in Amazon "
                 f"Bedrock: `nova models prune --customization {self.identity.customization}` shows and removes these."

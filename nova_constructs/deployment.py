@@ -17,6 +17,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambda_handlers.catalog.checkpoints import ESCROW_MARKS
+from lambda_handlers.catalog.platforms import Platform
 from lambda_handlers.deployment.stages import CANDIDATE
 from nova_constructs.deployment_functions import DeploymentFunctions
 from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand, ProvisionedThroughput
@@ -41,10 +43,15 @@ class Deployment(Stage):
         *,
         workshop: Workshop,
         target: OnDemand | ProvisionedThroughput,
+        platform: Platform,
         import_role: iam.IRole | str | None = None,
     ) -> None:
-        """Create the stage; an `import_role`, or its ARN, is used as it is and nothing attached to it."""
+        """Create the stage; `platform` is that of the checkpoints that it imports.
+
+        An `import_role`, or its ARN, is used as it is and nothing attached to it.
+        """
         super().__init__(scope, construct_id)
+        self._platform = platform
         self._workshop, self._target = workshop, target
         self._config = target.config(workshop.identity.slug)
         self.import_role = self._import_role(import_role)
@@ -108,8 +115,9 @@ class Deployment(Stage):
                 return iam.Role.from_role_arn(self, "ImportRole", given, mutable=False)
             return given
         role = iam.Role(self, "ImportRole", assumed_by=service_of_this_account(stack, "bedrock.amazonaws.com"))
-        escrow = f"arn:{stack.partition}:s3:::customer-escrow-{stack.account}-smtj-*"
+        escrow = f"arn:{stack.partition}:s3:::customer-escrow-{stack.account}-{ESCROW_MARKS[self._platform]}-*"
         role.add_to_policy(statement("ReadCheckpoint", ["s3:GetObject", "s3:ListBucket"], [escrow, f"{escrow}/*"]))
+        self._workshop.waiting.permissions.model_key.allow_import_role(role)
         return role
 
     def _import_state(self) -> sfn.CustomState:

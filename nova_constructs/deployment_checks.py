@@ -9,8 +9,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambda_handlers.catalog.regions import REGIONS
+from nova_constructs.bake import ALARM_ARN, Bake
 from nova_constructs.deployment_targets import DeploymentTarget, NoDeployment, OnDemand
 from nova_constructs.execution_role import role_problems
+from nova_constructs.platforms import KEY_ARN
 
 
 def deployment_problems(
@@ -24,6 +26,8 @@ def deployment_problems(
     yield from target.problems()
     yield from role_problems(scope, import_role, "import_role", "Bedrock")
     region = Stack.of(scope).region
+    yield from _key_elsewhere(target.model_key_arn, region)
+    yield from _alarms_elsewhere(target.bake, Stack.of(scope))
     found = None if Token.is_unresolved(region) else REGIONS.get(region)
     if isinstance(target, OnDemand) and found and not found.on_demand:
         there = ", ".join(name for name, each in REGIONS.items() if each.on_demand)
@@ -31,6 +35,26 @@ def deployment_problems(
             f"Amazon Bedrock serves custom Nova models on demand in {there}, not in {region}: use another Region or "
             "deployment target BEDROCK_PT"
         )
+
+
+def _key_elsewhere(arn: str | None, region: str) -> Iterable[str]:
+    if arn is None or Token.is_unresolved(arn) or Token.is_unresolved(region) or not KEY_ARN.fullmatch(arn):
+        return
+    if (there := arn.split(":")[3]) != region:
+        yield f"deployment.model_key_arn is a key of {there}, the stack of {region}: use a key of the stack's Region"
+
+
+def _alarms_elsewhere(bake: Bake | None, stack: Stack) -> Iterable[str]:
+    for arn in bake.alarms if bake else ():
+        if Token.is_unresolved(arn) or not ALARM_ARN.fullmatch(arn):
+            continue
+        where = dict(zip(("Region", "account"), arn.split(":")[3:5], strict=True))
+        for what, own in (("Region", stack.region), ("account", stack.account)):
+            if not Token.is_unresolved(own) and own != where[what]:
+                yield (
+                    f"deployment.bake.alarms has {arn!r}, of the {what} {where[what]}: its changes are not told in "
+                    f"{own}, the stack's; use an alarm of the stack's {what}"
+                )
 
 
 def warn_of_deployment(scope: Construct, target: DeploymentTarget) -> None:

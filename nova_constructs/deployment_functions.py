@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -9,6 +11,7 @@ from constructs import Construct
 from lambda_handlers.deployment.choosing import UPDATE
 from nova_constructs.deployment_targets import OnDemand, ProvisionedThroughput
 from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.model_packages import allow_importing
 from nova_constructs.stage import Workshop
 
 
@@ -29,7 +32,7 @@ class DeploymentFunctions:
         self._permissions = workshop.waiting.permissions
         updates = target.mode == UPDATE
         beside = updates and isinstance(target, OnDemand)
-        self.import_model = self._importer()
+        self.import_model = self._importer(target.model_package_groups)
         self.deploy = self._deployer()
         self.promote = self._promoter()
         self.choose = self._chooser() if target.named else None
@@ -59,9 +62,10 @@ class DeploymentFunctions:
         workshop.waiting.allow_submitting(function)
         return function
 
-    def _importer(self) -> HandlerFunction:
+    def _importer(self, groups: Sequence[str]) -> HandlerFunction:
         function = self._submitter("Import", "submit_import", {"IMPORT_ROLE_ARN": self._import_role.role_arn})
         self._permissions.create_custom_models(function, self._import_role)
+        allow_importing(function, groups)
         return function
 
     def _deployer(self) -> HandlerFunction:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 
 from lambda_handlers.catalog import DeployTarget
+from lambda_handlers.catalog.model_packages import is_group_name
 from lambda_handlers.deployment.choosing import FAIL, SWAP, UPDATE
 from lambda_handlers.deployment.smoke import MAX_TOKENS, QUESTION
-from nova_constructs.bake import Bake
+from nova_constructs.bake import LONGEST_SETTING, Bake
+from nova_constructs.platforms import KEY_ARN
 from nova_constructs.settings import SettingsError
 
 MODES: Final = (SWAP, UPDATE, FAIL)
@@ -65,7 +68,9 @@ class _Served(ABC):
     run. `name` is for the last two, by default the customization's. `smoke` are the questions to answer, by default
     one. `keep` (default 3, 1 or more) is how many models that served stay, the live one among them; it and the one that
     a rollback goes back to stay in any case. With a `bake`, an alarm within its time rolls the pointer back.
-    `import_deadline` and `deployment_deadline` (default 6 hours each) bound the waits.
+    `model_key_arn` is a KMS key of yours that encrypts the models, by default Bedrock's own. Of the
+    `model_package_groups` (names in this account and Region) mode deploy may import packages. `import_deadline` and
+    `deployment_deadline` (default 6 hours each) bound the waits.
     """
 
     mode: str = SWAP
@@ -73,6 +78,8 @@ class _Served(ABC):
     smoke: Sequence[SmokePrompt] = ()
     keep: int = 3
     bake: Bake | None = None
+    model_key_arn: str | None = None
+    model_package_groups: Sequence[str] = ()
     import_deadline: Duration = field(default_factory=lambda: Duration.hours(6))
     deployment_deadline: Duration = field(default_factory=lambda: Duration.hours(6))
 
@@ -95,8 +102,26 @@ class _Served(ABC):
         if self.keep < 1:
             yield f"deployment.keep is {self.keep}: use 1 or more"
         yield from self.bake.problems() if self.bake else ()
+        yield from self._model_problems()
         for number, prompt in enumerate(self.smoke, start=1):
             yield from (f"deployment.smoke {number}: {problem}" for problem in prompt.problems())
+        size = len(json.dumps([prompt.config() for prompt in self.smoke]))
+        if size > LONGEST_SETTING:
+            yield f"deployment.smoke has {size} bytes as JSON: use at most {LONGEST_SETTING}, fewer or shorter prompts"
+
+    def _model_problems(self) -> Iterable[str]:
+        key = self.model_key_arn
+        if key is not None and not (Token.is_unresolved(key) or KEY_ARN.fullmatch(key)):
+            yield (
+                f"deployment.model_key_arn is {key!r}: use the ARN of a KMS key, "
+                "arn:aws:kms:REGION:ACCOUNT:key/ID; Amazon Bedrock takes no alias and no bare id"
+            )
+        for group in self.model_package_groups:
+            if not is_group_name(group):
+                yield (
+                    f"deployment.model_package_groups has {group!r}: use the name of a model package group, at most 63 "
+                    "letters, digits and hyphens between them"
+                )
 
     def warnings(self) -> Iterable[tuple[str, str]]:
         """Yield what somebody should have read: an id by which it is acknowledged, and the text."""
@@ -112,6 +137,8 @@ class _Served(ABC):
             "smoke": [prompt.config() for prompt in prompts],
             "keep": self.keep,
             "bake_minutes": self.bake.minutes if self.bake else 0,
+            "model_key_arn": self.model_key_arn,
+            "model_package_groups": list(self.model_package_groups),
         }
 
     @property

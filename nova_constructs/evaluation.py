@@ -24,10 +24,11 @@ from nova_constructs.evaluation_sets import looking_back
 from nova_constructs.evaluation_task import EvaluationTask
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.hyperpod import on_clusters, on_training_jobs
 from nova_constructs.quality_gate import QualityGate
 from nova_constructs.run_plan import read_recipes
 from nova_constructs.stage import Stage, Workshop
-from nova_constructs.training import job_submitter, output_reader
+from nova_constructs.training import job_submitter, list_job_output, output_reader
 
 Baseline = tuple[EvaluationTask, str]
 """A task, and the model of comparison it is asked of too: production or base."""
@@ -57,14 +58,15 @@ class Evaluation(Stage):
         construct_id: str,
         *,
         workshop: Workshop,
-        execution_role: ExecutionRole,
+        execution_role: ExecutionRole | None,
         model: str,
         tasks: Sequence[EvaluationTask],
         baselines: Sequence[Baseline] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         self._workshop = workshop
-        self.submit = job_submitter(self, "Submit", "submit_evaluation", workshop, execution_role)
+        platforms = [task.runs_on for task in tasks]
+        self.submit = job_submitter(self, "Submit", "submit_evaluation", workshop, execution_role, platforms)
         self.submit.write_objects("WriteRecipe", workshop.store.artifacts, "runs/*/evaluation-*/recipe/*")
         read_recipes(self.submit)
         self.read = self._reader(tasks)
@@ -96,7 +98,9 @@ class Evaluation(Stage):
             self, "Read", "read_evaluation", self._workshop, environment=environment, timeout=Duration.minutes(15)
         )
         function.write_objects("KeepScores", artifacts, f"{PREFIX}*")
-        if any(task.runs_on.tensorboard for task in tasks):
+        if on_clusters(task.runs_on for task in tasks):
+            list_job_output(function, artifacts)
+        if any(platform.tensorboard for platform in on_training_jobs(task.runs_on for task in tasks)):
             function.write_objects("WriteTensorBoard", artifacts, "runs/*/evaluation-*/tensorboard/*")
         return function
 

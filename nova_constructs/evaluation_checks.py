@@ -14,11 +14,11 @@ from lambda_handlers.datasets.reading.source_format import ALLOWED, kind_of
 from nova_constructs.data_format import DataFormat
 from nova_constructs.evaluation_task import HELD_OUT, EvaluationTask, Processor, function_arn
 from nova_constructs.function_arn import function_problems
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.hyperpod import Runtime
 
 
 def evaluation_problems(
-    scope: Construct, tasks: Sequence[EvaluationTask], *, method: str, training: TrainingJobs, data: DataFormat
+    scope: Construct, tasks: Sequence[EvaluationTask], *, method: str, training: Runtime, data: DataFormat
 ) -> Iterable[str]:
     """Yield what cannot work, each in words that name the task, the value received and what is allowed."""
     if not tasks:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from aws_cdk import aws_lambda as lambda_
 
 from nova_constructs.artifact_store import EVALUATION_PREFIX, ArtifactStore
-from nova_constructs.platforms import TrainingJobs, one_p5
+from nova_constructs.hyperpod import Runtime, evaluator_beside
+from nova_constructs.platforms import one_p5
 
 
 class HeldOut(Enum):
@@ -70,11 +71,11 @@ class EvaluationTask:
     processor: Processor | None = None
     reward_function: str | lambda_.IFunction | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    platform: TrainingJobs | None = None
+    platform: Runtime | None = None
 
-    def beside(self, training: TrainingJobs) -> EvaluationTask:
+    def beside(self, training: Runtime) -> EvaluationTask:
         """Return the task with a platform: its own, or the default one beside that of training."""
-        return self if self.platform else replace(self, platform=one_p5().protected_as(training))
+        return self if self.platform else replace(self, platform=evaluator_beside(training))
 
     @property
     def name(self) -> str:
@@ -82,7 +83,7 @@ class EvaluationTask:
         return f"{self.task}-{self.subtask}" if self.subtask else self.task
 
     @property
-    def runs_on(self) -> TrainingJobs:
+    def runs_on(self) -> Runtime:
         """The platform."""
         return self.platform or one_p5()
 

@@ -14,7 +14,8 @@ INVOKE_ACTIONS = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"
 def grant_invoke(grantee: iam.IGrantable, control: RunControl, permissions: JobPermissions) -> iam.Grant:
     """Let somebody invoke what carries the customization's tag, and read the pointer that names it.
 
-    By the tag and not by ARN: the id of what serves changes with each swap, a grant does not.
+    By the tag and not by ARN: the id of what serves changes with each swap, a grant does not. Where the models have a
+    KMS key of their own, its use through Bedrock too.
     """
     provisioned = permissions.stack.format_arn(service="bedrock", resource="provisioned-model", resource_name="*")
     invoke = iam.Grant.add_to_principal(
@@ -26,4 +27,5 @@ def grant_invoke(grantee: iam.IGrantable, control: RunControl, permissions: JobP
     read = iam.Grant.add_to_principal(
         grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[control.pointer_parameter_arn]
     )
-    return invoke.combine(read)
+    decrypt = permissions.model_key.grant_asking(grantee)
+    return invoke.combine(read).combine(decrypt) if decrypt else invoke.combine(read)

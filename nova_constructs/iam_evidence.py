@@ -1,7 +1,8 @@
 """Which granted permissions were used, and which of the rest are accounted for.
 
 A permission is named `<role construct>#<Sid>:<action>`, for example `Plan/Plan#ReadDataset:s3:GetObjectVersion`: the
-role's construct path below its customization, the statement's Sid and the action as the template grants it.
+role's construct path below its customization, the statement's Sid and the action as the template grants it. A role
+that the template only names goes by the path of the policy that it gets.
 `iam_evidence.json` lists the permissions that another tested path uses (`proven`) and those that AWS requires and the
 emulator does not model (`required_by_aws`, each with its reason and source).
 """
@@ -29,6 +30,7 @@ class Permission:
     sid: str
     action: str
     role_logical_id: str = field(compare=False)
+    """Of a role that the template only names, its name."""
 
     def __str__(self) -> str:
         """Return the name under which the evidence file lists this permission."""
@@ -156,19 +158,26 @@ def _granted(resources: Mapping[str, Any], paths: Mapping[str, str]) -> Iterator
             for role in properties.get("Roles", ()):
                 if isinstance(role, Mapping) and role.get("Ref") in resources:
                     yield from _allowed(properties["PolicyDocument"], resources, paths, role["Ref"])
+                elif isinstance(role, str):
+                    # A role that is there already, by its name: it has no construct but the policy's.
+                    yield from _allowed(properties["PolicyDocument"], resources, paths, logical_id, known_as=role)
 
 
 def _allowed(
-    document: Mapping[str, Any], resources: Mapping[str, Any], paths: Mapping[str, str], role_id: str
+    document: Mapping[str, Any],
+    resources: Mapping[str, Any],
+    paths: Mapping[str, str],
+    owner_id: str,
+    known_as: str | None = None,
 ) -> Iterator[Permission]:
-    path = resources[role_id].get("Metadata", {}).get("aws:cdk:path") or paths.get(role_id)
-    role = construct_path(path) if path else role_id
+    path = resources[owner_id].get("Metadata", {}).get("aws:cdk:path") or paths.get(owner_id)
+    role = construct_path(path) if path else owner_id
     for number, statement in enumerate(_listed(document["Statement"])):
         if statement["Effect"] != "Allow":
             continue
         sid = statement.get("Sid", f"Statement{number}")
         for action in _listed(statement.get("Action", "*")):
-            yield Permission(role=role, sid=sid, action=action, role_logical_id=role_id)
+            yield Permission(role=role, sid=sid, action=action, role_logical_id=known_as or owner_id)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from lambda_handlers.jobs.driver import PREVIOUS_MODEL_TAG
+from lambda_handlers.jobs.driver import PREVIOUS_MODEL_TAG, UPDATE_TAG
+from nova_constructs.cluster_access import ClusterAccess
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.identity import Identity
+from nova_constructs.model_key import ModelKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,10 @@ class JobPermissions:
     """Statements for training jobs, custom models and deployments of one customization.
 
     `deploys` says that it imports and deploys models; where it does not, no function may touch any. `provisioned` says
-    that provisioned throughput serves them, `updates` that what serves one is given another,
-    `batch_jobs` that Amazon Bedrock answers rows.
+    that provisioned throughput serves them, `updates` that what serves one is given another, `named` that all runs
+    deploy under one name, `batch_jobs` that Amazon Bedrock answers rows. `model_key_arn` is the KMS key of the models,
+    where they have one of their own. `uses_training_jobs` says that some stage runs on them, `clusters` on which
+    HyperPod clusters others do.
     """
 
     stack: Stack
@@ -28,6 +32,10 @@ class JobPermissions:
     provisioned: bool = False
     updates: bool = False
     batch_jobs: bool = False
+    model_key_arn: str | None = None
+    named: bool = False
+    uses_training_jobs: bool = True
+    clusters: ClusterAccess = field(default_factory=ClusterAccess)
 
     @property
     def training_jobs(self) -> str:
@@ -50,6 +58,11 @@ class JobPermissions:
     def provisioned_models(self) -> str:
         """The ARN pattern of provisioned throughput, whose ids AWS makes at random."""
         return self.stack.format_arn(service="bedrock", resource="provisioned-model", resource_name="*")
+
+    @property
+    def model_key(self) -> ModelKey:
+        """The KMS key of the models."""
+        return ModelKey(self.stack, self.model_key_arn)
 
     @property
     def serving(self) -> str:
@@ -110,6 +123,7 @@ class JobPermissions:
         self._read_tags(function, self.custom_models)
         self.see_custom_models(function)
         self.delete_custom_models(function)
+        self.model_key.allow_encrypting(function)
 
     def see_custom_models(self, function: HandlerFunction) -> None:
         """Let a function see how custom models are."""
@@ -143,7 +157,7 @@ class JobPermissions:
         self.see_serving(function)
         self._read_tags(function, self.serving)
         self._change_serving(function)
-        only = {"ForAllValues:StringEquals": {"aws:TagKeys": [PREVIOUS_MODEL_TAG]}}
+        only = {"ForAllValues:StringEquals": {"aws:TagKeys": [PREVIOUS_MODEL_TAG, UPDATE_TAG]}}
         tagging = {**self.identity.resource_tag, **only}
         function.allow("RememberModel", ["bedrock:TagResource"], [self.serving], tagging)
 
@@ -174,6 +188,7 @@ class JobPermissions:
     def invoke(self, function: HandlerFunction) -> None:
         """Let a function ask what serves models."""
         function.allow("InvokeCandidate", ["bedrock:InvokeModel"], [self.serving], self.identity.resource_tag)
+        self.model_key.allow_asking(function)
 
     def _change_serving(self, function: HandlerFunction) -> None:
         action = "UpdateProvisionedModelThroughput" if self.provisioned else "UpdateCustomModelDeployment"
@@ -200,12 +215,15 @@ class JobPermissions:
         action = "GetProvisionedModelThroughput" if self.provisioned else "GetCustomModelDeployment"
         function.allow("SeeServing", [f"bedrock:{action}"], [self.serving], self.identity.resource_tag)
         function.allow("AskServing", ["bedrock:InvokeModel"], [self.serving], self.identity.resource_tag)
+        self.model_key.allow_asking(function)
         if self.updates:
             self._change_serving(function)
 
     def see_jobs(self, function: HandlerFunction) -> None:
         """Let a function see jobs of every kind that the customization has."""
-        self.see_training_jobs(function)
+        self.clusters.allow(function)
+        if self.uses_training_jobs:
+            self.see_training_jobs(function)
         if self.deploys:
             self.see_custom_models(function)
             self.see_serving(function)
@@ -214,13 +232,17 @@ class JobPermissions:
 
     def stop_jobs(self, function: HandlerFunction) -> None:
         """Let a function stop jobs of every kind that the customization has."""
-        self.stop_training_jobs(function)
+        self.clusters.allow(function)
+        if self.uses_training_jobs:
+            self.stop_training_jobs(function)
         if self.deploys:
             self.delete_custom_models(function)
             self.delete_serving(function)
         if self.deploys and self.updates:
             # To stop an update is to put the model before it back.
             self._change_serving(function)
+        if self.deploys and (self.updates or self.named):
+            # Tags tell which run made what bears a name of every run, and which updated it.
             self._read_tags(function, self.serving)
         if self.batch_jobs:
             self.stop_invocation_jobs(function)

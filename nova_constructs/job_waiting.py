@@ -1,7 +1,8 @@
 """The one way the workflow waits for a job.
 
 Creates the job registry table, the function `complete_job` with the EventBridge rule that calls it when a training job
-ends, and the function `reconcile_jobs` with the schedule that calls it. Nothing polls inside an execution.
+ends (no service tells of a job on HyperPod), and the function `reconcile_jobs` with the schedule that calls it. Nothing
+polls inside an execution.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from constructs import Construct
 
 from lambda_handlers.starting.arrivals import WAITING_INDEX
 from nova_constructs.artifact_store import ArtifactStore
+from nova_constructs.cluster_access import ClusterAccess
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.identity import Identity
 from nova_constructs.job_permissions import JobPermissions
@@ -36,7 +38,8 @@ FINAL_BATCH_STATUSES = [*FINAL_TRAINING_STATUSES, "PartiallyCompleted", "Expired
 class JobWaiting(Construct):
     """The registry and what completes its rows.
 
-    Attributes: `table`, `complete`, `reconcile`, `reconcile_interval`, `watch`, `permissions`.
+    Attributes: `table`, `complete` (None where no job ends with an event), `reconcile`, `reconcile_interval`,
+    `watch`, `permissions`.
     """
 
     def __init__(
@@ -53,31 +56,39 @@ class JobWaiting(Construct):
         provisioned: bool = False,
         updates: bool = False,
         batch_jobs: bool = False,
+        model_key_arn: str | None = None,
+        named: bool = False,
+        uses_training_jobs: bool = True,
+        clusters: ClusterAccess | None = None,
         reconcile_interval: Duration | None = None,
         max_run_age: Duration = MAX_RUN_AGE,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
-        """Create the registry and its two functions; `reconcile_interval` defaults to 5 minutes.
+        """Create the registry and its functions; `reconcile_interval` defaults to 5 minutes.
 
         `deploys` says that the customization imports and deploys models, so that there are such jobs to wait for,
-        `provisioned` and `updates` how, `batch_jobs` that Amazon Bedrock answers rows (`JobPermissions`). A run that is
-        open for longer than `max_run_age` is ended.
+        `provisioned`, `updates` and `named` how, `batch_jobs` that Amazon Bedrock answers rows, `model_key_arn` which
+        key of yours encrypts the models (`JobPermissions`). A run that is open for longer than `max_run_age` is ended.
         """
         super().__init__(scope, construct_id)
         self.reconcile_interval = reconcile_interval or Duration.minutes(5)
         self._control, self._ledger = control, ledger
-        self.permissions = JobPermissions(Stack.of(self), identity, deploys, provisioned, updates, batch_jobs)
+        self.permissions = JobPermissions(
+            Stack.of(self), identity, deploys, provisioned, updates, batch_jobs, model_key_arn, named,
+            uses_training_jobs=uses_training_jobs, clusters=clusters or ClusterAccess(),
+        )  # fmt: skip
         self.table = self._registry(store, removal_policy)
-        self.complete = self._function("Complete", "complete_job", {**ledger.environment, **self.environment})
+        # No service tells of the end of a job on a cluster: those are the reconciler's.
+        self.complete = self._completer() if uses_training_jobs or batch_jobs else None
         closing = self.closing_environment(store)
         closing |= {"MAX_RUN_AGE_SECONDS": str(max_run_age.to_seconds())}
         self.reconcile = self._function("Reconcile", "reconcile_jobs", {**closing, **control.pointer_environment})
         self.watch = ReconcilerWatch(self, "Watch", reconcile=self.reconcile, interval=self.reconcile_interval)
-        self._allow_completing()
         self._allow_reconciling(store)
-        self._on_training_job_end(identity, undelivered)
-        if batch_jobs:
-            self._on_batch_job_end(identity, undelivered)
+        if self.complete and uses_training_jobs:
+            self._on_training_job_end(self.complete, identity, undelivered)
+        if self.complete and batch_jobs:
+            self._on_batch_job_end(self.complete, identity, undelivered)
         self._on_schedule()
 
     @property
@@ -108,7 +119,8 @@ class JobWaiting(Construct):
         answer = statement(
             "AnswerTaskTokens", ["states:SendTaskSuccess", "states:SendTaskFailure"], [state_machine.state_machine_arn]
         )
-        for function in (self.complete, self.reconcile, *submitters):
+        completers = [self.complete] if self.complete else []
+        for function in (*completers, self.reconcile, *submitters):
             iam.Policy(function, "TaskTokens", roles=[function.role], statements=[answer])
         executions = Stack.of(self).format_arn(
             service="states",
@@ -159,14 +171,17 @@ class JobWaiting(Construct):
             self, construct_id, handler=handler, environment=environment, timeout=Duration.minutes(5)
         )
 
-    def _allow_completing(self) -> None:
-        self.complete.use_table("KeepJobRows", self.table, "GetItem", "PutItem", "Query", indexes=["by-name"])
-        self.permissions.see_training_jobs(self.complete)
-        self.permissions.stop_training_jobs(self.complete)
+    def _completer(self) -> HandlerFunction:
+        function = self._function("Complete", "complete_job", {**self._ledger.environment, **self.environment})
+        function.use_table("KeepJobRows", self.table, "GetItem", "PutItem", "Query", indexes=["by-name"])
+        if self.permissions.uses_training_jobs:
+            self.permissions.see_training_jobs(function)
+            self.permissions.stop_training_jobs(function)
         if self.permissions.batch_jobs:
-            self.permissions.see_invocation_jobs(self.complete)
-            self.permissions.stop_invocation_jobs(self.complete)
-        self._ledger.grant_append(self.complete)
+            self.permissions.see_invocation_jobs(function)
+            self.permissions.stop_invocation_jobs(function)
+        self._ledger.grant_append(function)
+        return function
 
     def _allow_reconciling(self, store: ArtifactStore) -> None:
         self.allow_closing(self.reconcile, store=store, indexes=["open"])
@@ -189,7 +204,7 @@ class JobWaiting(Construct):
         self.permissions.see_jobs(function)
         self.permissions.stop_jobs(function)
 
-    def _on_training_job_end(self, identity: Identity, undelivered: sqs.Queue) -> None:
+    def _on_training_job_end(self, complete: HandlerFunction, identity: Identity, undelivered: sqs.Queue) -> None:
         events.Rule(
             self,
             "TrainingJobEnded",
@@ -202,10 +217,10 @@ class JobWaiting(Construct):
                     "TrainingJobStatus": FINAL_TRAINING_STATUSES,
                 },
             ),
-            targets=[targets.LambdaFunction(self.complete.function, dead_letter_queue=undelivered)],
+            targets=[targets.LambdaFunction(complete.function, dead_letter_queue=undelivered)],
         )
 
-    def _on_batch_job_end(self, identity: Identity, undelivered: sqs.Queue) -> None:
+    def _on_batch_job_end(self, complete: HandlerFunction, identity: Identity, undelivered: sqs.Queue) -> None:
         events.Rule(
             self,
             "BatchJobEnded",
@@ -215,7 +230,7 @@ class JobWaiting(Construct):
                 detail_type=["Batch Inference Job State Change"],
                 detail={"batchJobName": [{"prefix": f"{identity.slug}-"}], "status": FINAL_BATCH_STATUSES},
             ),
-            targets=[targets.LambdaFunction(self.complete.function, dead_letter_queue=undelivered)],
+            targets=[targets.LambdaFunction(complete.function, dead_letter_queue=undelivered)],
         )
 
     def _on_schedule(self) -> None:

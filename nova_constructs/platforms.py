@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aws_cdk import Duration, Size, Token
 
@@ -20,12 +20,13 @@ MOST_TAGS: Final = 46
 _OUR_TAGS: Final = "nova-constructs:"
 _TAG: Final = re.compile(r"[\w .:/=+\-@]*")
 _VARIABLE: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_KEY_ARN: Final = re.compile(r"arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")
+KEY_ARN: Final = re.compile(r"arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobVpc:
-    """A VPC of yours in which jobs run: the ids of 1 to 16 subnets and of 1 to 5 security groups.
+    """A VPC of yours in which training jobs run, or functions that speak with a HyperPod cluster: the ids of 1 to 16
+    subnets and of 1 to 5 security groups.
 
     Jobs reach S3, the logs and the image registry through it, so that it needs endpoints or a NAT. Two jobs side by
     side need addresses for all their instances. Source: CreateTrainingJob, VpcConfig.
@@ -94,11 +95,7 @@ class TrainingJobs:
 
     def problems(self) -> list[str]:
         """Return what cannot work, each with the value received and what is allowed."""
-        found = []
-        if not 1 <= self.max_runtime.to_seconds() <= MAX_RUNTIME.to_seconds():
-            found.append(f"max_runtime is {self.max_runtime.to_human_string()}: use 1 second to 28 days")
-        if not 1800 <= self.max_pending.to_seconds() <= MAX_RUNTIME.to_seconds():
-            found.append(f"max_pending is {self.max_pending.to_human_string()}: use 30 minutes to 28 days")
+        found = list(limit_problems(self))
         if self.instance_count < 1:
             found.append(f"instance_count is {self.instance_count}: use 1 or more")
         if self.keep_alive and not 1 <= self.keep_alive.to_seconds() <= MAX_KEEP_ALIVE.to_seconds():
@@ -111,7 +108,7 @@ class TrainingJobs:
     def _key_problems(self) -> Iterable[str]:
         if self.volume_key_arn is None:
             return
-        if not Token.is_unresolved(self.volume_key_arn) and not _KEY_ARN.fullmatch(self.volume_key_arn):
+        if not Token.is_unresolved(self.volume_key_arn) and not KEY_ARN.fullmatch(self.volume_key_arn):
             yield f"volume_key_arn is {self.volume_key_arn!r}: use the ARN of a KMS key, not of an alias"
         for name in dict.fromkeys(each.instance_type for each in self.choices):
             if instances.has_local_storage(name):
@@ -142,6 +139,21 @@ class TrainingJobs:
             "volume_size_gb": self.volume_size.to_gibibytes(),
             **{name: value for name, value in options.items() if value},
         }
+
+
+class _Limited(Protocol):
+    @property
+    def max_runtime(self) -> Duration: ...
+    @property
+    def max_pending(self) -> Duration: ...
+
+
+def limit_problems(platform: _Limited) -> Iterable[str]:
+    """Yield what is wrong with the time limits of a platform."""
+    if not 1 <= platform.max_runtime.to_seconds() <= MAX_RUNTIME.to_seconds():
+        yield f"max_runtime is {platform.max_runtime.to_human_string()}: use 1 second to 28 days"
+    if not 1800 <= platform.max_pending.to_seconds() <= MAX_RUNTIME.to_seconds():
+        yield f"max_pending is {platform.max_pending.to_human_string()}: use 30 minutes to 28 days"
 
 
 def one_p5() -> TrainingJobs:

@@ -9,7 +9,7 @@ every problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aws_cdk import Duration, Stack, Token
 from constructs import Construct
@@ -18,9 +18,11 @@ from lambda_handlers.catalog.mlflow import MlflowKind, mlflow_resource
 from lambda_handlers.planning.account_checks import all_jobs_of
 from lambda_handlers.planning.resource_checks import Job, functions_of, vpcs_of
 from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, LISTS, UPLOADS_PREFIX
+from nova_constructs.cluster_access import ClusterAccess
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.lambda_task import EXECUTION, lambda_task
+from nova_constructs.model_packages import allow_seeing
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.tracking_probe import TrackingProbe, let_ask, probed_vpcs
 
@@ -39,7 +41,7 @@ class RunPlan(Stage):
         construct_id: str,
         *,
         workshop: Workshop,
-        execution_role: ExecutionRole,
+        execution_role: ExecutionRole | None,
         config: Mapping[str, Any],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -58,20 +60,24 @@ class RunPlan(Stage):
                 "RUN_LEDGER_TABLE": ledger.table.table_name,
                 "PREPARED_BUCKET": store.prepared.bucket_name,
                 "ARTIFACTS_BUCKET": store.artifacts.bucket_name,
-                "TRAINING_ROLE_ARN": execution_role.role.role_arn,
+                **({"TRAINING_ROLE_ARN": execution_role.role.role_arn} if execution_role else {}),
                 "KEY_ARN": store.key.key_arn,
             },
         )
         self._permissions(workshop)
         jobs = all_jobs_of(config)
-        self._see_account(execution_role, [store.key.key_arn, *_volume_keys(jobs)])
+        deployment = config.get("deployment") or {}
+        model_keys = [arn for arn in [deployment.get("model_key_arn")] if arn]
+        self._see_account(execution_role, [store.key.key_arn, *_volume_keys(jobs), *model_keys])
+        allow_seeing(self.plan, deployment.get("model_package_groups", ()))
+        self._see_clusters(workshop.waiting.permissions.clusters, jobs)
         self._see_what_jobs_use(jobs)
         self.probes = [
             TrackingProbe(self, f"TrackingProbe{number}", vpc=vpc)
             for number, vpc in enumerate(probed_vpcs(jobs), start=1)
         ]
         let_ask(self.plan, self.probes)
-        if (config.get("deployment") or {}).get("name"):
+        if deployment.get("name"):
             workshop.waiting.permissions.find_serving(self.plan)
         self.run_in_order(
             lambda_task(
@@ -102,13 +108,28 @@ class RunPlan(Stage):
         workshop.ledger.grant_append(self.plan)
         read_recipes(self.plan)
 
-    def _see_account(self, execution_role: ExecutionRole, key_arns: Sequence[str]) -> None:
+    def _see_account(self, execution_role: ExecutionRole | None, key_arns: Sequence[str]) -> None:
         """Let the function see whether the jobs' role, keys and quotas are as they have to be."""
-        see_role = ["iam:GetRole", "iam:SimulatePrincipalPolicy"]
-        self.plan.allow("SeeExecutionRole", see_role, [execution_role.role.role_arn])
+        if execution_role:
+            self.plan.allow("SeeExecutionRole", _SEE_ROLE, [execution_role.role.role_arn])
         self.plan.allow("SeeKeys", ["kms:DescribeKey"], key_arns)
         # The action has no resource form (Service Authorization Reference, Service Quotas).
         self.plan.allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ["*"])
+
+    def _see_clusters(self, clusters: ClusterAccess, jobs: Sequence[Job]) -> None:
+        """Let the function see the HyperPod clusters, and whether the roles of their instances are as needed."""
+        if not clusters.platforms:
+            return
+        clusters.allow(self.plan)
+        stack = Stack.of(self)
+        # Which role the instances of a cluster have that names none here, the cluster says when a run is planned.
+        unnamed = stack.format_arn(service="iam", region="", resource="role", resource_name="*")
+        roles = dict.fromkeys(each.instance_role_arn or unnamed for each in clusters.platforms)
+        self.plan.allow("SeeInstanceRoles", _SEE_ROLE, list(roles))
+        if any(job.get("data_mixing") for _, job in jobs):
+            # The hub names the access point of recipes by subscription; its account and name are known only then.
+            points = f"arn:{stack.partition}:s3:{stack.region}:*:accesspoint/*/object/*"
+            self.plan.allow("ReadSubscribedRecipes", ["s3:GetObject"], [points])
 
     def _see_what_jobs_use(self, jobs: Sequence[Job]) -> None:
         """Let the function see the functions, the network and the MLflow servers that the jobs use, where they do."""
@@ -131,6 +152,7 @@ class RunPlan(Stage):
             self.plan.allow("FindMlflow", actions, ["*"])
 
 
+_SEE_ROLE: Final = ("iam:GetRole", "iam:SimulatePrincipalPolicy")
 _DESCRIBE_MLFLOW = {
     MlflowKind.SERVER: "DescribeMlflowTrackingServer",
     MlflowKind.APP: "DescribeMlflowApp",

@@ -11,7 +11,7 @@ from aws_cdk import Duration
 from lambda_handlers.deployment.choosing import SWAP
 from lambda_handlers.protocol.turns import Concurrency
 from nova_constructs.deployment_targets import DeploymentTarget
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.hyperpod import Runtime
 
 _SHORTEST_AGE, _LONGEST_AGE = Duration.hours(1), Duration.days(364)
 _SHORTEST_WAIT = Duration.minutes(1)
@@ -45,9 +45,7 @@ class RunRules:
         """How long a run may be open; the reconciler ends one that is older."""
         return self.max_run_age or MAX_RUN_AGE
 
-    def problems(
-        self, platform: TrainingJobs, deployment: DeploymentTarget, approval: Duration | None
-    ) -> Iterable[str]:
+    def problems(self, platform: Runtime, deployment: DeploymentTarget, approval: Duration | None) -> Iterable[str]:
         """Yield what cannot work."""
         known = [str(each) for each in Concurrency]
         if self.concurrency not in known:
@@ -67,7 +65,7 @@ class RunRules:
         waits = {"queue_deadline_seconds": self.deadline.to_seconds()} if self.policy.queues else {}
         return {"concurrency": str(self.policy), **waits}
 
-    def _of_ages(self, platform: TrainingJobs, approval: Duration | None) -> Iterable[str]:
+    def _of_ages(self, platform: Runtime, approval: Duration | None) -> Iterable[str]:
         age = self.max_age.to_seconds()
         told = self.max_age.to_human_string()
         if not _SHORTEST_AGE.to_seconds() <= age <= _LONGEST_AGE.to_seconds():

@@ -1,8 +1,6 @@
 """Functions in the VPCs of jobs, which ask an MLflow server there for the plan, since the plan stands in none.
 
-Each has a role of its own for its logs and the network interfaces that Lambda makes with it. Source: AWS managed policy
-AWSLambdaVPCAccessExecutionRole, and Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon
-VPC": describing needs every resource, deleting every interface, whose id nobody knows before.
+Each has a role of its own for its logs and the network interfaces that Lambda makes with it.
 """
 
 from __future__ import annotations
@@ -11,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from lambda_handlers.planning.resource_checks import Job, vpcs_of
+from nova_constructs import function_vpc
 from nova_constructs.handler_function import HandlerFunction
 
 # Below the 20 seconds that the plan waits, above the 10 that the server has.
@@ -35,26 +33,7 @@ class TrackingProbe(Construct):
         self.probe = HandlerFunction(
             self, "Ask", handler="probe_tracking", environment={}, timeout=TIMEOUT, memory_mib=256
         )
-        # By the ids alone: the CDK's own way wants the VPC and attaches a managed policy.
-        function = self.probe.function.node.default_child
-        assert isinstance(function, lambda_.CfnFunction)
-        function.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
-            subnet_ids=vpc["subnets"], security_group_ids=vpc["security_groups"]
-        )
-        self._join()
-
-    def _join(self) -> None:
-        stack = Stack.of(self)
-        # A shared subnet and its interfaces' security groups may belong to another account.
-        ec2 = f"arn:{stack.partition}:ec2:{stack.region}:*"
-        subnets = [f"{ec2}:subnet/{name}" for name in self.vpc["subnets"]]
-        groups = [f"{ec2}:security-group/{name}" for name in self.vpc["security_groups"]]
-        interfaces = f"{ec2}:network-interface/*"
-        self.probe.allow("CreateInterfaces", ["ec2:CreateNetworkInterface"], [*subnets, *groups, interfaces])
-        use = ("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses")
-        self.probe.allow("UseInterfaces", [f"ec2:{action}" for action in use], [interfaces])
-        # Describing has no resource form (Service Authorization Reference, Amazon EC2).
-        self.probe.allow("SeeInterfaces", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], ["*"])
+        function_vpc.place(self.probe, vpc)
 
 
 def let_ask(plan: HandlerFunction, probes: Sequence[TrackingProbe]) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Size
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from nova_constructs.execution_role import ExecutionRole
 from nova_constructs.handler_function import HandlerFunction
+from nova_constructs.hyperpod import Runtime, on_clusters, on_training_jobs
 from nova_constructs.lambda_task import RUN, job_task, lambda_task
-from nova_constructs.platforms import TrainingJobs
 from nova_constructs.stage import Stage, Workshop
 from nova_constructs.training_stage import TrainingStage
 
@@ -32,10 +33,10 @@ class Training(Stage):
         construct_id: str,
         *,
         workshop: Workshop,
-        execution_role: ExecutionRole,
+        execution_role: ExecutionRole | None,
         model: str,
         method: str,
-        platform: TrainingJobs,
+        platform: Runtime,
         validates: bool,
         further: Sequence[TrainingStage] = (),
     ) -> None:
@@ -45,7 +46,8 @@ class Training(Stage):
         """
         super().__init__(scope, construct_id)
         self._workshop = workshop
-        self.submit = job_submitter(self, "Submit", "submit_training", workshop, execution_role)
+        platforms = [platform, *(stage.runs_on for stage in further)]
+        self.submit = job_submitter(self, "Submit", "submit_training", workshop, execution_role, platforms)
         self.submit.read_objects("ReadRecipe", workshop.store.artifacts, "runs/*/training*/recipe/*")
         if further:
             # Which checkpoint they go on from is known once there is one.
@@ -56,7 +58,7 @@ class Training(Stage):
             *(state for stage in further for state in self._further(model, stage)),
         )
 
-    def _first(self, model: str, method: str, platform: TrainingJobs, validates: bool) -> list[sfn.CustomState]:
+    def _first(self, model: str, method: str, platform: Runtime, validates: bool) -> list[sfn.CustomState]:
         payload = {
             **RUN,
             "recipe.$": "$.plan.training",
@@ -86,7 +88,7 @@ class Training(Stage):
         ]
 
     def _train(
-        self, construct_id: str, payload: Mapping[str, Any], platform: TrainingJobs, *, result_path: str
+        self, construct_id: str, payload: Mapping[str, Any], platform: Runtime, *, result_path: str
     ) -> sfn.CustomState:
         return job_task(
             self,
@@ -105,7 +107,7 @@ class Training(Stage):
         )
 
 
-def _config(model: str, method: str, platform: TrainingJobs) -> dict[str, Any]:
+def _config(model: str, method: str, platform: Runtime) -> dict[str, Any]:
     return {
         "model": model,
         "method": method,
@@ -141,10 +143,22 @@ def output_reader(
     return function
 
 
+def list_job_output(function: HandlerFunction, artifacts: s3.IBucket) -> None:
+    """Let a function list what a job on HyperPod left: files in a folder, where a training job leaves one archive."""
+    only = {"StringLike": {"s3:prefix": ["runs/*/jobs/*"]}}
+    function.allow("ListJobOutput", ["s3:ListBucket"], [artifacts.bucket_arn], only)
+
+
 def job_submitter(
-    scope: Construct, construct_id: str, handler: str, workshop: Workshop, execution_role: ExecutionRole
+    scope: Construct,
+    construct_id: str,
+    handler: str,
+    workshop: Workshop,
+    execution_role: ExecutionRole | None,
+    platforms: Sequence[Runtime],
 ) -> HandlerFunction:
-    """Return a function that submits training jobs under the execution role."""
+    """Return a function that submits jobs on these platforms, training jobs under the execution role."""
+    by_training_jobs = bool(on_training_jobs(platforms))
     function = HandlerFunction(
         scope,
         construct_id,
@@ -156,10 +170,14 @@ def job_submitter(
             **workshop.control.environment,
             **workshop.ledger.environment,
             "ARTIFACTS_BUCKET": workshop.store.artifacts.bucket_name,
-            "TRAINING_ROLE_ARN": execution_role.role.role_arn,
+            **({"TRAINING_ROLE_ARN": execution_role.role.role_arn} if by_training_jobs and execution_role else {}),
             "KEY_ARN": workshop.store.key.key_arn,
         },
     )
+    permissions = workshop.waiting.permissions
     workshop.waiting.allow_submitting(function)
-    workshop.waiting.permissions.create_training_jobs(function, execution_role.role)
+    if by_training_jobs and execution_role:
+        permissions.create_training_jobs(function, execution_role.role)
+    if on_clusters(platforms):
+        permissions.clusters.allow(function)
     return function

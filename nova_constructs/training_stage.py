@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from lambda_handlers.datasets.s3_media import MEDIA_FOLDER
 from nova_constructs.artifact_store import DATASETS_PREFIX, UPLOADS_PREFIX, ArtifactStore
 from nova_constructs.data_format import DataFormat
-from nova_constructs.platforms import TrainingJobs
+from nova_constructs.hyperpod import Runtime
 
 # Part of names of states and of labels of Maps (at most 40 characters), of keys in S3, and of paths in a run's state.
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,19}")
@@ -39,9 +39,9 @@ class TrainingStage:
     data: DataFormat = field(default_factory=DataFormat)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     reward_function: str | lambda_.IFunction | None = None
-    platform: TrainingJobs | None = None
+    platform: Runtime | None = None
 
-    def after(self, method: str, platform: TrainingJobs) -> TrainingStage:
+    def after(self, method: str, platform: Runtime) -> TrainingStage:
         """Return the stage with method and platform: its own, or those of the customization."""
         return replace(self, method=self.method or method, platform=self.platform or platform)
 
@@ -53,7 +53,7 @@ class TrainingStage:
         return self.method
 
     @property
-    def runs_on(self) -> TrainingJobs:
+    def runs_on(self) -> Runtime:
         """The platform; raises ValueError before `after` has settled it."""
         if self.platform is None:
             raise ValueError(f"the platform of training stage {self.name} is not settled")

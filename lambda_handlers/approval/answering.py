@@ -121,7 +121,8 @@ def _check_person(approval: Approval, identity: Identity) -> None:
         raise AnswerRefused(
             "SelfApproval",
             f"Run {approval.run_id} was asked for by {approval.requester}, who may not answer for it themselves, nor "
-            f"may another session of the same role (you are {identity.arn}): ask another approver.",
+            f"may anybody who may be them, such as another session of the same role (you are {identity.arn}): ask "
+            "another approver.",
         )
 
 

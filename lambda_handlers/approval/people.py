@@ -12,6 +12,8 @@ _KINDS: Final = {"iam": ("user", "role"), "sts": ("assumed-role", "federated-use
 _IDENTITY_CENTER: Final = "AWSReservedSSO_"
 """How the roles of IAM Identity Center begin; their session name is the user's (IAM Identity Center User Guide,
 "Referencing permission sets")."""
+_MAY_FEDERATE: Final = {"user", "root", "federated-user"}
+"""Who can be behind a federated user, and one itself: roles cannot call sts:GetFederationToken (STS API Reference)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,12 +50,20 @@ class Identity:
         """Say whether both may be the same person.
 
         Sessions of one role may be: whoever assumes a role names the session. Only in IAM Identity Center is the
-        name the user's, so that there it tells people apart.
+        name the user's, so that there it tells people apart, and is one person's under every permission set. A
+        federated user may be any user of the account: users call sts:GetFederationToken with a name of their choice.
         """
         if self.arn == other.arn:
             return True
-        same_role = bool(self.role) and (self.account, self.role) == (other.account, other.role)
-        return same_role and not self.role.startswith(_IDENTITY_CENTER)
+        if self._of_identity_center and other._of_identity_center:
+            return self.session == other.session
+        if "federated-user" in (self.kind, other.kind):
+            return self.account == other.account and {self.kind, other.kind} <= _MAY_FEDERATE
+        return bool(self.role) and (self.account, self.role) == (other.account, other.role)
+
+    @property
+    def _of_identity_center(self) -> bool:
+        return self.role.startswith(_IDENTITY_CENTER)
 
     def _is(self, approver: str) -> bool:
         found = _ARN.fullmatch(approver)

@@ -6,7 +6,7 @@ nearest.
 
 from __future__ import annotations
 
-from lambda_handlers.catalog import combinations, images, instances, regions
+from lambda_handlers.catalog import combinations, data_mixing, images, instances, regions
 from lambda_handlers.catalog.evaluations import EVALUATION_TASKS, EvaluationTask, evaluation_task
 from lambda_handlers.catalog.lookup import UnknownNameError
 from lambda_handlers.catalog.methods import METHODS, Technique, TrainingMethod, method
@@ -25,6 +25,7 @@ __all__ = [
     "TrainingMethod",
     "UnknownNameError",
     "combinations",
+    "data_mixing",
     "deploy_target",
     "evaluation_task",
     "images",

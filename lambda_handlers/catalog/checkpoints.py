@@ -17,6 +17,9 @@ from lambda_handlers.catalog.platforms import Platform
 CHECKPOINT_FORM: Final = "s3://customer-escrow-ACCOUNT-smtj-ID/… (of HyperPod: customer-escrow-ACCOUNT-hp-ID)"
 """The form of a checkpoint's address, for people."""
 
+ESCROW_MARKS: Final[Mapping[Platform, str]] = MappingProxyType({Platform.SMTJ: "smtj", Platform.SMHP: "hp"})
+"""What the name of the bucket has in it, by the platform that made the checkpoint."""
+
 _CHECKPOINT: Final = re.compile(
     r"s3://customer-escrow-\d+(?:-(?P<platform>smtj|smhp|hp))?(?:-[a-z0-9.-]*[a-z0-9])?/\S*[^\s/]/?"
 )

@@ -54,6 +54,34 @@ def uri(*, technique: Technique, model: NovaModel, platform: Platform, region: s
     return None if tag is None else f"{registry(region)}/{tag}"
 
 
+_RFT_CONTAINERS: Mapping[str, str] = MappingProxyType(
+    {
+        "rft_generation_container_image": "SM-HP-RFT-GENERATION-V2-latest",
+        "rft_storm_container_image": "SM-HP-RFT-STORM-V2-latest",
+        "rft_nats_server_container_image": "SM-HP-RFT-NATS-server-V2-latest",
+        "rft_nats_reloader_container_image": "SM-HP-RFT-NATS-reloader-V2-latest",
+        "rft_redis_container_image": "SM-HP-RFT-REDIS-V2-latest",
+    }
+)
+
+
+JOB_CONTAINERS = ("init_container_image", *_RFT_CONTAINERS)
+"""The names that HyperPod payloads have for the containers beside the one that trains."""
+
+
+def job_containers(region: str) -> dict[str, str]:
+    """Return the containers beside the one that trains, by the names that HyperPod payloads have for them.
+
+    Source: `nova_regional_parameters.json` of aws/sagemaker-hyperpod-recipes.
+
+    Raises:
+        UnknownNameError: No registry is known in the Region.
+    """
+    where = registry(region)
+    services = {name: f"{where}/{FINE_TUNE_REPOSITORY}:{tag}" for name, tag in _RFT_CONTAINERS.items()}
+    return {"init_container_image": f"{where}/{INIT_CONTAINER}", **services}
+
+
 def repository_arns(region: str) -> tuple[str, ...]:
     """Return the ARNs of the repositories that jobs of a Region pull from."""
     account = registry(region).split(".", 1)[0]

@@ -123,6 +123,44 @@ def allowed(work: Work, model_name: str, method_name: str, platform_name: str) -
     return TABLES.get((where, how.technique, chosen.name, how.lora), ())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """Count what a pod asks an instance for: its GPUs and its Elastic Fabric Adapter interfaces."""
+
+    gpus: int
+    efa_interfaces: int
+
+
+_DEVICES: Mapping[str, Devices] = MappingProxyType(
+    {
+        f"ml.{size}": Devices(gpus=gpus, efa_interfaces=interfaces)
+        for size, gpus, interfaces in (
+            ("g5.4xlarge", 1, 0),
+            ("g5.8xlarge", 1, 1),
+            ("g5.12xlarge", 4, 1),
+            ("g5.16xlarge", 1, 1),
+            ("g5.24xlarge", 4, 1),
+            ("g5.48xlarge", 8, 1),
+            ("g6.4xlarge", 1, 0),
+            ("g6.8xlarge", 1, 1),
+            ("g6.12xlarge", 4, 1),
+            ("g6.16xlarge", 1, 1),
+            ("g6.24xlarge", 4, 1),
+            ("g6.48xlarge", 8, 1),
+            ("p4d.24xlarge", 8, 4),
+            ("p5.48xlarge", 8, 32),
+            ("p5en.48xlarge", 8, 16),
+        )
+    }
+)
+"""Source: EC2 User Guide, accelerated computing instances, "GPUs" and "Network cards" with EFA."""
+
+
+def devices(instance_type: str) -> Devices | None:
+    """Return the devices of an instance type, or None where they are not known."""
+    return _DEVICES.get(instance_type)
+
+
 _LOCAL_STORAGE = re.compile(r"ml\.(\w+d(n|en)?|g[56]\w?|gr6|p[56]\w*|trn\d\w?|i\d\w*)\.\w+")
 """Instance families with disks of their own: a `d` among the letters, or built in.
 

@@ -12,6 +12,7 @@ from lambda_handlers.protocol.errors import (
     InvalidRequest,
     QuotaExceeded,
     RecipeInvalid,
+    TransientServiceError,
     UnsupportedCombination,
     WorkflowError,
 )
@@ -32,10 +33,14 @@ before what has to be asked of AWS.
 
 
 class Findings:
-    """Problems, for which a run cannot start, and warnings, with which it can. Attribute: `warnings`."""
+    """Problems, for which a run cannot start, and warnings, with which it can. Attribute: `warnings`.
+
+    What gave no answer is told with the problems; alone, it is worth another try and no problem of the run.
+    """
 
     def __init__(self) -> None:
         self._problems: list[tuple[type[WorkflowError], str]] = []
+        self._unanswered: list[str] = []
         self.warnings: list[str] = []
 
     @property
@@ -68,8 +73,19 @@ class Findings:
                     continue
                 self.problem(f"{subject}: {text}" if subject else text, type(error))
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Keep a TransientServiceError that leaves the block for `raise_all`; pass on any other error."""
+        try:
+            yield
+        except TransientServiceError as error:
+            self._unanswered.append(error.message)
+
     def raise_all(self) -> None:
-        """Raise one error with every problem, if there is any."""
+        """Raise one error with every problem, if there is any; TransientServiceError if all is that nobody answered."""
+        unanswered = tuple(dict.fromkeys(self._unanswered))
         if self._problems:
             kind = min((found for found, _ in self._problems), key=ORDER.index)
-            raise kind("The run cannot start; nothing was spent.", problems=self.problems)
+            raise kind("The run cannot start; nothing was spent.", problems=(*self.problems, *unanswered))
+        if unanswered:
+            raise TransientServiceError("; ".join(unanswered))

@@ -23,25 +23,32 @@ def warm_pool_quota(instance_type: str) -> str:
 
 
 def check(
-    findings: Findings, quotas: Any, wanted: Mapping[str, int], alternatives: Mapping[str, int] | None = None
+    findings: Findings,
+    quotas: Any,
+    wanted: Mapping[str, int],
+    alternatives: Mapping[str, int] | None = None,
+    *,
+    advised: Mapping[str, int] | None = None,
 ) -> None:
     """Note the quotas, by name, that are below the number of instances wanted at once.
 
     One that is below what `alternatives` need is a warning: they are tried only where there is no capacity for what is
-    wanted, and an alternative that is refused is passed over. Each gets a warning where the service does not answer or
+    wanted, and an alternative that is refused is passed over. One below what is `advised` is a warning too: instances
+    that are there already are not asked for again. Each gets a warning where the service does not answer or
     has no quota of that name. A quota is of the account and Region: what other jobs use of it is not known here.
     """
-    others = alternatives or {}
+    others, told = alternatives or {}, advised or {}
+    names = sorted({*wanted, *others, *told})
     try:
         with service_errors():
-            found = _find(quotas, {*wanted, *others})
+            found = _find(quotas, set(names))
     except Exception as error:
         if not isinstance(error, TransientServiceError) and not error_code(error):
             raise
         # Never a reason to stop: the job's own create call says the same thing, only later.
-        findings.warn(f"Quotas were not checked ({', '.join(sorted({*wanted, *others}))}): {error}")
+        findings.warn(f"Quotas were not checked ({', '.join(names)}): {error}")
         return
-    for name in sorted({*wanted, *others}):
+    for name in names:
         if name not in found:
             findings.warn(f'The quota "{name}" was not checked: Service Quotas lists none of that name.')
             continue
@@ -50,6 +57,8 @@ def check(
             findings.problem(_exceeded(found[name], count), QuotaExceeded)
         elif value < other:
             findings.warn(f"An alternative will be passed over. {_exceeded(found[name], other)}")
+        elif value < told.get(name, 0):
+            findings.warn(_exceeded(found[name], told[name]))
 
 
 def _find(quotas: Any, names: set[str]) -> dict[str, Mapping[str, Any]]:

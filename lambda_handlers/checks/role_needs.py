@@ -53,11 +53,7 @@ def training_job_needs(
     return [
         *_reads(partition, list(dict.fromkeys(inputs))),
         _writes(partition, output_uri),
-        Need(
-            purpose="use the KMS key of data and output",
-            actions=("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
-            resource=key_arn,
-        ),
+        _uses_key(key_arn, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
         *_pulls(partition, images),
         *_logs(partition, region, account),
         *_calls(functions),
@@ -65,6 +61,27 @@ def training_job_needs(
         *(need for arn in dict.fromkeys(volume_key_arns) for need in _encrypts_volumes(arn)),
         *_tracks(mlflow_arns),
     ]
+
+
+def instance_role_needs(
+    *, role_arn: str, inputs: Iterable[str], output_uri: str, key_arn: str, functions: Iterable[str] = ()
+) -> list[Need]:
+    """Return what jobs on HyperPod need of the role of their instances beyond what the cluster itself needs.
+
+    The addresses are those of `training_job_needs`; recipes come with the objects of a job, not from S3.
+    """
+    partition = role_arn.split(":")[1]
+    return [
+        *_reads(partition, list(dict.fromkeys(inputs))),
+        _writes(partition, output_uri),
+        # Through S3 alone: the container writes its output itself, no service encrypts it for the job.
+        _uses_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
+        *_calls(functions),
+    ]
+
+
+def _uses_key(key_arn: str, *actions: str) -> Need:
+    return Need(purpose="use the KMS key of data and output", actions=actions, resource=key_arn)
 
 
 def _reads(partition: str, uris: list[str]) -> Iterator[Need]:

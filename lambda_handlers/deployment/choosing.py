@@ -47,6 +47,8 @@ def choose(
     found = serving(bedrock, settings["target"], settings["name"])
     if found and _is_left_over(found, control, customization):
         remove(bedrock, _KINDS[DeployTarget(settings["target"])], found.arn)
+        if serving(bedrock, settings["target"], settings["name"]):
+            raise TransientServiceError(f"{found.arn} is deleted and has the name {found.name} until it is gone.")
         found = None
     chosen = {"name": settings["name"], "mode": settings["mode"], "existing": found is not None}
     if found is None:

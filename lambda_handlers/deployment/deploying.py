@@ -10,14 +10,18 @@ from lambda_handlers.deployment.importing import record_import
 from lambda_handlers.deployment.stages import CANDIDATE, DEPLOYMENT, UPDATE
 from lambda_handlers.jobs.submission import Submissions
 from lambda_handlers.protocol.errors import error_code, service_errors
+from lambda_handlers.protocol.pointer import Pointer
+from lambda_handlers.protocol.run import Run
 
 
 def deploy(event: Mapping[str, Any], submissions: Submissions) -> dict[str, Any]:
     """Submit what serves the run's model, in the payload's `stage`.
 
-    Under the name of the settings, if they have one; else, and for a candidate, under the job's own.
+    Under the name of the settings, if they have one; else, and for a candidate, under the job's own. Raises LockLost
+    where a rollback keeps the run from production: nothing is bought for it.
     """
     settings, model, stage = event["config"], event["model"], event.get("stage", DEPLOYMENT)
+    _require_way(event, submissions)
     record_import(submissions.ledger, event["run"]["id"], model, event["checkpoint_uri"])
     kind, request = requests.serving(settings, model["model_arn"])
     name = "" if stage == CANDIDATE else settings.get("name") or ""
@@ -25,10 +29,18 @@ def deploy(event: Mapping[str, Any], submissions: Submissions) -> dict[str, Any]
 
 
 def update(event: Mapping[str, Any], submissions: Submissions) -> dict[str, Any]:
-    """Submit the update of what serves a model under the customization's name."""
+    """Submit the update of what serves a model under the customization's name.
+
+    Raises LockLost where a rollback keeps the run from production: its callers would get the run's model all the same.
+    """
     settings, chosen = event["config"], event["chosen"]
+    _require_way(event, submissions)
     kind, request = requests.update(settings, chosen["deployment_arn"], event["model"]["model_arn"])
     return submissions.submit(event, stage=UPDATE, kind=kind, requests=[request], name=chosen["name"])
+
+
+def _require_way(event: Mapping[str, Any], submissions: Submissions) -> None:
+    Pointer(submissions.lock.store).check(Run.parse(event["run"]).lock_generation)
 
 
 def remove_candidate(event: Mapping[str, Any], bedrock: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.catalog import DeployTarget
+from lambda_handlers.deployment.inventory import pages, tags_of
 from lambda_handlers.deployment.requests import CHECKPOINT_TAG, checkpoint_tag
 from lambda_handlers.deployment.stages import IMPORT
 from lambda_handlers.jobs.driver import CUSTOMIZATION_TAG, RUN_TAG
@@ -41,14 +42,10 @@ class Serving:
 def serving(bedrock: Any, target: str, name: str) -> Serving | None:
     """Return what serves a model under a name, or None (bedrock:List…, ListTagsForResource)."""
     if DeployTarget(target) is DeployTarget.BEDROCK_OD:
-        found = _pages(
-            bedrock.list_custom_model_deployments, "modelDeploymentSummaries", nameContains=name, maxResults=1000
-        )
+        found = pages(bedrock.list_custom_model_deployments, "modelDeploymentSummaries", nameContains=name)
         names = ("customModelDeploymentName", "customModelDeploymentArn")
     else:
-        found = _pages(
-            bedrock.list_provisioned_model_throughputs, "provisionedModelSummaries", nameContains=name, maxResults=1000
-        )
+        found = pages(bedrock.list_provisioned_model_throughputs, "provisionedModelSummaries", nameContains=name)
         names = ("provisionedModelName", "provisionedModelArn")
     for each in found:
         if each[names[0]] == name:
@@ -65,15 +62,22 @@ def serving(bedrock: Any, target: str, name: str) -> Serving | None:
 
 
 def reusable_model(
-    bedrock: Any, registry: JobRegistry, *, slug: str, customization: str, checkpoint_uri: str, run_id: str
+    bedrock: Any,
+    registry: JobRegistry,
+    *,
+    slug: str,
+    customization: str,
+    checkpoint_uri: str,
+    run_id: str,
+    key_arn: str | None = None,
 ) -> tuple[str, str] | None:
     """Return a model that an earlier run of the customization made of a checkpoint, and that run; or None.
 
-    Only one that is ready for use, and that no run that was given up is about to delete. The run's own model is not
-    looked for here: its registry row leads to it.
+    Only one that is ready for use, encrypted with the key asked for, and that no run that was given up is about to
+    delete. The run's own model is not looked for here: its registry row leads to it.
     """
     wanted = {CUSTOMIZATION_TAG: customization, CHECKPOINT_TAG: checkpoint_tag(checkpoint_uri)}
-    models = _pages(bedrock.list_custom_models, "modelSummaries", nameContains=slug, maxResults=1000)
+    models = pages(bedrock.list_custom_models, "modelSummaries", nameContains=slug)
     for model in models:
         if not str(model["modelName"]).startswith(f"{slug}-") or model.get("modelStatus", "Active") != "Active":
             continue
@@ -81,21 +85,9 @@ def reusable_model(
         if tags is None or {key: tags.get(key) for key in wanted} != wanted:
             continue
         maker = tags.get(RUN_TAG, "")
-        if maker != run_id and _is_kept(registry, maker):
+        if maker != run_id and _is_kept(registry, maker) and _has_key(bedrock, str(model["modelArn"]), key_arn):
             return str(model["modelArn"]), maker
     return None
-
-
-def tags_of(bedrock: Any, arn: str) -> dict[str, str] | None:
-    """Return the tags of a resource, None where they may not be read or it is gone."""
-    try:
-        with service_errors():
-            tags = bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
-    except Exception as error:
-        if error_code(error) in ("AccessDeniedException", "ResourceNotFoundException"):
-            return None
-        raise
-    return {tag["key"]: tag["value"] for tag in tags}
 
 
 def is_being_removed(registry: JobRegistry, run_id: str, stage: str) -> bool:
@@ -104,18 +96,19 @@ def is_being_removed(registry: JobRegistry, run_id: str, stage: str) -> bool:
     return row is not None and row.status in (RowStatus.CANCELLED, RowStatus.STOPPING)
 
 
+def _has_key(bedrock: Any, model_arn: str, key_arn: str | None) -> bool:
+    """Say whether a model is encrypted with this key (None: Bedrock's own); not where the model has gone meanwhile."""
+    try:
+        with service_errors():
+            model = bedrock.get_custom_model(modelIdentifier=model_arn)
+    except Exception as error:
+        if error_code(error) in ("AccessDeniedException", "ResourceNotFoundException"):
+            return False
+        raise
+    return bool(model.get("modelKmsKeyArn") == key_arn)
+
+
 def _is_kept(registry: JobRegistry, run_id: str) -> bool:
     row = registry.get(run_id, IMPORT)
     # Closed rows expire; what is still there then was kept.
     return row is None or (row.status is RowStatus.CLOSED and row.outcome is not None and row.outcome.succeeded)
-
-
-def _pages(operation: Any, key: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
-    token: str | None = None
-    while True:
-        with service_errors():
-            answer = operation(**asked, **({"nextToken": token} if token else {}))
-        yield from answer[key]
-        token = answer.get("nextToken")
-        if not token:
-            return

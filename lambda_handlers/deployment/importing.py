@@ -22,6 +22,7 @@ def import_model(
     A model in use by nobody costs a month's storage, and an import half an hour: repeating one would gain nothing.
     """
     run, checkpoint = Run.parse(event["run"]), str(event["checkpoint_uri"])
+    key_arn = event["config"].get("model_key_arn")
     submissions.lock.check(run.id, run.lock_generation)
     if submissions.registry.get(run.id, IMPORT) is None:
         found = reusable_model(
@@ -31,6 +32,7 @@ def import_model(
             customization=submissions.customization,
             checkpoint_uri=checkpoint,
             run_id=run.id,
+            key_arn=key_arn,
         )
         if found:
             model = {"model_arn": found[0], "reused_from": found[1]}
@@ -38,7 +40,7 @@ def import_model(
             tasks.succeed(event["token"], model)
             return model
     tags = requests.origin_tags(checkpoint, origin_of(event["plan"]))
-    request = requests.custom_model(checkpoint_uri=checkpoint, role_arn=role_arn, tags=tags)
+    request = requests.custom_model(checkpoint_uri=checkpoint, role_arn=role_arn, tags=tags, key_arn=key_arn)
     return submissions.submit(event, stage=IMPORT, kind="CustomModel", requests=[request])
 
 

@@ -65,19 +65,20 @@ def take(bedrock: Any, customization: str, *, name_contains: str = "", provision
 def _ours(bedrock: Any, customization: str, found: Iterable[Made]) -> Iterator[Made]:
     """Yield what bears the customization's tag, with the run that made it."""
     for made in found:
-        tags = _tags(bedrock, made.arn)
+        # The workflow's policies let it read tags of its own things alone; what was deleted meanwhile has none.
+        tags = tags_of(bedrock, made.arn) or {}
         if tags.get(CUSTOMIZATION_TAG) == customization:
             yield replace(made, run_id=tags.get(RUN_TAG, ""))
 
 
-def _tags(bedrock: Any, arn: str) -> Mapping[str, str]:
+def tags_of(bedrock: Any, arn: str) -> dict[str, str] | None:
+    """Return the tags of a resource, None where they may not be read or it is gone."""
     try:
         with service_errors():
             found = bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
     except Exception as error:
-        # The workflow's policies let it read tags of its own things alone; what was deleted meanwhile has none.
         if error_code(error) in ("AccessDeniedException", "ResourceNotFoundException"):
-            return {}
+            return None
         raise
     return {tag["key"]: tag["value"] for tag in found}
 
@@ -100,7 +101,8 @@ _DELETES: Final[Mapping[Kind, tuple[str, str]]] = {
 }
 
 
-def _pages(operation: Callable[..., Mapping[str, Any]], member: str, **request: Any) -> Iterator[Mapping[str, Any]]:
+def pages(operation: Callable[..., Mapping[str, Any]], member: str, **request: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield everything that a List call of Bedrock answers, page by page."""
     while True:
         with service_errors():
             answer = operation(maxResults=_PAGE, **request)
@@ -113,7 +115,7 @@ def _pages(operation: Callable[..., Mapping[str, Any]], member: str, **request: 
 def _models(bedrock: Any, name_contains: str) -> Iterator[Made]:
     # An empty filter is not a filter: the API takes names of one character or more.
     wanted = {"nameContains": name_contains} if name_contains else {}
-    for each in _pages(bedrock.list_custom_models, "modelSummaries", **wanted):
+    for each in pages(bedrock.list_custom_models, "modelSummaries", **wanted):
         yield Made(
             kind=Kind.MODEL,
             arn=each["modelArn"],
@@ -126,7 +128,7 @@ def _models(bedrock: Any, name_contains: str) -> Iterator[Made]:
 
 
 def _deployments(bedrock: Any) -> Iterator[Made]:
-    for each in _pages(bedrock.list_custom_model_deployments, "modelDeploymentSummaries"):
+    for each in pages(bedrock.list_custom_model_deployments, "modelDeploymentSummaries"):
         yield Made(
             kind=Kind.DEPLOYMENT,
             arn=each["customModelDeploymentArn"],
@@ -138,7 +140,7 @@ def _deployments(bedrock: Any) -> Iterator[Made]:
 
 
 def _throughputs(bedrock: Any) -> Iterator[Made]:
-    for each in _pages(bedrock.list_provisioned_model_throughputs, "provisionedModelSummaries"):
+    for each in pages(bedrock.list_provisioned_model_throughputs, "provisionedModelSummaries"):
         yield Made(
             kind=Kind.PROVISIONED,
             arn=each["provisionedModelArn"],

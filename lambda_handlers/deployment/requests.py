@@ -20,12 +20,19 @@ _SERVE: Final = {DeployTarget.BEDROCK_OD: "CustomModelDeployment", DeployTarget.
 _UPDATE: Final = {DeployTarget.BEDROCK_OD: "DeploymentUpdate", DeployTarget.BEDROCK_PT: "ThroughputUpdate"}
 
 
-def custom_model(*, checkpoint_uri: str, role_arn: str, tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+def custom_model(
+    *, checkpoint_uri: str, role_arn: str, tags: Mapping[str, str] | None = None, key_arn: str | None = None
+) -> dict[str, Any]:
     """Return the body of CreateCustomModel without name, token and the tags of every job.
 
-    The role reads the escrow bucket. `tags` say what the model was made of.
+    The role reads the escrow bucket; for a model package, whose ARN may stand in place of a checkpoint's address,
+    Bedrock takes none. `tags` say what the model was made of, `key_arn` is the KMS key of its own.
     """
-    body = {"modelSourceConfig": {"s3DataSource": {"s3Uri": checkpoint_uri}}, "roleArn": role_arn}
+    body: dict[str, Any] = {"modelKmsKeyArn": key_arn} if key_arn else {}
+    if checkpoint_uri.startswith("arn:"):
+        body["customModelDataSource"] = {"modelPackageArnDataSource": {"modelPackageArn": checkpoint_uri}}
+    else:
+        body |= {"modelSourceConfig": {"s3DataSource": {"s3Uri": checkpoint_uri}}, "roleArn": role_arn}
     return {**body, MORE_TAGS: dict(tags)} if tags else body
 
 

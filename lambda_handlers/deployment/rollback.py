@@ -138,8 +138,8 @@ class Rollbacks:
             if error_code(error) not in _GONE:
                 raise
             raise DeploymentFailed(
-                f"The deployment {place.arn} of run {place.run_id} no longer exists: "
-                "name another run, or start a new one."
+                f"The deployment {place.arn} of run {place.run_id} no longer exists, or is of a deployment target that "
+                "the customization had before: name another run, or start a new one."
             ) from error
         if (found.get("updateDetails") or {}).get("updateStatus") == "Updating" or found["status"] == "Updating":
             raise TransientServiceError(f"The deployment {place.arn} is being updated: try again when that is done.")
@@ -155,15 +155,26 @@ class Rollbacks:
         return dict(self.bedrock.get_custom_model_deployment(customModelDeploymentIdentifier=arn))
 
     def _put_back(self, place: Earlier) -> None:
-        with service_errors():
-            if _is_provisioned(place.arn):
-                self.bedrock.update_provisioned_model_throughput(
-                    provisionedModelId=place.arn, desiredModelId=place.model_arn
-                )
-            else:
-                self.bedrock.update_custom_model_deployment(
-                    customModelDeploymentIdentifier=place.arn, modelArn=place.model_arn
-                )
+        try:
+            with service_errors():
+                self._update(place)
+        except Exception as error:
+            if error_code(error) not in (*_GONE, "ValidationException"):
+                raise
+            raise DeploymentFailed(
+                f"The deployment {place.arn} cannot be given the model {place.model_arn} of run {place.run_id} back, "
+                f"which may no longer exist: name another run, or start a new one. Amazon Bedrock says: {error}"
+            ) from error
+
+    def _update(self, place: Earlier) -> None:
+        if _is_provisioned(place.arn):
+            self.bedrock.update_provisioned_model_throughput(
+                provisionedModelId=place.arn, desiredModelId=place.model_arn
+            )
+        else:
+            self.bedrock.update_custom_model_deployment(
+                customModelDeploymentIdentifier=place.arn, modelArn=place.model_arn
+            )
 
 
 def _destination(live: Target, to: str | None) -> Earlier:

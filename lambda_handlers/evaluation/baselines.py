@@ -10,7 +10,7 @@ from lambda_handlers import catalog
 from lambda_handlers.evaluation import known_scores
 from lambda_handlers.evaluation.gate.criteria import BASE, PRODUCTION
 from lambda_handlers.evaluation.stages import stage_name
-from lambda_handlers.planning.earlier_runs import find_run
+from lambda_handlers.planning.earlier_runs import find_production
 from lambda_handlers.protocol.errors import EvaluationFailed, InvalidRequest
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.pointer import Pointer
@@ -49,7 +49,7 @@ class Baselines:
         if target is None:
             return None if event["base_measured"] else base
         try:
-            run = find_run(self.events, target.run_id, key=PRODUCTION)
+            run = find_production(self.events, target.run_id, key=PRODUCTION)
         except InvalidRequest as error:
             raise EvaluationFailed(f"Production cannot be compared with: {error.message}") from error
         return {"model": PRODUCTION, "model_path": run.checkpoint, "run_id": run.run_id}

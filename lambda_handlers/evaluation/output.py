@@ -1,4 +1,4 @@
-"""What the archive of an evaluation job holds: scores, how many rows were answered, and records for TensorBoard.
+"""What an evaluation job left: scores, how many rows were answered, and records for TensorBoard.
 
 Folder names differ between pages of AWS, so that files are known by their own names (aws-samples, Nova user guide).
 """
@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 from lambda_handlers.evaluation.results_file import Scores, parse_scores
 from lambda_handlers.protocol.errors import EvaluationFailed
 from lambda_handlers.training import output_archive
+from lambda_handlers.training.job_output import JobOutput
 
 _RESULTS_FILE: Final = re.compile(r"results_.*\.json")
 _INFERENCES: Final = "inference_output.jsonl"
@@ -28,17 +29,17 @@ Keep = Callable[[str, bytes], None]
 
 @dataclass(slots=True)
 class Output:
-    """Collect what an archive holds: results by their path, and the rows that were answered, None if nothing tells."""
+    """Collect what a job left: results by their path, and the rows that were answered, None if nothing tells."""
 
     results: dict[str, bytes] = field(default_factory=dict)
     answered: int | None = None
 
 
-def read_output(s3: Any, archive_uri: str, task: str) -> Output:
-    """Read a job's output archive.
+def read_output(s3: Any, output: JobOutput, task: str) -> Output:
+    """Read what a job left.
 
-    Raises EvaluationFailed naming what is missing or wrong: nothing of an archive with links, devices or paths that
-    leave it is used, nor of one that is cut off or unpacks to more than the limits.
+    Raises EvaluationFailed naming what is missing or wrong: nothing is used of an output with links, devices or paths
+    that leave it, nor of one that is cut off or holds more than the limits.
     """
     found = Output()
 
@@ -49,45 +50,45 @@ def read_output(s3: Any, archive_uri: str, task: str) -> Output:
         elif path.name == _INFERENCES:
             found.answered = (found.answered or 0) + _lines(content)
 
-    _walk(s3, archive_uri, task, visit)
+    _walk(s3, output, task, visit)
     if not found.results:
-        raise EvaluationFailed(f"The evaluation {task} left no results: {archive_uri} has no results_*.json.")
+        raise EvaluationFailed(f"The evaluation {task} left no results: {output.uri} has no results_*.json.")
     return found
 
 
-def copy_tensorboard(s3: Any, archive_uri: str, task: str, keep: Keep) -> None:
-    """Give the TensorBoard records of an archive to `keep`; the archive was read to its end and found good before."""
+def copy_tensorboard(s3: Any, output: JobOutput, task: str, keep: Keep) -> None:
+    """Give the TensorBoard records of an output to `keep`; it was read to its end and found good before."""
 
     def visit(name: str, content: IO[bytes], size: int) -> None:
         if below := _below_tensorboard(PurePosixPath(name)):
             keep(below, output_archive.whole(name, content, size, most=_MOST_RECORDS))
 
-    _walk(s3, archive_uri, task, visit)
+    _walk(s3, output, task, visit)
 
 
-def _walk(s3: Any, archive_uri: str, task: str, visit: output_archive.Visit) -> None:
+def _walk(s3: Any, output: JobOutput, task: str, visit: output_archive.Visit) -> None:
     try:
-        output_archive.walk(s3, archive_uri, visit, only_plain=True)
+        output.walk(s3, visit)
     except output_archive.ArchiveError as error:
         raise EvaluationFailed(f"The evaluation {task} left no usable output: {error}.") from error
 
 
-def scores_in(output: Output, archive_uri: str, task: str, subtask: str | None = None) -> Scores:
+def scores_in(found: Output, output: JobOutput, task: str, subtask: str | None = None) -> Scores:
     """Return the scores of an evaluation out of all its results files, of which the newest counts.
 
     Raises EvaluationFailed if an older one has subtasks that the newest lacks: then none tells of the whole.
     """
     # File names end in a time stamp.
-    newest, *older = sorted(output.results, key=lambda name: PurePosixPath(name).name, reverse=True)
-    found = parse_scores(output.results[newest], task, f"{archive_uri}#{newest}", subtask)
+    newest, *older = sorted(found.results, key=lambda name: PurePosixPath(name).name, reverse=True)
+    scores = parse_scores(found.results[newest], task, output.place(newest), subtask)
     for name in older:
-        other = parse_scores(output.results[name], task, f"{archive_uri}#{name}", subtask)
-        if missing := sorted(set(other.subtasks) - set(found.subtasks)):
+        other = parse_scores(found.results[name], task, output.place(name), subtask)
+        if missing := sorted(set(other.subtasks) - set(scores.subtasks)):
             raise EvaluationFailed(
                 f"The evaluation {task} left several results, none of the whole: {newest} lacks {', '.join(missing)}, "
                 f"which {name} has."
             )
-    return found
+    return scores
 
 
 def _lines(content: IO[bytes]) -> int:

@@ -12,6 +12,7 @@ from lambda_handlers.evaluation.results_file import Measured
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.protocol.errors import EvaluationFailed, service_errors
 from lambda_handlers.protocol.ledger import Ledger
+from lambda_handlers.training.job_output import JobOutput
 
 
 def read_evaluation(event: Mapping[str, Any], *, s3: Any, artifacts_bucket: str, ledger: Ledger) -> dict[str, Any]:
@@ -30,18 +31,18 @@ def read_evaluation(event: Mapping[str, Any], *, s3: Any, artifacts_bucket: str,
 
 def _record(event: Mapping[str, Any], s3: Any, bucket: str, tensorboard: str) -> dict[str, Any]:
     task, submitted, frozen = event["task"], event["submitted"], event.get("set")
-    archive_uri, name, subtask = submitted["output_uri"], task["task"], task.get("subtask")
+    left, name, subtask = JobOutput.of(submitted), task["task"], task.get("subtask")
 
     def copy(path: str, content: bytes) -> None:
         with service_errors():
             s3.put_object(Bucket=bucket, Key=f"{tensorboard}/{path}", Body=content)
 
-    output = read_output(s3, archive_uri, name)
-    scores = scores_in(output, archive_uri, name, subtask)
+    output = read_output(s3, left, name)
+    scores = scores_in(output, left, name, subtask)
     whole = scores.whole.as_dict()
     whole["samples"] = _samples(name, scores.whole, output, frozen)
     if task.get("tensorboard"):
-        copy_tensorboard(s3, archive_uri, name, copy)
+        copy_tensorboard(s3, left, name, copy)
     return {
         "task": name,
         "subtask": subtask,
@@ -50,7 +51,7 @@ def _record(event: Mapping[str, Any], s3: Any, bucket: str, tensorboard: str) ->
         "subtasks": {part: measured.as_dict() for part, measured in scores.subtasks.items()},
         "dataset_sha256": frozen["sha256"] if frozen else None,
         "results_uri": scores.results_uri,
-        "raw_uri": archive_uri,
+        "raw_uri": left.uri,
         **({"tensorboard_uri": f"s3://{bucket}/{tensorboard}/"} if task.get("tensorboard") else {}),
         "job": submitted["job"],
     }

@@ -10,7 +10,7 @@ from lambda_handlers.inference.stages import BATCH_INFERENCE, as_task
 
 
 def requests(event: Mapping[str, Any], **places: Any) -> list[dict[str, Any]]:
-    """Write the recipe for each choice of instances and return the CreateTrainingJob requests.
+    """Write the recipe for each choice of instances and return its requests.
 
     The payload has `run`, `inference` (the settings), `config`, `data` (what the data stage left), `model_path` (a
     checkpoint, or the model as Amazon publishes it) and `hub_content_version`; `places` are those of an evaluation job.

@@ -12,7 +12,8 @@ from lambda_handlers.inference.conversion import BrokenLineError, convert, to_li
 from lambda_handlers.inference.stages import BATCH_INFERENCE, RESULTS_FILE
 from lambda_handlers.protocol.errors import EvaluationFailed, service_errors
 from lambda_handlers.protocol.ledger import Ledger
-from lambda_handlers.training import output_archive
+from lambda_handlers.training.job_output import JobOutput
+from lambda_handlers.training.output_archive import ArchiveError
 
 _INFERENCES: Final = "inference_output.jsonl"
 MOST_LINE: Final = 64 * 1024**2
@@ -22,23 +23,23 @@ MOST_LINE: Final = 64 * 1024**2
 def read_results(event: Mapping[str, Any], *, s3: Any, ledger: Ledger) -> dict[str, Any]:
     """Write the results of a batch inference and return its record, which the ledger gets too.
 
-    The payload has `run`, `submitted` (`job`, `output_uri`), `data` (what the data stage left), `output_uri`, where the
-    results go, and `model_path`. Raises EvaluationFailed naming the row that is missing or broken; nothing is written
-    then.
+    The payload has `run`, `submitted` (`job` with its `kind`, `output_uri`), `data` (what the data stage left),
+    `output_uri`, where the results go, and `model_path`. Raises EvaluationFailed naming the row that is missing or
+    broken; nothing is written then.
     """
-    archive_uri, rows = event["submitted"]["output_uri"], event["data"]["train"]
+    left, rows = JobOutput.of(event["submitted"]), event["data"]["train"]
     bucket, _, prefix = event["output_uri"].removeprefix("s3://").partition("/")
     sink = S3Sink(s3, bucket=bucket, key=f"{prefix}{RESULTS_FILE}")
-    results = _Results(sink, archive_uri, expected=rows["rows"])
+    results = _Results(sink, left.uri, expected=rows["rows"])
     try:
-        _convert_archive(s3, archive_uri, results)
+        _convert(s3, left, results)
         with service_errors():
             sink.close()
     except BaseException:
         sink.abort()
         raise
     digest = results.digest.hexdigest()
-    return keep_record(event, ledger, rows=results.rows, results_uri=sink.uri, sha256=digest, raw_uri=archive_uri)
+    return keep_record(event, ledger, rows=results.rows, results_uri=sink.uri, sha256=digest, raw_uri=left.uri)
 
 
 def keep_record(
@@ -60,14 +61,14 @@ def keep_record(
     return record
 
 
-def _convert_archive(s3: Any, archive_uri: str, results: _Results) -> None:
+def _convert(s3: Any, left: JobOutput, results: _Results) -> None:
     def visit(name: str, content: IO[bytes], _size: int) -> None:
         if PurePosixPath(name).name == _INFERENCES:
             results.take(name, content)
 
     try:
-        output_archive.walk(s3, archive_uri, visit, only_plain=True)
-    except output_archive.ArchiveError as error:
+        left.walk(s3, visit)
+    except ArchiveError as error:
         raise EvaluationFailed(f"The batch inference left no usable output: {error}.") from error
     results.finish()
 
@@ -75,16 +76,16 @@ def _convert_archive(s3: Any, archive_uri: str, results: _Results) -> None:
 class _Results:
     """Converts lines one by one. Attributes: `rows`, written so far; `digest`, of what was written."""
 
-    def __init__(self, sink: S3Sink, archive_uri: str, *, expected: int) -> None:
+    def __init__(self, sink: S3Sink, output_uri: str, *, expected: int) -> None:
         self.rows, self.digest = 0, hashlib.sha256()
-        self._sink, self._archive_uri, self._expected = sink, archive_uri, expected
+        self._sink, self._output_uri, self._expected = sink, output_uri, expected
         self._name: str | None = None
 
     def take(self, name: str, content: IO[bytes]) -> None:
         """Convert the lines of a file of answers; raise EvaluationFailed for a second file, and for a broken line."""
         if self._name:
             raise EvaluationFailed(
-                f"The batch inference left two files of answers, {self._name} and {name} in {self._archive_uri}: "
+                f"The batch inference left two files of answers, {self._name} and {name} in {self._output_uri}: "
                 "which rows they are of nobody knows."
             )
         self._name = name
@@ -96,7 +97,7 @@ class _Results:
     def finish(self) -> None:
         """Raise EvaluationFailed unless there is an answer to every row."""
         if self._name is None:
-            raise EvaluationFailed(f"The batch inference left no answers: {self._archive_uri} has no {_INFERENCES}.")
+            raise EvaluationFailed(f"The batch inference left no answers: {self._output_uri} has no {_INFERENCES}.")
         if self.rows < self._expected:
             self._refuse(f"has {self.rows} answers to {self._expected} rows: row {self.rows + 1} is missing")
 
@@ -115,5 +116,5 @@ class _Results:
 
     def _refuse(self, why: str, cause: Exception | None = None) -> None:
         raise EvaluationFailed(
-            f"The batch inference is not whole: {self._name} in {self._archive_uri} {why}."
+            f"The batch inference is not whole: {self._name} in {self._output_uri} {why}."
         ) from cause

@@ -31,8 +31,16 @@ __all__ = [
 ]
 
 
+def _pytorch_jobs() -> JobDriver:
+    # What a cluster is spoken with uses this package in its turn, and most functions never speak with one.
+    from lambda_handlers.jobs.pytorch_jobs import PyTorchJobs
+
+    return PyTorchJobs()
+
+
 _DRIVERS: Final[tuple[Callable[[], JobDriver], ...]] = (
     TrainingJobs,
+    _pytorch_jobs,
     CustomModels,
     CustomModelDeployments,
     DeploymentUpdates,

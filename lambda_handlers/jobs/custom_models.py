@@ -50,9 +50,9 @@ class CustomModels:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: Amazon Bedrock names no instances of a model."""
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest the model of that name is tagged with, or None."""
-        arn = self._arn(name)
+        arn = self._arn(row.job_name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:

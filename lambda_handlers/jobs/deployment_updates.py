@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambda_handlers.jobs import bedrock
 from lambda_handlers.jobs.deployments import deployment_arn
-from lambda_handlers.jobs.driver import JobState, JobStatus
+from lambda_handlers.jobs.driver import RUN_TAG, JobState, JobStatus
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError, service_errors
 from lambda_handlers.protocol.names import request_digest
@@ -27,7 +27,7 @@ class DeploymentUpdates:
     Calls bedrock: Update-, Get-, ListCustomModelDeployment(s), TagResource and ListTagsForResource. The service takes
     no token for an update and gives it no id: a request whose model is there, or on its way, is that update. While it
     goes on the deployment answers with the model before it. To stop is to put that model back as soon as an update is
-    allowed.
+    allowed, unless a later run has taken the update over: it wants the same model, and has the tag say so.
     """
 
     kind = "DeploymentUpdate"
@@ -39,14 +39,16 @@ class DeploymentUpdates:
 
         Raises InvalidRequest, or TransientServiceError while another update goes on.
         """
-        del digest, tags  # an update takes neither
+        del digest  # an update has no name that could be taken
         arn, target = str(request["customModelDeploymentIdentifier"]), str(request["modelArn"])
         found = _get(arn)
         coming = _coming(found)
         if coming and coming != target:
             raise TransientServiceError(f"The deployment {name} is being updated to {coming}; that has to end first.")
-        if target not in (coming, found["modelArn"]):
-            bedrock.remember_model(arn, str(found["modelArn"]))
+        if target in (coming, found["modelArn"]):
+            bedrock.take_over_update(arn, tags[RUN_TAG])
+        else:
+            bedrock.begin_update(arn, tags[RUN_TAG], str(found["modelArn"]))
             try:
                 _update(name, arn, target)
             except InvalidRequest:
@@ -58,11 +60,11 @@ class DeploymentUpdates:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: Amazon Bedrock names no instances of a deployment."""
 
-    def digest_of(self, name: str) -> None:
+    def digest_of(self, row: JobRow) -> None:
         """Return None: no update has a name that could be taken."""
 
     def describe(self, row: JobRow) -> JobState:
-        """Return the state of the row's update, GONE if the deployment neither has nor gets its model."""
+        """Return the state of the row's update, GONE if the deployment neither has nor gets its model from its run."""
         found = bedrock.find(_get, row.arn, lambda: deployment_arn(row.job_name))
         if found is None:
             return JobState(status=JobStatus.GONE)
@@ -72,6 +74,8 @@ class DeploymentUpdates:
         elif _is_of(row, arn, found["modelArn"]):
             status = JobStatus.COMPLETED
         else:
+            return JobState(status=JobStatus.GONE, arn=arn)
+        if bedrock.updated_by(arn) != row.run_id:
             return JobState(status=JobStatus.GONE, arn=arn)
         output = {"deployment_arn": arn, "name": found["modelDeploymentName"]} if status is JobStatus.COMPLETED else {}
         return JobState(status=status, arn=arn, output=output, cause=found.get("failureMessage", ""))
@@ -83,7 +87,8 @@ class DeploymentUpdates:
             return
         arn = str(found["customModelDeploymentArn"])
         before = bedrock.previous_model(arn)
-        if before and before != found["modelArn"] and _is_of(row, arn, found["modelArn"]):
+        ours = _is_of(row, arn, found["modelArn"]) and bedrock.updated_by(arn) == row.run_id
+        if before and before != found["modelArn"] and ours:
             _update(row.job_name, arn, before)
 
 

@@ -49,9 +49,9 @@ class CustomModelDeployments:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: Amazon Bedrock names no instances of a deployment."""
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest the deployment of that name is tagged with, or None."""
-        arn = deployment_arn(name)
+        arn = deployment_arn(row.job_name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
@@ -59,7 +59,7 @@ class CustomModelDeployments:
         deployment = bedrock.find(
             lambda arn: dict(client("bedrock").get_custom_model_deployment(customModelDeploymentIdentifier=arn)),
             row.arn,
-            lambda: deployment_arn(row.job_name),
+            lambda: bedrock.made_by(row, deployment_arn(row.job_name)),
         )
         if deployment is None:
             return JobState(status=JobStatus.GONE)
@@ -74,7 +74,7 @@ class CustomModelDeployments:
         bedrock.delete(
             lambda arn: client("bedrock").delete_custom_model_deployment(customModelDeploymentIdentifier=arn),
             row.arn,
-            lambda: deployment_arn(row.job_name),
+            lambda: bedrock.made_by(row, deployment_arn(row.job_name)),
         )
 
 

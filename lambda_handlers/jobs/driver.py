@@ -16,6 +16,8 @@ STAGE_TAG: Final = "nova-constructs:stage"
 DIGEST_TAG: Final = "nova-constructs:request-digest"
 PREVIOUS_MODEL_TAG: Final = "nova-constructs:previous-model"
 """On what serves a model: the model that the newest update took away, to be put back where a run fails."""
+UPDATE_TAG: Final = "nova-constructs:updated-by"
+"""On what serves a model: the run of the newest update. Only it may put the model before the update back."""
 
 
 class NameTaken(Exception):  # noqa: N818 - a finding, not a fault
@@ -37,7 +39,8 @@ class JobState:
     """Describe a job at one moment.
 
     `output` holds the members a completed job adds to its stage's result; `cause` is the service's own sentence;
-    `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty.
+    `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty;
+    `held_until` (seconds since the epoch) is when what a completed job made can first be deleted, 0 for at any time.
     """
 
     status: JobStatus
@@ -45,6 +48,7 @@ class JobState:
     output: Mapping[str, Any] = field(default_factory=dict)
     cause: str = ""
     error: str = ""
+    held_until: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +61,15 @@ class Instances:
     def __str__(self) -> str:
         """Return them in the words that people use, `4 x ml.p5.48xlarge`."""
         return f"{self.count} x {self.type}"
+
+
+def place_of(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cluster and namespace that a request is for; empty for what has no place but the account.
+
+    What a job with a place is made of stays there once it has ended, until its driver's `stop` removes it; then its
+    name is free again.
+    """
+    return {name: str(request[name]) for name in ("cluster_name", "namespace") if name in request}
 
 
 class JobDriver(Protocol):
@@ -75,8 +88,8 @@ class JobDriver(Protocol):
         """Return the instances that a request asks for, None for what runs on none of ours."""
         ...
 
-    def digest_of(self, name: str) -> str | None:
-        """Return the request digest the job of that name is tagged with, or None."""
+    def digest_of(self, row: JobRow) -> str | None:
+        """Return the request digest the job of the row's name is tagged with, or None."""
         ...
 
     def describe(self, row: JobRow) -> JobState:

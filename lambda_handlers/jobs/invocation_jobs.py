@@ -48,9 +48,9 @@ class ModelInvocationJobs:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: Amazon Bedrock names no instances of a job."""
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest the job of that name is tagged with, or None."""
-        arn = self._arn(name)
+        arn = self._arn(row.job_name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.jobs import bedrock
-from lambda_handlers.jobs.driver import JobState, JobStatus
+from lambda_handlers.jobs.driver import RUN_TAG, JobState, JobStatus
 from lambda_handlers.jobs.throughputs import get_throughput, throughput_arn
 from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError, service_errors
@@ -21,7 +21,7 @@ class ThroughputUpdates:
 
     Calls bedrock: Update-, Get-, ListProvisionedModelThroughput(s), TagResource and ListTagsForResource. The service
     takes no token for an update and gives it no id: a request whose model is desired already is that update. To stop
-    is to put the model before it back as soon as an update is allowed.
+    is to put the model before it back as soon as an update is allowed, unless a later run has taken the update over.
     """
 
     kind = "ThroughputUpdate"
@@ -33,15 +33,16 @@ class ThroughputUpdates:
 
         Raises InvalidRequest, or TransientServiceError while another update goes on.
         """
-        del digest, tags  # an update takes neither
+        del digest  # an update has no name that could be taken
         arn, target = str(request["provisionedModelId"]), str(request["desiredModelId"])
         found = get_throughput(arn)
         if found["desiredModelArn"] == target and found["status"] != "Failed":
+            bedrock.take_over_update(arn, tags[RUN_TAG])
             return arn
         if found["status"] == "Updating":
             coming = found["desiredModelArn"]
             raise TransientServiceError(f"The throughput {name} is being updated to {coming}; that has to end first.")
-        bedrock.remember_model(arn, str(found["modelArn"]))
+        bedrock.begin_update(arn, tags[RUN_TAG], str(found["modelArn"]))
         try:
             _update(name, arn, target)
         except InvalidRequest:
@@ -53,15 +54,17 @@ class ThroughputUpdates:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: model units are no instances."""
 
-    def digest_of(self, name: str) -> None:
+    def digest_of(self, row: JobRow) -> None:
         """Return None: no update has a name that could be taken."""
 
     def describe(self, row: JobRow) -> JobState:
-        """Return the state of the row's update, GONE if another model is desired."""
+        """Return the state of the row's update, GONE if another model is desired, or another run desires it."""
         found = bedrock.find(get_throughput, row.arn, lambda: throughput_arn(row.job_name))
         if found is None:
             return JobState(status=JobStatus.GONE)
         arn, desired = str(found["provisionedModelArn"]), str(found["desiredModelArn"])
+        if bedrock.updated_by(arn) != row.run_id:
+            return JobState(status=JobStatus.GONE, arn=arn)
         if not _is_of(row, arn, desired):
             # While the model before it is on its way back, that of the row is still there.
             there = _is_of(row, arn, str(found["modelArn"]))
@@ -80,7 +83,8 @@ class ThroughputUpdates:
             return
         arn = str(found["provisionedModelArn"])
         before = bedrock.previous_model(arn)
-        if before and before != found["modelArn"] and _is_of(row, arn, str(found["desiredModelArn"])):
+        ours = _is_of(row, arn, str(found["desiredModelArn"])) and bedrock.updated_by(arn) == row.run_id
+        if before and before != found["modelArn"] and ours:
             _update(row.job_name, arn, before)
 
 

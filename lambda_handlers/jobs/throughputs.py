@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,8 @@ class ProvisionedThroughputs:
     """Provision throughput for custom models.
 
     Calls bedrock: Create-, Get-, List-, DeleteProvisionedModelThroughput(s) and ListTagsForResource. To stop is to
-    delete it as soon as that is allowed: not while it is being made, and not before a commitment has ended.
+    delete it as soon as that is allowed: not while it is being made, and not before a commitment has ended
+    (DeleteProvisionedModelThroughput), which `describe` tells.
     """
 
     kind = "ProvisionedThroughput"
@@ -50,26 +52,28 @@ class ProvisionedThroughputs:
     def instances_of(self, request: Mapping[str, Any]) -> None:
         """Return None: model units are no instances."""
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest that what has the name is tagged with, or None."""
-        arn = throughput_arn(name)
+        arn = throughput_arn(row.job_name)
         return None if arn is None else bedrock.digest(arn)
 
     def describe(self, row: JobRow) -> JobState:
         """Return the state of the row's throughput, GONE if there is none."""
-        found = bedrock.find(get_throughput, row.arn, lambda: throughput_arn(row.job_name))
+        found = bedrock.find(get_throughput, row.arn, lambda: bedrock.made_by(row, throughput_arn(row.job_name)))
         if found is None:
             return JobState(status=JobStatus.GONE)
         arn, status = str(found["provisionedModelArn"]), _STATUS.get(found["status"], JobStatus.RUNNING)
         output = {"deployment_arn": arn, "name": found["provisionedModelName"]} if status is JobStatus.COMPLETED else {}
-        return JobState(status=status, arn=arn, output=output, cause=found.get("failureMessage", ""))
+        cause, until = found.get("failureMessage", ""), found.get("commitmentExpirationTime")
+        held_until = math.ceil(until.timestamp()) if until else 0
+        return JobState(status=status, arn=arn, output=output, cause=cause, held_until=held_until)
 
     def stop(self, row: JobRow) -> None:
         """Delete the throughput; success if it is gone or cannot be deleted yet."""
         bedrock.delete(
             lambda arn: client("bedrock").delete_provisioned_model_throughput(provisionedModelId=arn),
             row.arn,
-            lambda: throughput_arn(row.job_name),
+            lambda: bedrock.made_by(row, throughput_arn(row.job_name)),
         )
 
 

@@ -58,9 +58,9 @@ class TrainingJobs:
         wanted = request["ResourceConfig"]
         return Instances(type=wanted["InstanceType"], count=wanted["InstanceCount"])
 
-    def digest_of(self, name: str) -> str | None:
+    def digest_of(self, row: JobRow) -> str | None:
         """Return the request digest the job of that name is tagged with, or None."""
-        job = self._describe(name)
+        job = self._describe(row.job_name)
         return None if job is None else self._digest(job["TrainingJobArn"])
 
     def describe(self, row: JobRow) -> JobState:

@@ -1,4 +1,4 @@
-"""Check the account: the role of the jobs, keys, quotas, and what CreateTrainingJob takes of the jobs' settings."""
+"""Check the account: keys, and of training jobs their role, quotas, and what CreateTrainingJob takes of settings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lambda_handlers import catalog
+from lambda_handlers.catalog.clusters import RFT_EXTRA_INSTANCES
 from lambda_handlers.checks import job_settings, key, quota, role
 from lambda_handlers.checks.role_needs import training_job_needs
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.inference.stages import BATCH_INFERENCE, BEDROCK
-from lambda_handlers.jobs.choices import choice_folder, choices_of
+from lambda_handlers.jobs.choices import EXTRA_INSTANCES, choice_folder, choices_of, on_hyperpod
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.further_training import further_stages, job_inputs
 from lambda_handlers.planning.inference_checks import inference_of
@@ -24,7 +26,7 @@ from lambda_handlers.training.stages import training_stage
 
 def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> None:
     """Note what of the account does not fit the jobs of a run; `images` are their containers."""
-    jobs = list(jobs_of(context.config, mode))
+    jobs = [job for job in jobs_of(context.config, mode) if not on_hyperpod(job[1])]
     for stage, settings in jobs:
         job_settings.check(context.findings, settings, stage)
         for number, choice in enumerate(settings.get("alternatives") or (), start=2):
@@ -34,7 +36,7 @@ def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> Non
     if jobs:
         check_resources(context, jobs)
         _check_role(context, mode, jobs, list(images), volume_keys)
-    for arn in dict.fromkeys((context.places.key_arn, *volume_keys)):
+    for arn in dict.fromkeys((context.places.key_arn, *volume_keys, *_model_keys(context, mode))):
         key.check(context.findings, context.account.kms, arn, context.places.region)
     if jobs:
         choices = [(stage, choices_of(settings)) for stage, settings in jobs]
@@ -47,12 +49,18 @@ def check_account(context: RunContext, mode: Mode, images: Iterable[str]) -> Non
         quota.check(context.findings, context.account.service_quotas, first, others)
 
 
+def _model_keys(context: RunContext, mode: Mode) -> list[str]:
+    """Return the key that a run encrypts its model with, where it has one of its own."""
+    arn = (context.config.get("deployment") or {}).get("model_key_arn") if mode.deploys else None
+    return [str(arn)] if arn else []
+
+
 def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
     """Yield the jobs of a run in this mode: stage and settings, those that train first."""
     if mode.trains:
-        yield TRAINING, config["training"]
+        yield TRAINING, _sized(config["training"], config.get("method"))
         for stage in further_stages(config):
-            yield training_stage(stage["name"]), stage["training"]
+            yield training_stage(stage["name"]), _sized(stage["training"], stage.get("method"))
     if mode.evaluates:
         # Models of comparison may cost a job each; whether their scores are known is seen once the set is frozen.
         for settings in (*config.get("evaluation", ()), *config.get("baselines", ())):
@@ -60,6 +68,14 @@ def jobs_of(config: Mapping[str, Any], mode: Mode) -> Iterator[Job]:
     # A job of Amazon Bedrock runs on no instances of ours, and under a role of its own.
     if (settings := inference_of(config, mode)) and settings.get("through") != BEDROCK:
         yield BATCH_INFERENCE, settings
+
+
+def _sized(settings: Mapping[str, Any], method: str | None) -> Mapping[str, Any]:
+    """Return the settings of a training job with what it takes beyond the instances it trains on, where it does."""
+    known = catalog.METHODS.get(method or "") if on_hyperpod(settings) else None
+    if known is None or known.technique is not catalog.Technique.RFT:
+        return settings
+    return {**settings, EXTRA_INSTANCES: RFT_EXTRA_INSTANCES}
 
 
 def all_jobs_of(config: Mapping[str, Any]) -> list[Job]:
@@ -86,7 +102,7 @@ def _check_role(
     needs = training_job_needs(
         role_arn=places.role_arn,
         region=places.region,
-        inputs=_inputs(context, mode, jobs),
+        inputs=inputs_of(context, mode, jobs),
         output_uri=places.output_uri(context.run_id),
         images=images,
         key_arn=places.key_arn,
@@ -98,8 +114,8 @@ def _check_role(
     role.check(context.findings, context.account.iam, role_arn=places.role_arn, needs=needs)
 
 
-def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[str]:
-    """Yield the addresses of the objects that the jobs of the run read."""
+def inputs_of(context: RunContext, mode: Mode, jobs: Iterable[Job], *, recipes: bool = True) -> Iterator[str]:
+    """Yield the addresses of the objects that the jobs of the run read; without `recipes`, of data alone."""
     places, run_id = context.places, context.run_id
     if mode.trains:
         yield places.train_uri(run_id)
@@ -107,7 +123,7 @@ def _inputs(context: RunContext, mode: Mode, jobs: Iterable[Job]) -> Iterator[st
             yield validation
         yield from job_inputs(context)
     for stage, settings in jobs:
-        for index in range(len(choices_of(settings))):
+        for index in range(len(choices_of(settings)) if recipes else 0):
             yield f"{places.recipe_prefix_uri(run_id, choice_folder(stage, index))}{RECIPE_FILE}"
         if stage == BATCH_INFERENCE:
             yield places.inference_rows_uri(run_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.catalog import combinations
 from lambda_handlers.checks.findings import Findings
+from lambda_handlers.hyperpod.access import ClusterAccess, cluster_access
+from lambda_handlers.hyperpod.api import KubernetesApi
 from lambda_handlers.planning.places import Places
 from lambda_handlers.protocol.store import ItemStore
 
@@ -15,7 +17,7 @@ from lambda_handlers.protocol.store import ItemStore
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
     """The clients of the account that is checked; `functions` is that of AWS Lambda; `bedrock` may be None where
-    nothing is deployed."""
+    nothing is deployed. `reach_cluster` and `speak_with` are how HyperPod clusters are found and asked."""
 
     s3: Any
     sagemaker: Any
@@ -25,6 +27,8 @@ class Account:
     ec2: Any
     functions: Any
     bedrock: Any = None
+    reach_cluster: Callable[[str], ClusterAccess] = cluster_access
+    speak_with: Callable[[ClusterAccess], KubernetesApi] = KubernetesApi
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,8 @@
 
 Every job is counted as long as its limits allow (`max_runtime_seconds` and `keep_alive_seconds`), and by the dearest of
 the instance choices that it may take for lack of capacity. A job that got no instances costs nothing. Storage, requests
-and the deployed model are not in it.
+and the deployed model are not in it. A HyperPod cluster is billed whether jobs run on it or not: its bound is the
+share that the jobs take, `max_pending_seconds` included, since their limits do not tell waiting from running.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambda_handlers.catalog.prices import HOURLY_USD
-from lambda_handlers.jobs.choices import choices_of, instances_of
+from lambda_handlers.jobs.choices import EXTRA_INSTANCES, choices_of, instances_of, on_hyperpod
 from lambda_handlers.jobs.driver import Instances
 
 
@@ -82,10 +83,19 @@ def bound(jobs: Mapping[str, Mapping[str, Any]], prices: Mapping[str, float] | N
 
 def _dearest(stage: str, settings: Mapping[str, Any], prices: Mapping[str, float]) -> JobCost:
     """Return the job by its dearest choice; one without a price counts as dearer than all, since nobody knows."""
-    seconds = settings["max_runtime_seconds"] + (settings.get("keep_alive_seconds") or 0)
-    hours = seconds / 3600
-    choices = [_cost(stage, instances_of(choice), hours, prices) for choice in choices_of(settings)]
+    extra = settings.get(EXTRA_INSTANCES) or 0
+    found = ((choice, instances_of(choice)) for choice in choices_of(settings))
+    choices = [
+        _cost(stage, Instances(type=wanted.type, count=wanted.count + extra), _seconds(choice) / 3600, prices)
+        for choice, wanted in found
+    ]
     return max(choices, key=lambda job: float("inf") if job.usd is None else job.usd)
+
+
+def _seconds(settings: Mapping[str, Any]) -> int:
+    """Return how long a job may hold its instances; on HyperPod time that it did not wait is time to run."""
+    waits = settings.get("max_pending_seconds") or 0 if on_hyperpod(settings) else 0
+    return int(settings["max_runtime_seconds"] + (settings.get("keep_alive_seconds") or 0) + waits)
 
 
 def _cost(stage: str, instances: Instances, hours: float, prices: Mapping[str, float]) -> JobCost:

@@ -68,7 +68,8 @@ def find_measured(context: RunContext, asked: ExecutionInput) -> Deployable | No
 
 def _unmeasured(model: ModelReference, origin: Mapping[str, Any]) -> str:
     if model.run_id is None:
-        return f"model_path: no run is known that has measured {model.model_path}"
+        key = "model_package" if model.kind == "package" else "model_path"
+        return f"{key}: no run is known that has measured {model.model_path}"
     if origin["verdict"] is None:
         return f"base_run: the gate of run {model.run_id} has decided nothing"
     return f"base_run: the gate of run {model.run_id} said no: {origin['sentence']}"

@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import yaml
+
 from lambda_handlers.planning.places import Places
+from lambda_handlers.planning.planned_objects import planned_objects
 from lambda_handlers.planning.planned_requests import PlannedRequest, planned_requests
 from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.training.recipe import ResolvedRecipe
@@ -53,11 +56,17 @@ class DryRun:
         found = {
             "stage": request.stage,
             "operation": request.operation,
+            "platform": request.platform,
             "request_uri": self._uri(name),
             "recipe_uri": None,
             "stand_ins": request.stand_ins,
             "only_if": request.only_if,
         }
+        if request.is_of_objects:
+            objects = f"objects/{request.stage}.yaml"
+            made = planned_objects(request.body, self._places)
+            self._write(objects, yaml.safe_dump_all(made, sort_keys=False, explicit_start=True).encode())
+            found["objects_uri"] = self._uri(objects)
         if request.recipe is None:
             return found
         place = f"recipes/{request.stage}.yaml"

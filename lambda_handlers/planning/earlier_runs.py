@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.catalog.checkpoints import checkpoint_platform
 from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.protocol.ledger import RUN_CLOSED, LedgerEvent, read
 from lambda_handlers.protocol.store import ItemStore
@@ -53,6 +54,29 @@ def find_run(events: ItemStore, run_id: str, *, key: str) -> EarlierRun:
         untrained=tuple(planned[planned.index(stage) + 1 :]) if stage in planned else (),
         config=config,
     )
+
+
+def find_production(events: ItemStore, run_id: str, *, key: str) -> EarlierRun:
+    """Return what trained the model in production, which the run brought there: the run itself, or an earlier one.
+
+    Raises InvalidRequest, under the input's `key`, if its checkpoint is not known: so it is of a model package.
+    """
+    started = [event.detail for event in read(events, run_id) if event.type == "run_started"]
+    model = (started[-1]["plan"].get("model") or {}) if started else {}
+    if model.get("run_id"):
+        return find_run(events, str(model["run_id"]), key=key)
+    if model.get("kind") == "package":
+        raise InvalidRequest(
+            f"{key}: run {run_id} deployed the model package {model['model_path']}, which jobs cannot load: compare "
+            "with the base model, or deploy a checkpoint."
+        )
+    if model.get("kind") == "checkpoint":
+        checkpoint, config = str(model["model_path"]), started[-1]["config"]
+        platform = checkpoint_platform(checkpoint) or config["training"]["platform"]
+        return EarlierRun(
+            run_id=run_id, checkpoint=checkpoint, platform=str(platform), stage=TRAINING, untrained=(), config=config
+        )
+    return find_run(events, run_id, key=key)
 
 
 def _why(recorded: Sequence[LedgerEvent]) -> str:

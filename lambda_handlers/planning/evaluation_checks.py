@@ -12,7 +12,7 @@ from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning.context import RunContext
-from lambda_handlers.training.recipe import Recipes, ResolvedRecipe, checked_task
+from lambda_handlers.training.recipe import Locations, Recipes, ResolvedRecipe, checked_task
 
 # Stands for a dataset that is missing, so that the rest of an evaluation can be checked.
 _SOME_DATASET: Final = "s3://some-bucket/some-dataset.jsonl"
@@ -65,16 +65,31 @@ def _evaluation(
     subtask = settings.get("subtask") if settings.get("subtask") in task.subtasks else None
     dataset = settings.get("dataset_uri") or _SOME_DATASET if task.takes_data else None
     usable = {**settings, "subtask": subtask, "dataset_uri": dataset}
-    return resolve(context, recipes, usable, stage=stage, model_path=model_path, index=index)
+    own_data = task.takes_data or settings.get("held_out")
+    data_uri = context.places.evaluation_set_uri(context.run_id, task.name) if own_data else ""
+    return resolve(context, recipes, usable, stage=stage, model_path=model_path, index=index, data_uri=data_uri)
 
 
 def resolve(
-    context: RunContext, recipes: Recipes, settings: Mapping[str, Any], *, stage: str, model_path: str, index: int
+    context: RunContext,
+    recipes: Recipes,
+    settings: Mapping[str, Any],
+    *,
+    stage: str,
+    model_path: str,
+    index: int,
+    data_uri: str,
 ) -> ResolvedRecipe | None:
-    """Return the recipe of one choice of instances, or None where something is wrong with it, which is noted."""
+    """Return the recipe of one choice of instances, or None where something is wrong with it, which is noted.
+
+    `data_uri` is where the rows will be, empty for a task that brings its own.
+    """
+    locations = Locations(data_uri=data_uri, output_uri=context.places.output_uri(context.run_id))
     subject = f"{stage} on {instances_of(settings)}" if index else stage
     with context.findings.checking(subject, unless_told_of=stage):
-        found = recipes.evaluation(settings=settings, name=context.places.slug, model_path=model_path)
+        found = recipes.evaluation(
+            settings=settings, name=context.places.slug, model_path=model_path, locations=locations
+        )
         for warning in found.recipe.warnings:
             context.findings.warn(f"{subject}: {warning}", unless_told=f"{stage}: {warning}")
         return found

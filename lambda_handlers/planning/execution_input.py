@@ -14,7 +14,7 @@ from lambda_handlers.planning.modes import FULL, MODES, Mode
 from lambda_handlers.protocol.errors import InvalidRequest
 
 SCHEMA_FILE: Final = Path(__file__).with_name("execution_input.v1.schema.json")
-_REFERENCES: Final = ("model_path", "base_run", "model")
+_REFERENCES: Final = ("model_path", "model_package", "base_run", "model")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,9 +23,9 @@ class ExecutionInput:
 
     `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode that
     reads no dataset, where a list at `objects_uri` names the objects, and in an input that is not valid. `output` is
-    the folder for the results of batch inference. `model_path`, `base_run` and `model` (base or production) name the
-    model that the run is about. `requested_by` is what the caller claims, and so is `trigger`, what started the run by
-    itself: nothing attests them.
+    the folder for the results of batch inference. `model_path`, `model_package`, `base_run` and `model` (base or
+    production) name the model that the run is about. `requested_by` is what the caller claims, and so is `trigger`,
+    what started the run by itself: nothing attests them.
     """
 
     dataset_uri: str = ""
@@ -33,6 +33,7 @@ class ExecutionInput:
     objects_uri: str | None = None
     mode: str = FULL.name
     model_path: str | None = None
+    model_package: str | None = None
     base_run: str | None = None
     model: str | None = None
     output: str | None = None
@@ -110,6 +111,7 @@ def _taken(mode: Mode) -> Mapping[str, bool]:
         "overrides": mode.trains,
         "hub_content_version": mode.trains or mode.evaluates or mode.infers,
         "model_path": mode.trains or mode.needs_model,
+        "model_package": mode.deploys and mode.needs_model,
         "base_run": mode.trains or mode.needs_model,
         "model": mode.measures_or_asks,
         "output": mode.infers and mode.needs_model,
@@ -129,6 +131,7 @@ def _reference_problems(raw: Mapping[str, Any], mode: Mode, *, complete: bool) -
     if len(given) > 1:
         yield f"{' and '.join(given)}: received {len(given)} models; give one of them"
     elif mode.needs_model and not given and complete:
-        named = ", base_run (an earlier run), or model (" if mode.measures_or_asks else " or base_run (an earlier run)"
+        package = ", model_package (its ARN) or base_run (an earlier run)"
+        named = ", base_run (an earlier run), or model (" if mode.measures_or_asks else package
         others = '"base" or "production")' if mode.measures_or_asks else ""
         yield f'model: missing; mode "{mode.name}" needs a model: give model_path (a checkpoint){named}{others}'

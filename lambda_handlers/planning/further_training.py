@@ -64,6 +64,7 @@ def check_further_training(context: RunContext, recipes: Recipes | None) -> dict
             settings=stage["training"],
             overrides=stage["overrides"],
             data_uri=context.places.train_uri(context.run_id, stage["name"]),
+            validation_uri=context.places.validation_uri(context.run_id, stage, stage["name"]),
             model_path=CHECKPOINT_TO_COME,
         )
         found |= check_planned(context, recipes, planned)

@@ -64,10 +64,11 @@ def check_inference(
         return {}  # told by the check of the combination
     if recipes is None or impossible:
         return {}
-    task = as_task(settings, context.places.inference_rows_uri(context.run_id))
+    rows_uri = context.places.inference_rows_uri(context.run_id)
+    task = as_task(settings, rows_uri)
     found = {
         choice_folder(BATCH_INFERENCE, index): resolve(
-            context, recipes, choice, stage=BATCH_INFERENCE, model_path=model_path, index=index
+            context, recipes, choice, stage=BATCH_INFERENCE, model_path=model_path, index=index, data_uri=rows_uri
         )
         for index, choice in enumerate(choices_of(task))
     }

@@ -9,8 +9,9 @@ from typing import Any, Final
 from lambda_handlers import catalog
 from lambda_handlers.catalog.checkpoints import CHECKPOINT_FORM, checkpoint_platform, is_checkpoint
 from lambda_handlers.planning.context import RunContext
-from lambda_handlers.planning.earlier_runs import EarlierRun, find_run
+from lambda_handlers.planning.earlier_runs import EarlierRun, find_production, find_run
 from lambda_handlers.planning.execution_input import ExecutionInput
+from lambda_handlers.planning.package_checks import check_package
 from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.protocol.pointer import Pointer
 
@@ -33,8 +34,8 @@ class Start:
 class ModelReference:
     """Name the model that a run evaluates or asks.
 
-    `kind` is checkpoint, run, base or production; `model_path` the checkpoint, or the base model's own path; `run_id`
-    the run that trained it, where that is known.
+    `kind` is checkpoint, package, run, base or production; `model_path` the checkpoint, the ARN of the model package,
+    or the base model's own path; `run_id` the run that trained it, where that is known.
     """
 
     kind: str
@@ -79,6 +80,13 @@ def find_deployable(context: RunContext, asked: ExecutionInput) -> ModelReferenc
         if asked.model_path:
             _check_path(context, asked.model_path, [platform], rank=True)
             return ModelReference(kind="checkpoint", model_path=asked.model_path, platform=platform)
+        if asked.model_package and check_package(context, asked.model_package):
+            config = context.config
+            context.findings.warn(
+                f"model_package: {asked.model_package} does not tell what it holds, which has to be {config['model']}, "
+                f"{_rank(config)}."
+            )
+            return ModelReference(kind="package", model_path=asked.model_package, platform=platform)
     return None
 
 
@@ -94,7 +102,8 @@ def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mappin
             platform = next(iter(platforms), catalog.Platform.SMTJ.value)
             return ModelReference(kind="base", model_path=path, platform=platform)
         if asked.model == "production":
-            return _of_run(context, "production", _production(context), "model: production", platforms)
+            run = find_production(context.history.events, _production(context), key="model: production")
+            return _reference(context, "production", run, "model: production", platforms)
         if asked.base_run:
             return _of_run(context, "run", asked.base_run, "base_run", platforms)
         if asked.model_path:
@@ -102,6 +111,23 @@ def find_model(context: RunContext, asked: ExecutionInput, jobs: Iterable[Mappin
             platform = checkpoint_platform(asked.model_path) or catalog.Platform.SMTJ
             return ModelReference(kind="checkpoint", model_path=asked.model_path, platform=str(platform))
     return None
+
+
+def check_compared(context: RunContext) -> None:
+    """Note that the gate compares with a model in production that the run's evaluations cannot load."""
+    compared = [task for task in context.config.get("baselines") or () if task["baseline"] == "production"]
+    target = Pointer(context.history.control).read() if compared else None
+    if target is None:
+        return
+    # Known only after training, it would have cost that.
+    with context.findings.checking():
+        run = find_production(context.history.events, target.run_id, key="gate: it compares with production")
+        _check_loaded(context, run, [str(task.get("platform", catalog.Platform.SMTJ)) for task in compared])
+
+
+def _check_loaded(context: RunContext, run: EarlierRun, platforms: Iterable[str]) -> None:
+    for problem in _elsewhere("gate: it compares with production", run.checkpoint, run.platform, platforms):
+        context.findings.problem(f"{problem} Compare with the base model for the first run on another platform.")
 
 
 def _production(context: RunContext) -> str:
@@ -124,7 +150,10 @@ def _earlier(context: RunContext, run_id: str, key: str) -> EarlierRun:
 
 
 def _of_run(context: RunContext, kind: str, run_id: str, key: str, platforms: Iterable[str]) -> ModelReference:
-    run = _earlier(context, run_id, key)
+    return _reference(context, kind, _earlier(context, run_id, key), key, platforms)
+
+
+def _reference(context: RunContext, kind: str, run: EarlierRun, key: str, platforms: Iterable[str]) -> ModelReference:
     _refuse([*_of_another_model(context, run, key), *_elsewhere(key, run.checkpoint, run.platform, platforms)])
     return ModelReference(kind=kind, model_path=run.checkpoint, platform=run.platform, run_id=run.run_id)
 

@@ -20,7 +20,7 @@ from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.runs import open_run
 from lambda_handlers.protocol.turns import Concurrency
 from lambda_handlers.training.continuing import planned_folder
-from lambda_handlers.training.recipe import RECIPE_FILE
+from lambda_handlers.training.recipe import PAYLOAD_FILE, RECIPE_FILE
 
 _TOLD_ALONE: Final = {"SKIP": "run_skipped", "QUEUE": "run_queued"}
 """The ledger event of a decision that nothing is done about yet."""
@@ -139,6 +139,9 @@ class Planner:
         recipes = {**checked.training, **{planned_folder(key): each for key, each in checked.further_training.items()}}
         for folder, resolved in recipes.items():
             self._write(f"runs/{run_id}/{folder}/recipe/{RECIPE_FILE}", resolved.recipe.yaml_text.encode())
+        for folder, resolved in {**checked.training, **checked.further_training}.items():
+            if resolved.payload:
+                self._write(f"runs/{run_id}/{folder}/recipe/{PAYLOAD_FILE}", resolved.payload.encode())
         for name, content in checked.recipes.snapshot().items() if checked.recipes else ():
             self._write(f"{self._places.hub_prefix(run_id)}{name}", content)
 

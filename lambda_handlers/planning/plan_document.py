@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -15,7 +16,7 @@ from lambda_handlers.planning.training_checks import TRAINING
 from lambda_handlers.protocol.fingerprint import fingerprint
 from lambda_handlers.protocol.names import sha256
 from lambda_handlers.training.continuing import planned_folder
-from lambda_handlers.training.recipe import RECIPE_FILE, ResolvedRecipe
+from lambda_handlers.training.recipe import PAYLOAD_FILE, RECIPE_FILE, ResolvedRecipe
 from lambda_handlers.training.stages import training_stage
 
 _NO_INPUT: Final = ("code_version", "cost_ceiling", "concurrency", "queue_deadline_seconds")
@@ -174,12 +175,23 @@ def planned_job(
     resolved: ResolvedRecipe, settings: Mapping[str, Any], places: Places, run_id: str, stage: str
 ) -> dict[str, Any]:
     """Return what the plan says of one training job; `stage` is the folder of its recipe."""
+    folder = places.recipe_prefix_uri(run_id, stage)
     return {
-        "recipe_prefix_uri": places.recipe_prefix_uri(run_id, stage),
+        "recipe_prefix_uri": folder,
         "recipe_file": RECIPE_FILE,
         "image_uri": resolved.image_uri,
         "recipe_sha256": resolved.recipe.sha256,
         "instance_type": settings["instance_type"],
         "instance_count": settings["instance_count"],
         **({"mlflow": dict(resolved.mlflow)} if resolved.mlflow else {}),
+        **(_objects(resolved, settings, folder) if resolved.payload else {}),
+    }
+
+
+def _objects(resolved: ResolvedRecipe, settings: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Return what the plan says beyond that of a job on HyperPod: where its objects are kept."""
+    return {
+        "platform": settings["platform"],
+        "payload_uri": f"{folder}{PAYLOAD_FILE}",
+        "payload_sha256": hashlib.sha256(resolved.payload.encode()).hexdigest(),
     }

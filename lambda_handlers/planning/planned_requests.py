@@ -19,7 +19,7 @@ from lambda_handlers.evaluation import job as evaluation
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.inference import bedrock_job
 from lambda_handlers.inference.stages import BATCH_INFERENCE, BEDROCK
-from lambda_handlers.jobs.choices import choice_folder, choices_of
+from lambda_handlers.jobs.choices import choice_folder, choices_of, job_kind
 from lambda_handlers.planning.further_training import further_stages
 from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.modes import MODES
@@ -54,6 +54,16 @@ class PlannedRequest:
     body: Mapping[str, Any]
     recipe: Recipe | None = None
     only_if: str | None = None
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether it stands for Kubernetes objects, which are created one by one."""
+        return self.platform == catalog.Platform.SMHP
+
+    @property
+    def platform(self) -> str | None:
+        """Where the job would run, None for what is no job of ours."""
+        return next((each.value for each in catalog.Platform if self.operation == f"Create{each.job_kind}"), None)
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -116,13 +126,18 @@ def _of_stage(
         body = training.request_with(
             {**event, "recipe": choice},
             recipe=recipe.values,
+            payload=recipes[folder].payload,
             role_arn=places.role_arn,
             artifacts_bucket=places.artifacts_bucket,
             key_arn=places.key_arn,
         )
-        yield PlannedRequest(
-            stage=folder, operation="CreateTrainingJob", body=body, recipe=recipe, only_if=_only_if(index)
-        )
+        operation = _operation(settings["training"])
+        yield PlannedRequest(stage=folder, operation=operation, body=body, recipe=recipe, only_if=_only_if(index))
+
+
+def _operation(settings: Mapping[str, Any]) -> str:
+    """Return what submits a job: a call of the service, or the creation of its objects in the cluster."""
+    return f"Create{job_kind(settings)}"
 
 
 def _evaluations(
@@ -144,7 +159,7 @@ def _evaluations(
             )
             yield PlannedRequest(
                 stage=folder,
-                operation="CreateTrainingJob",
+                operation=_operation(settings),
                 body=body,
                 recipe=recipe,
                 only_if=_only_if(index, baseline),
@@ -168,9 +183,8 @@ def _inference(
         folder = choice_folder(BATCH_INFERENCE, index)
         recipe, rows = recipes[folder].recipe, places.inference_rows_uri(run_id)
         body = evaluation.request_with(choice, recipes[folder], _places(places, run_id, folder), data_uri=rows)
-        yield PlannedRequest(
-            stage=folder, operation="CreateTrainingJob", body=body, recipe=recipe, only_if=_only_if(index)
-        )
+        operation = _operation(settings)
+        yield PlannedRequest(stage=folder, operation=operation, body=body, recipe=recipe, only_if=_only_if(index))
 
 
 def _places(places: Places, run_id: str, folder: str) -> dict[str, str]:
@@ -198,7 +212,8 @@ def _of_baseline(recipe: Recipe, config: Mapping[str, Any], baseline: str) -> Re
 def _deployment(plan: Mapping[str, Any], config: Mapping[str, Any], places: Places) -> Iterator[PlannedRequest]:
     checkpoint = plan["model"]["model_path"] if plan["origin"] else CHECKPOINT_TO_COME
     tags = bedrock.origin_tags(checkpoint, origin_of(plan))
-    model = bedrock.custom_model(checkpoint_uri=checkpoint, role_arn=places.import_role_arn, tags=tags)
+    key_arn = config["deployment"].get("model_key_arn")
+    model = bedrock.custom_model(checkpoint_uri=checkpoint, role_arn=places.import_role_arn, tags=tags, key_arn=key_arn)
     yield PlannedRequest(
         stage=IMPORT, operation="CreateCustomModel", body=model, only_if="no earlier run has imported the checkpoint"
     )

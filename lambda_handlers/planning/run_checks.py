@@ -17,6 +17,7 @@ from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.planning import dataset as datasets
 from lambda_handlers.planning import inference_checks
 from lambda_handlers.planning.account_checks import check_account
+from lambda_handlers.planning.cluster_checks import check_clusters
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.cost_checks import check_cost
 from lambda_handlers.planning.dataset import FoundDataset, PinnedDataset
@@ -25,7 +26,7 @@ from lambda_handlers.planning.evaluation_checks import check_evaluations, pin_se
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.further_training import check_further_training, locate_further, pin_further
 from lambda_handlers.planning.inference_checks import inference_of
-from lambda_handlers.planning.model_references import ModelReference, Start, find_model, find_start
+from lambda_handlers.planning.model_references import ModelReference, Start, check_compared, find_model, find_start
 from lambda_handlers.planning.modes import DEPLOY, MODES, Mode
 from lambda_handlers.planning.training_checks import check_training, overrides_of
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
@@ -92,6 +93,8 @@ class RunChecks:
         check_deployment(context, mode)
         measured = find_measured(context, asked) if mode is DEPLOY else None
         model = self._model(asked, mode) if mode.measures_or_asks else (measured.model if measured else None)
+        if mode.trains and mode.evaluates:
+            check_compared(context)
         recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}
         further = check_further_training(context, recipes) if mode.trains else {}
@@ -99,10 +102,11 @@ class RunChecks:
         evaluation = check_evaluations(context, recipes, model_path=path) if mode.evaluates else {}
         inference = inference_checks.check_inference(context, recipes, mode, model=model, model_path=path)
         output = inference_checks.output_uri(context, asked, mode)
-        resolved = (*training.values(), *further.values(), *evaluation.values(), *inference.values())
-        images = dict.fromkeys(each.image_uri for each in resolved)
+        resolved = {**training, **further, **evaluation, **inference}
+        images = dict.fromkeys(each.image_uri for each in resolved.values() if not each.payload)
         check_account(context, mode, images)
-        cost = check_cost(context, mode)
+        check_clusters(context, mode, resolved)
+        cost = check_cost(context, mode, resolved)
         self.findings.raise_all()
         # Last, because it reads the whole dataset, as pinning what else is data does.
         dataset = datasets.pin(context.account.s3, found) if found else None
@@ -170,5 +174,6 @@ class RunChecks:
                 s3=self._context.account.s3,
                 model=model,
                 content_version=asked.hub_content_version,
+                account=str(self._context.execution["id"]).split(":")[4],
             )
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from lambda_handlers import catalog
 from lambda_handlers.catalog import TrainingMethod, instances
-from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
+from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of, on_hyperpod
 from lambda_handlers.planning.context import RunContext
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.tracking import tracking_of
@@ -21,7 +21,8 @@ from lambda_handlers.training.stages import TRAINING as TRAINING
 class PlannedTraining:
     """What one training job does: by which method, settings of its platform and overrides, on what data.
 
-    `own` is a recipe of the user's own; `model_path` the checkpoint to go on from, by default the published model.
+    `validation_uri` is where rows for validation will be, None without any. `own` is a recipe of the user's own;
+    `model_path` the checkpoint to go on from, by default the published model.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class PlannedTraining:
     settings: Mapping[str, Any]
     overrides: Mapping[str, Any]
     data_uri: str
+    validation_uri: str | None = None
     own: OwnRecipe | None = None
     model_path: str | None = None
 
@@ -51,6 +53,7 @@ def check_training(
         settings=context.config["training"],
         overrides=overrides_of(context.config, asked),
         data_uri=context.places.train_uri(context.run_id),
+        validation_uri=context.places.validation_uri(context.run_id, context.config),
         own=own,
         model_path=model_path,
     )
@@ -104,14 +107,19 @@ def _choice(
     context: RunContext, recipes: Recipes, planned: PlannedTraining, settings: Mapping[str, Any], index: int
 ) -> ResolvedRecipe | None:
     subject = f"{planned.stage} on {instances_of(settings)}" if index else planned.stage
-    output_uri = context.places.output_uri(context.run_id)
+    locations = Locations(
+        data_uri=planned.data_uri,
+        output_uri=context.places.output_uri(context.run_id),
+        # A training job has a channel for them.
+        validation_uri=planned.validation_uri if on_hyperpod(settings) else None,
+    )
     with context.findings.checking(subject, unless_told_of=planned.stage):
         found = recipes.training(
             method=planned.method,
             settings=settings,
             name=context.places.slug,
             overrides=planned.overrides,
-            locations=Locations(data_uri=planned.data_uri, output_uri=output_uri),
+            locations=locations,
             own=planned.own,
             model_path=planned.model_path,
             mlflow=tracking_of(context, planned.settings),

@@ -51,7 +51,7 @@ class Closer:
         lock.fence(ending.run_id)
         rows = self.desk.registry.of_run(ending.run_id)
         account = _account(ending, rows)
-        undone = self._undone(ending.run_id)
+        undone = self._undone(ending.run_id, rows)
         jobs = [self._clean_up(row, undo=row.stage in undone) for row in rows]
         self.desk.ledger.append(
             run_id=ending.run_id,
@@ -75,12 +75,17 @@ class Closer:
         except Exception:
             _log.exception("the next run could not be told of its turn yet")
 
-    def _undone(self, run_id: str) -> tuple[str, ...]:
+    def _undone(self, run_id: str, rows: Sequence[JobRow]) -> tuple[str, ...]:
         """Return the stages of which nothing stays: what serves models stays once the pointer was moved to it."""
+        if any(row.stage in UNLESS_PROMOTED for row in rows) and not self._promoted(run_id):
+            # What the pointer comes to show now must not be deleted, nor may it come to show what will be.
+            Pointer(self.control).settle()
+        return TEMPORARY if self._promoted(run_id) else (*TEMPORARY, *UNLESS_PROMOTED)
+
+    def _promoted(self, run_id: str) -> bool:
         target = Pointer(self.control).read()
         now = target is not None and target.run_id == run_id
-        promoted = now or any(event.type == POINTER_MOVED for event in read(self.events, run_id))
-        return TEMPORARY if promoted else (*TEMPORARY, *UNLESS_PROMOTED)
+        return now or any(event.type == POINTER_MOVED for event in read(self.events, run_id))
 
     def _clean_up(self, row: JobRow, *, undo: bool) -> JobRow:
         try:

@@ -66,34 +66,61 @@ def deliver(desk: Desk, row: JobRow) -> JobRow:
     taken = _send(desk.tasks, row.token, outcome)
     _log.info("outcome of %s %s: %s", row.kind, row.job_name, "delivered" if taken else "nobody waits")
     told = replace(row, delivered=taken, token="")
-    if leaves_job(outcome):
+    if leaves_job(outcome) or row.place:
         stopping = _save(desk, replace(told, status=RowStatus.STOPPING), row)
         return settle(desk, stopping) if stopping.status is RowStatus.STOPPING else stopping
     return _save(desk, closed(desk, told), row)
 
 
 def settle(desk: Desk, row: JobRow) -> JobRow:
-    """Bring the job of a stopping or cancelled row to its end and close the row once it has ended."""
+    """Bring the job of a stopping or cancelled row to its end and close the row once it has ended.
+
+    A job with a place is removed from it, ended or not, and the row closed once there is nothing of it. What cannot be
+    deleted before a date is not tried before it: the row is held, and due then.
+    """
     driver = desk.drivers(row.kind)
     state = driver.describe(row)
     if state.status is JobStatus.GONE:
         # The create call may still be under way: the row is all that will lead to the job it makes.
-        late = desk.epoch() < row.submitted_at + SUBMIT_GRACE_SECONDS
-        return row if late else _save(desk, closed(desk, row), row)
-    if state.status is JobStatus.RUNNING or (state.status is JobStatus.COMPLETED and driver.stop_deletes):
+        if under_way(desk, row):
+            return row
+        remove_earlier(desk, row)
+        return _save(desk, closed(desk, row), row)
+    if row.place:
+        driver.stop(row)
+        return row
+    left = state.status is JobStatus.COMPLETED and driver.stop_deletes
+    if left and state.held_until > desk.epoch():
+        held = replace(row, status=RowStatus.HELD, token="", held_until=state.held_until, arn=state.arn or row.arn)
+        return _save(desk, held, row)
+    if left or state.status is JobStatus.RUNNING:
         driver.stop(row)
         return row
     return _save(desk, closed(desk, replace(row, arn=state.arn or row.arn)), row)
 
 
+def under_way(desk: Desk, row: JobRow) -> bool:
+    """Say whether a create call of the row's stage may still take effect."""
+    return desk.epoch() < row.submitted_at + SUBMIT_GRACE_SECONDS
+
+
+def remove_earlier(desk: Desk, row: JobRow) -> None:
+    """Remove what late create calls of earlier attempts may have made of jobs that had been removed."""
+    for name in row.earlier:
+        earlier = replace(row, job_name=name, arn="")
+        desk.drivers(row.kind).stop(earlier)
+
+
 def cancel(desk: Desk, row: JobRow) -> JobRow:
     """Give up waiting for the row's job because its run is over; return the row as it then is."""
     for _ in attempts():
-        if row.status in (RowStatus.CANCELLED, RowStatus.CLOSED):
+        if row.status is RowStatus.CANCELLED or row.rests or (row.status is RowStatus.STOPPING and row.place):
             return row
         # A job whose end is already known needs no stopping, and what it made may be in use.
         decided = row.status is RowStatus.CLAIMED and row.outcome is not None and not leaves_job(row.outcome)
-        given_up = closed(desk, row) if decided else replace(row, status=RowStatus.CANCELLED, token="")
+        given_up = replace(row, status=RowStatus.CANCELLED, token="")
+        if decided:
+            given_up = replace(given_up, status=RowStatus.STOPPING) if row.place else closed(desk, row)
         try:
             return desk.registry.save(given_up, replacing=row)
         except ConditionFailed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lambda_handlers.protocol.errors import JobTimedOut
-from lambda_handlers.protocol.registry import JobRow, RowStatus
+from lambda_handlers.protocol.registry import JobRow
 
 _TIMEOUT: Final = "States.Timeout"
 _SERVICE_ERROR: Final = re.compile(r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation")
@@ -62,8 +62,13 @@ def _unwrap(cause: str) -> str:
     return f"{kind}: {message}" if kind and kind.endswith(("Error", "Exception")) and " " not in message else message
 
 
+def _unfinished(row: JobRow) -> bool:
+    succeeded = row.outcome is not None and row.outcome.succeeded and row.delivered is True
+    return (not row.rests and not succeeded) or row.delivered is False
+
+
 def _timed_out(rows: Sequence[JobRow], cause: str) -> Failure:
-    waiting = [row for row in rows if row.status is not RowStatus.CLOSED or row.delivered is False]
+    waiting = [row for row in rows if _unfinished(row)]
     if not waiting:
         return Failure(error=_TIMEOUT, cause=cause or "A step did not finish in its time.")
     jobs = ", ".join(f"{row.kind} {row.job_name} of stage {row.stage}" for row in waiting)

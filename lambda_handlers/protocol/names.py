@@ -24,14 +24,18 @@ def job_name(
     stage: str,
     attempt: int,
     limit: int = 63,
+    letter_first: bool = False,
 ) -> str:
     """Return `slug-hash`, the same for the same attempt at the same stage of the same execution.
 
-    `limit` is the service's: 63 for training jobs, custom models and deployments, 40 for HyperPod jobs. Raise
-    ValueError for a slug that is not lower-case letters, digits and single hyphens, at most 20 long.
+    `limit` is the service's: 63 for training jobs, custom models and deployments, 40 for HyperPod jobs.
+    `letter_first`: services in Kubernetes are named after the job, and their names begin with a letter (RFC 1035).
+    Raise ValueError for a slug that is not lower-case letters, digits and single hyphens, at most 20 long.
     """
     if not _SLUG.fullmatch(slug) or len(slug) > _SLUG_LIMIT:
         raise ValueError(f"{slug!r} is not a slug: at most {_SLUG_LIMIT} of a-z, 0-9 and single inner hyphens")
+    if letter_first and slug[0].isdigit():
+        slug = f"n{slug}"
     digest = _digest(json.dumps([state_machine_arn, run_id, started_at, stage, attempt]))
     return f"{slug}-{digest[: min(_HASH_LENGTH, limit - len(slug) - 1)]}"
 

@@ -51,10 +51,10 @@ def refused(row: JobRow, error: QuotaExceeded) -> Outcome:
     return Outcome(error=type(error).__name__, cause=_tried(row, _sentence(row, "was refused", error.message)))
 
 
-def timed_out(row: JobRow) -> Outcome:
-    """Return what the waiting state is told once the deadline has passed."""
+def timed_out(row: JobRow, why: str = "") -> Outcome:
+    """Return what the waiting state is told once the deadline has passed; `why` is what the job waited for."""
     deadline = datetime.fromtimestamp(row.deadline, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Outcome(error=JobTimedOut.__name__, cause=_sentence(row, f"did not finish by {deadline}"))
+    return Outcome(error=JobTimedOut.__name__, cause=_sentence(row, f"did not finish by {deadline}", why))
 
 
 def moves_on(error: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,7 +29,7 @@ class Pointer:
     def read(self) -> Target | None:
         """Return what the pointer shows, or None before the first promotion."""
         item = self.store.get(_KEY)
-        return target_of(item) if item else None
+        return _shown(item)
 
     def move(
         self, run_id: str, generation: int, after: str, *, model_arn: str = "", now: datetime | None = None
@@ -40,17 +41,31 @@ class Pointer:
         """
         for _ in attempts():
             item = self.store.get(_KEY)
-            target = target_of(item) if item else None
+            target = _shown(item)
             if target and target.run_id == run_id and target.arn == after:
                 return target.previous
             RunLock(self.store).check(run_id, generation)
-            if target and target.generation > generation:
-                raise LockLost(_overtaken(target))
+            _require_not_overtaken(target, generation)
             moved = iso(now or current().now())
             place = Earlier(arn=after, model_arn=model_arn, run_id=run_id, moved_at=moved)
             if self._swap(item, _following(target, place, generation)):
                 return target.arn if target else None
         raise AssertionError
+
+    def check(self, generation: int) -> None:
+        """Raise LockLost where no run of this generation of the lock may move the pointer any more."""
+        _require_not_overtaken(self.read(), generation)
+
+    def settle(self) -> None:
+        """Let a move that is under way have happened, or fail: one that passed its check of the lock before a fence.
+
+        What the pointer shows stays; that its item is written again makes every move look at the lock once more.
+        """
+        for _ in attempts():
+            item = self.store.get(_KEY)
+            with suppress(ConditionFailed):
+                self.store.put(item or _KEY, replacing=item)
+                return
 
     def roll_back(self, rollback: Rollback, to: Earlier) -> Target:
         """Show an earlier target again and return what is shown then; the same answer when asked again.
@@ -60,7 +75,7 @@ class Pointer:
         """
         for _ in attempts():
             item = self.store.get(_KEY)
-            target = target_of(item) if item else None
+            target = _shown(item)
             if target and target.rollback and target.rollback.id == rollback.id:
                 return target
             shown = (target.arn, target.model_arn) if target else None
@@ -83,6 +98,11 @@ class Pointer:
         return True
 
 
+def _shown(item: Item | None) -> Target | None:
+    # Settled before the first promotion it is there and shows nothing.
+    return target_of(item) if item and "arn" in item else None
+
+
 def _following(before: Target | None, place: Earlier, generation: int, rollback: Rollback | None = None) -> Target:
     """Return what the pointer shows after a move, with what it showed before at the head of its history."""
     past = (before.as_earlier(withdrawn=rollback is not None), *before.history) if before else ()
@@ -101,6 +121,11 @@ def _following(before: Target | None, place: Earlier, generation: int, rollback:
         history=tuple(history[:HISTORY_KEPT]),
         rollback=rollback,
     )
+
+
+def _require_not_overtaken(target: Target | None, generation: int) -> None:
+    if target and target.generation > generation:
+        raise LockLost(_overtaken(target))
 
 
 def _overtaken(target: Target) -> str:

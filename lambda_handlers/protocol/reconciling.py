@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from lambda_handlers.protocol import runs
 from lambda_handlers.protocol.closing import Closer, ended
-from lambda_handlers.protocol.delivery import cancel
+from lambda_handlers.protocol.delivery import cancel, closed, settle
 from lambda_handlers.protocol.errors import TransientServiceError
 from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.queueing import Queue
 from lambda_handlers.protocol.registry import JobRow, RowStatus
 from lambda_handlers.protocol.runs import OpenRun
@@ -41,7 +42,7 @@ class Reconciler:
     _problems: list[str] = field(default_factory=list)
 
     def run(self) -> Mapping[str, Any]:
-        """Close runs whose execution has ended, end those too old, pass the lock on, attend to every open row.
+        """Close runs whose execution has ended, end those too old, pass the lock on, attend to every row open or due.
 
         Repair the pointer's projection too, and have runs started for what has arrived.
 
@@ -52,6 +53,8 @@ class Reconciler:
         passed_on = self._attempt(self._pass_on, "lock")
         rows = self.closer.desk.registry.open_rows()
         changed = sum(self._attempt(partial(self._attend, row), f"{row.kind} {row.job_name}") for row in rows)
+        due = self.closer.desk.registry.due_rows(self.closer.desk.epoch())
+        changed += sum(self._attempt(partial(self._release, row), f"{row.kind} {row.job_name}") for row in due)
         repaired = self._attempt(self.projection, "pointer") if self.projection else False
         dispatched = self._attempt(self.dispatch, "arrivals") if self.dispatch else False
         if self._problems:
@@ -96,6 +99,17 @@ class Reconciler:
             after = clean_up(desk, cancel(desk, row))
         else:
             after = attend(desk, row)
+        return after.version != row.version
+
+    def _release(self, row: JobRow) -> bool:
+        """Delete what was held and nobody has come to need: a later run may have given it another model."""
+        desk, control = self.closer.desk, self.closer.control
+        if RunLock(control).turns().holders:
+            # That run may be about to bring it into production.
+            return False
+        target = Pointer(control).read()
+        shown = target is not None and row.arn in {target.arn, *(each.arn for each in target.history)}
+        after = desk.registry.save(closed(desk, row), replacing=row) if shown else settle(desk, row)
         return after.version != row.version
 
     def _execution(self, arn: str) -> ExecutionState:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from lambda_handlers.jobs.driver import Instances
+from lambda_handlers.protocol.clock import iso
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.store import Item, ItemStore, Value
 
 OPEN_MARKER: Final = "open"
+HELD_MARKER: Final = "held"
 KEPT_SECONDS: Final = 90 * 24 * 3600
 """How long a closed row is kept: longer than the 28 days a training job may run."""
 
@@ -27,9 +30,11 @@ class RowStatus(StrEnum):
     CLAIMED = "CLAIMED"
     """The outcome is decided; the waiting state may or may not have been told."""
     STOPPING = "STOPPING"
-    """The state was told that the deadline has passed; the job is still to be brought to its end."""
+    """The state was told; the job is still to be brought to its end, or what is left in its place to be removed."""
     CANCELLED = "CANCELLED"
     """The run is over; nobody is told anything and the job is to be brought to its end."""
+    HELD = "HELD"
+    """The run is over; what its job made cannot be deleted before `held_until`, and nothing is tried until then."""
     CLOSED = "CLOSED"
     """The job has ended and nobody waits for it."""
 
@@ -81,6 +86,14 @@ class JobRow:
     """What the request asks for, where the kind of job names instances."""
     lacking: tuple[str, ...] = ()
     """The instances of earlier attempts that there were none of, each once, in the order of trying."""
+    held_until: int = 0
+    """When a held row is due, in seconds since the epoch."""
+    place: Mapping[str, str] = field(default_factory=dict)
+    """Cluster and namespace of a job that stays there, ended or not, until it is removed; empty for other jobs."""
+    earlier: tuple[str, ...] = ()
+    """The names of earlier attempts at a job with a place: a create call of theirs may still be under way."""
+    named: bool = False
+    """Whether users chose the job's name, so that other runs make things of the same name."""
 
     @property
     def key(self) -> Item:
@@ -91,6 +104,11 @@ class JobRow:
     def waits(self) -> bool:
         """Say whether the outcome is still undecided."""
         return self.status in (RowStatus.PENDING, RowStatus.OPEN)
+
+    @property
+    def rests(self) -> bool:
+        """Say whether there is nothing to be done for the row now."""
+        return self.status in (RowStatus.HELD, RowStatus.CLOSED)
 
     def facts(self) -> dict[str, Any]:
         """Return what may be recorded and shown: never the token."""
@@ -104,10 +122,14 @@ class JobRow:
         }
         if self.instances:
             facts |= {"instance_type": self.instances.type, "instance_count": self.instances.count}
+        if self.place:
+            facts["place"] = dict(self.place)
         if self.choices > 1:
             facts |= {"choice": self.choice + 1, "choices": self.choices}
         if self.outcome:
             facts["outcome"] = asdict(self.outcome)
+        if self.status is RowStatus.HELD:
+            facts["held_until"] = iso(datetime.fromtimestamp(self.held_until, UTC))
         return facts
 
 
@@ -127,9 +149,14 @@ class JobRegistry:
         return [_row(item) for item in self._store.query(run_id)]
 
     def open_rows(self) -> list[JobRow]:
-        """Return every row that is not CLOSED, earliest deadline first; one written a moment ago may be missing."""
+        """Return every row that does not rest, earliest deadline first; one written a moment ago may be missing."""
         rows = (self._fresh(item) for item in self._store.query_index("open", OPEN_MARKER))
-        return [row for row in rows if row and row.status is not RowStatus.CLOSED]
+        return [row for row in rows if row and not row.rests]
+
+    def due_rows(self, now: int) -> list[JobRow]:
+        """Return the rows that were held until now or earlier."""
+        rows = (self._fresh(item) for item in self._store.query_index("open", HELD_MARKER))
+        return [row for row in rows if row and row.status is RowStatus.HELD and row.held_until <= now]
 
     def by_name(self, job_name: str) -> JobRow | None:
         """Return the row whose present job has that name; one written a moment ago may be missing."""
@@ -167,10 +194,16 @@ def _item(row: JobRow) -> Item:
         item |= {"instance_type": row.instances.type, "instance_count": row.instances.count}
     if row.lacking:
         item["lacking"] = canonical(row.lacking)
+    if row.place:
+        item["place"] = canonical(dict(row.place))
+    if row.earlier:
+        item["earlier"] = canonical(row.earlier)
     if row.outcome:
         item["outcome"] = canonical(asdict(row.outcome))
     if row.delivered is not None:
         item["delivered"] = row.delivered
+    if row.named:
+        item["named"] = True
     return {**item, **_life(row)}
 
 
@@ -178,6 +211,8 @@ def _life(row: JobRow) -> Item:
     # Only a closed row may expire: an open one is all that is known of a job that may run for 28 days.
     if row.status is RowStatus.CLOSED:
         return {"closed_at": row.closed_at, "expires_at": row.closed_at + KEPT_SECONDS}
+    if row.status is RowStatus.HELD:
+        return {"held_until": row.held_until, "open_marker": HELD_MARKER}
     return {"open_marker": OPEN_MARKER}
 
 
@@ -206,6 +241,10 @@ def _row(item: Item) -> JobRow:
         choices=int(item.get("choices", 1)),
         instances=_instances(item),
         lacking=tuple(json.loads(str(item.get("lacking", "[]")))),
+        held_until=int(item.get("held_until", 0)),
+        named=bool(item.get("named")),
+        place=json.loads(str(item.get("place", "{}"))),
+        earlier=tuple(json.loads(str(item.get("earlier", "[]")))),
     )
 
 

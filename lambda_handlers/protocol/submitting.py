@@ -15,6 +15,7 @@ from lambda_handlers.jobs.driver import (
     JobState,
     JobStatus,
     NameTaken,
+    place_of,
 )
 from lambda_handlers.protocol.delivery import Desk, finish
 from lambda_handlers.protocol.errors import (
@@ -63,6 +64,7 @@ class Submission:
             stage=self.stage,
             attempt=attempt,
             limit=self.driver.name_limit,
+            letter_first=bool(place_of(self.requests[0])),
         )
 
     def is_of(self, row: JobRow) -> bool:
@@ -96,7 +98,7 @@ def intend(desk: Desk, wanted: Submission) -> JobRow:
 def _intended(desk: Desk, wanted: Submission, old: JobRow | None) -> JobRow:
     if old is None:
         return _attempt(desk, wanted)
-    if old.status is RowStatus.CANCELLED or (old.status is RowStatus.CLOSED and old.outcome is None):
+    if _over(old):
         raise JobStopped(f"Run {wanted.run.id} is over; stage {wanted.stage} starts nothing more.")
     newest = replace(old, token=wanted.token, submission=wanted.order, submitted_at=desk.epoch())
     if wanted.is_of(old) and old.outcome is None:
@@ -128,6 +130,9 @@ def _attempt(desk: Desk, wanted: Submission, *, after: JobRow | None = None, err
         choices=len(wanted.requests),
         instances=wanted.driver.instances_of(wanted.requests[choice]),
         lacking=() if after is None else lacking(after) if moves_on(error) else after.lacking,
+        named=bool(wanted.fixed_name),
+        place=place_of(wanted.requests[choice]),
+        earlier=(*after.earlier, after.job_name) if after and after.place else (),
     )
 
 
@@ -136,8 +141,9 @@ def _require_ended(driver: JobDriver, row: JobRow) -> None:
     if row.status is RowStatus.CLOSED:
         return
     state = driver.describe(row)
-    if state.status is JobStatus.RUNNING:
+    if state.status is JobStatus.RUNNING or (row.place and state.status is not JobStatus.GONE):
         driver.stop(row)
+    if state.status is JobStatus.RUNNING:
         raise TransientServiceError(f"{row.kind} {row.job_name}, an earlier attempt, is still stopping.")
 
 
@@ -169,9 +175,12 @@ def create_or_adopt(desk: Desk, wanted: Submission, row: JobRow) -> JobRow | Non
 
 def _is_ours(wanted: Submission, row: JobRow, state: JobState) -> bool:
     if state.status is JobStatus.GONE:
+        if row.named:
+            # What has the name is another run's: the driver looks at no other than this run's.
+            return False
         raise TransientServiceError(f"{row.kind} {row.job_name} exists but cannot be described yet.")
     live = state.status in (JobStatus.RUNNING, JobStatus.COMPLETED)
-    return live and wanted.driver.digest_of(row.job_name) == row.digest
+    return live and wanted.driver.digest_of(row) == row.digest
 
 
 def _next_attempt(desk: Desk, wanted: Submission, row: JobRow, state: JobState) -> JobRow:
@@ -195,6 +204,9 @@ def open_row(desk: Desk, wanted: Submission, made: JobRow) -> JobRow:
         if row is None or row.attempt != made.attempt or _given_up(row):
             wanted.driver.stop(made)
             raise JobStopped(f"Run {made.run_id} ended while {made.kind} {made.job_name} was being created.")
+        if row.place and row.outcome:
+            # It was removed when it had ended, which freed its name for this late call.
+            wanted.driver.stop(made)
         if row.status is not RowStatus.PENDING:
             return row
         try:
@@ -205,5 +217,9 @@ def open_row(desk: Desk, wanted: Submission, made: JobRow) -> JobRow:
 
 
 def _given_up(row: JobRow) -> bool:
-    cancelled = row.status is RowStatus.CANCELLED or (row.status is RowStatus.CLOSED and row.outcome is None)
-    return cancelled or (row.outcome is not None and leaves_job(row.outcome))
+    return _over(row) or (row.outcome is not None and leaves_job(row.outcome))
+
+
+def _over(row: JobRow) -> bool:
+    closed_early = row.status is RowStatus.CLOSED and row.outcome is None
+    return closed_early or row.status in (RowStatus.CANCELLED, RowStatus.HELD)

@@ -9,15 +9,17 @@ from typing import Any, Final
 from lambda_handlers.jobs.driver import JobDriver, JobStatus
 from lambda_handlers.protocol.clock import Clock
 from lambda_handlers.protocol.delivery import (
-    SUBMIT_GRACE_SECONDS,
     Desk,
     cancel,
     deliver,
     finish,
     look,
+    remove_earlier,
     reopen,
     settle,
+    under_way,
 )
+from lambda_handlers.protocol.errors import TransientServiceError
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import request_digest
@@ -83,7 +85,18 @@ def submit(
         row = open_row(desk, wanted, made)
     request = dict(wanted.requests[row.choice])
     desk.record(row, "job_submitted", {**row.facts(), "request": request, "request_digest": row.digest})
-    return look(desk, row) if row.waits else row
+    return _looked_at(desk, row) if row.waits else row
+
+
+def _looked_at(desk: Desk, row: JobRow) -> JobRow:
+    """Look at a job that may have ended before its row was open, which no event will tell of.
+
+    A service that cannot answer now fails no state that waits already: the reconciler looks at every open row.
+    """
+    try:
+        return look(desk, row)
+    except TransientServiceError:
+        return row
 
 
 def complete(
@@ -101,7 +114,7 @@ def complete(
     """
     desk = Desk(registry=registry, clock=clock, tasks=tasks, ledger=ledger, drivers=drivers)
     row = registry.by_name(job_name)
-    if row is None or row.status is RowStatus.CLOSED:
+    if row is None or row.rests:
         return row
     if row.waits:
         return look(desk, row)
@@ -121,7 +134,7 @@ def clean_up(desk: Desk, row: JobRow, *, undo: bool = False) -> JobRow:
             driver.stop(row)
         elif status is JobStatus.COMPLETED:
             row = reopen(desk, row)
-    return row if row.status is RowStatus.CLOSED else settle(desk, row)
+    return row if row.rests else settle(desk, row)
 
 
 def attend(desk: Desk, row: JobRow) -> JobRow:
@@ -131,7 +144,8 @@ def attend(desk: Desk, row: JobRow) -> JobRow:
     if not row.waits:
         return settle(desk, row)
     state = desk.drivers(row.kind).describe(row)
-    now = desk.epoch()
-    if state.status in ENDED or (state.status is JobStatus.GONE and now >= row.submitted_at + SUBMIT_GRACE_SECONDS):
+    if under_way(desk, row):
+        remove_earlier(desk, row)
+    if state.status in ENDED or (state.status is JobStatus.GONE and not under_way(desk, row)):
         return finish(desk, replace(row, arn=state.arn or row.arn), outcome_of(row, state))
-    return finish(desk, row, timed_out(row)) if now >= row.deadline else row
+    return finish(desk, row, timed_out(row, state.cause)) if desk.epoch() >= row.deadline else row

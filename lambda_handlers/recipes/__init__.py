@@ -15,6 +15,7 @@ from lambda_handlers.recipes.arguments import (
     training_arguments,
 )
 from lambda_handlers.recipes.filling import PROTECTED
+from lambda_handlers.recipes.mixing import check_mixed, mixing_arguments, typed
 from lambda_handlers.recipes.own_recipe import OwnRecipe
 from lambda_handlers.recipes.rendering import Recipe, render
 
@@ -23,10 +24,13 @@ __all__ = [
     "OwnRecipe",
     "Recipe",
     "arguments_before_a_run",
+    "check_mixed",
     "evaluation_arguments",
     "hub",
+    "mixing_arguments",
     "mlflow_arguments",
     "own_recipe",
     "render",
     "training_arguments",
+    "typed",
 ]

@@ -54,7 +54,8 @@ def evaluation_arguments(
     """Return the arguments of an evaluation recipe.
 
     `model_path` is the S3 URI of a checkpoint or the model's published path. On training jobs `data_uri` and
-    `output_uri` stay empty, never null: data comes through the job's channel (AWS documentation). `processor` is the
+    `output_uri` stay empty, never null: data comes through the job's channel (AWS documentation); on HyperPod the
+    recipe alone says where data is and where results go. `processor` is the
     function that scores answers to questions of one's own: `function_arn`, `lambda_type`, `preprocessing`,
     `postprocessing` and `aggregation`.
     """

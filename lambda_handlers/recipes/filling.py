@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambda_handlers.catalog import data_mixing
 from lambda_handlers.recipes import constraints
 from lambda_handlers.recipes.constraints import Constraint, MismatchError
 from lambda_handlers.recipes.template import Leaf, Path
@@ -23,8 +24,14 @@ PROTECTED: Mapping[str, str] = {
     "lambda_arn": "it is the customization's function, the only one that the jobs' role may call",
     "mlflow_tracking_uri": "it is the platform's mlflow",
     "replicas": "change the platform's instance count instead",
+    data_mixing.SECTION: "it is the platform's data_mixing",
 }
-"""Recipe keys that no override may set, with what to do instead."""
+"""Recipe keys, and a section, that no override may set, with what to do instead."""
+
+
+def protection(leaf: Leaf) -> str | None:
+    """Return why a leaf may not be set, or None where it may."""
+    return PROTECTED.get(leaf.key) or (PROTECTED[leaf.path[0]] if leaf.path[0] == data_mixing.SECTION else None)
 
 
 @dataclass(slots=True)

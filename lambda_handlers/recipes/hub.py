@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -13,18 +12,20 @@ from lambda_handlers.catalog.evaluations import EvaluationTask, RecipeKind
 from lambda_handlers.catalog.methods import TrainingMethod
 from lambda_handlers.catalog.models import NovaModel
 from lambda_handlers.catalog.platforms import Platform
+from lambda_handlers.hyperpod import configs
 from lambda_handlers.protocol.errors import RecipeInvalid, UnsupportedCombination, error_code, service_errors
 from lambda_handlers.recipes import own_document
+from lambda_handlers.recipes import payload as payloads
 from lambda_handlers.recipes.hub_shapes import entry_problems, spec_problems
 from lambda_handlers.recipes.places import ObjectApi, object_place, read_object
 
 HUB_NAME = "SageMakerPublicHub"
 
-# A payload is a Helm chart with placeholders in it, so no YAML: documents are told apart by their Source comments.
-_PAYLOAD = re.compile(
-    r"^# Source: \S*training-config\.yaml$(?:(?!^---$).)*?^ +config\.yaml: \|-?\n((?:[ ][^\n]*\n|\n)+)",
-    re.MULTILINE | re.DOTALL,
-)
+# A payload is a rendered Helm chart, which tells of every part what template it is from.
+_PAYLOAD = re.compile(r"^# Source: \S*training-config\.yaml$", re.MULTILINE)
+
+# Stands in the places of recipes by subscription for the account that has it (Nova Customization SDK).
+_ACCOUNT = "{customer_id}"
 
 Entry = Mapping[str, Any]
 
@@ -38,12 +39,16 @@ class HubApi(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubContent:
-    """Hold what the hub says of a model: the version and ARN of the entry, and its recipes as the hub has them."""
+    """Hold what the hub says of a model: the version and ARN of the entry, and its recipes as the hub has them.
+
+    `account` is whose it was asked for: places of recipes by subscription have it in them.
+    """
 
     model: NovaModel
     version: str
     arn: str
     recipes: tuple[Entry, ...]
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,8 @@ class HubRecipe:
     image_uri: str
     template_uri: str
     spec_uri: str
+    by_subscription: bool = False
+    """Whether only accounts with a Nova Forge subscription can read it."""
 
 
 class RecipeTemplate(NamedTuple):
@@ -68,8 +75,8 @@ class RecipeTemplate(NamedTuple):
     spec: Mapping[str, Mapping[str, Any]]
 
 
-def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = None) -> HubContent:
-    """Return the hub's entry of a model: the given version, by default the latest.
+def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = None, *, account: str = "") -> HubContent:
+    """Return the hub's entry of a model: the given version, by default the latest; `account` is the caller's.
 
     Raises:
         RecipeInvalid: The hub has no such version, or its document has no recipes or malformed ones.
@@ -84,6 +91,7 @@ def fetch(sagemaker: HubApi, model: NovaModel, content_version: str | None = Non
         version=str(found["HubContentVersion"]),
         arn=str(found["HubContentArn"]),
         recipes=_recipes(found["HubContentDocument"], model),
+        account=account,
     )
 
 
@@ -113,25 +121,43 @@ def _recipes(document: object, model: NovaModel) -> tuple[Entry, ...]:
 
 
 def select(
-    content: HubContent, work: TrainingMethod | EvaluationTask, platform: Platform, instance_type: str | None
+    content: HubContent,
+    work: TrainingMethod | EvaluationTask,
+    platform: Platform,
+    instance_type: str | None,
+    *,
+    mixing: bool = False,
 ) -> HubRecipe:
     """Return the hub's recipe for a method or an evaluation task on a platform and an instance type (None: any).
 
-    Recipes that need a Nova Forge subscription are passed over. Where several remain, the hub's order decides.
+    With `mixing`, only the recipes that mix data of Nova's own come into question; without it, those that need a Nova
+    Forge subscription are passed over. Where several remain, the hub's order decides.
 
     Raises:
         UnsupportedCombination: The hub has no such recipe; the message says what is missing and what there is.
     """
-    what = f"{work.name} for {content.model.name}"
-    public = [entry for entry in content.recipes if entry.get("IsSubscriptionModel") is not True]
+    what = (
+        f"{work.name} with data mixing for {content.model.name}" if mixing else f"{work.name} for {content.model.name}"
+    )
+    public = [entry for entry in content.recipes if (_mixes(entry) if mixing else not _needs_subscription(entry))]
     uri = "SmtjRecipeTemplateS3Uri" if platform is Platform.SMTJ else "HpEksPayloadTemplateS3Uri"
     has = f"It has: {', '.join(str(entry.get('Name', '')) for entry in public) or 'none'}."
+    has += " Data mixing needs a Nova Forge subscription of this account." if mixing else ""
     entries = _narrow(public, lambda entry: _serves(entry, work), f"The hub has no recipe for {what}. {has}")
     refusal = f"The hub has no recipe for {what} on {platform}. {has}"
     entries = _narrow(entries, lambda entry: bool(entry.get(uri)), refusal)
     types = sorted({each for entry in entries for each in entry.get("SupportedInstanceTypes") or ()})
     refusal = f"The recipes for {what} on {platform} do not run on {instance_type}; they run on {', '.join(types)}."
-    return _recipe(_narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0], platform, what)
+    chosen = _narrow(entries, lambda entry: _runs_on(entry, instance_type), refusal)[0]
+    return _recipe(chosen, platform, what, content.account)
+
+
+def _needs_subscription(entry: Entry) -> bool:
+    return entry.get("IsSubscriptionModel") is True
+
+
+def _mixes(entry: Entry) -> bool:
+    return _needs_subscription(entry) and "datamix" in str(entry.get("Name", "")).lower()
 
 
 def has_recipe(content: HubContent, work: TrainingMethod | EvaluationTask) -> bool:
@@ -166,7 +192,7 @@ def _runs_on(entry: Entry, instance_type: str | None) -> bool:
     return not types or instance_type is None or instance_type in types
 
 
-def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
+def _recipe(entry: Entry, platform: Platform, what: str, account: str) -> HubRecipe:
     smtj = platform is Platform.SMTJ
     spec = entry.get("SmtjOverrideParamsS3Uri" if smtj else "HpEksOverrideParamsS3Uri")
     image = entry.get("SmtjImageUri", "") if smtj else ""
@@ -178,8 +204,11 @@ def _recipe(entry: Entry, platform: Platform, what: str) -> HubRecipe:
         display_name=str(entry.get("DisplayName", "")),
         instance_types=tuple(entry.get("SupportedInstanceTypes") or ()),
         image_uri=str(image),
-        template_uri=str(entry["SmtjRecipeTemplateS3Uri" if smtj else "HpEksPayloadTemplateS3Uri"]),
-        spec_uri=str(spec),
+        template_uri=str(entry["SmtjRecipeTemplateS3Uri" if smtj else "HpEksPayloadTemplateS3Uri"]).replace(
+            _ACCOUNT, account
+        ),
+        spec_uri=str(spec).replace(_ACCOUNT, account),
+        by_subscription=_needs_subscription(entry),
     )
 
 
@@ -190,14 +219,32 @@ def load_template(s3: ObjectApi, recipe: HubRecipe) -> RecipeTemplate:
         RecipeInvalid: An object is missing, cannot be read, or is not what the hub says it is.
         TransientServiceError: The service could not answer now.
     """
-    template = own_document.read(
-        _recipe_text(_read(s3, recipe.template_uri)).encode(), recipe.template_uri, unique_keys=False
-    )
-    spec = _spec(_read(s3, recipe.spec_uri), recipe.spec_uri)
+    text = _read(s3, recipe)
+    recipe_text = _embedded(text, recipe.template_uri) if _PAYLOAD.search(text) else text
+    template = own_document.read(recipe_text.encode(), recipe.template_uri, unique_keys=False)
+    spec = _spec(_read(s3, recipe, recipe.spec_uri), recipe.spec_uri)
     problems = [*own_document.value_problems(template), *own_document.value_problems(spec), *spec_problems(spec)]
     if problems:
         raise RecipeInvalid(f"The hub's files of recipe {recipe.name} are malformed.", problems=problems)
     return RecipeTemplate(template, spec)
+
+
+def load_payload(s3: ObjectApi, recipe: HubRecipe) -> str:
+    """Return the text of the HyperPod objects that a recipe stands in; it is empty where the recipe stands alone.
+
+    Raises as `load_template` does.
+    """
+    text = _read(s3, recipe)
+    return text if _PAYLOAD.search(text) else ""
+
+
+def _embedded(text: str, source: str) -> str:
+    """Return the recipe inside a payload, without what each part of a job finds different in its own."""
+    objects = payloads.parse(text, source)
+    found = configs.of_training(objects)
+    if found is None:
+        raise RecipeInvalid(f"{source} has no ConfigMap training-config with a recipe in it.")
+    return found
 
 
 def _spec(text: str, uri: str) -> Mapping[str, Mapping[str, Any]]:
@@ -210,24 +257,22 @@ def _spec(text: str, uri: str) -> Mapping[str, Mapping[str, Any]]:
     return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
 
 
-def _recipe_text(template: str) -> str:
-    """Return the recipe's own text: of a payload for HyperPod, the `config.yaml` of its `training-config.yaml`."""
-    match = _PAYLOAD.search(template)
-    return textwrap.dedent(match[1]) if match else template
-
-
-def _read(s3: ObjectApi, uri: str) -> str:
+def _read(s3: ObjectApi, recipe: HubRecipe, uri: str | None = None) -> str:
+    """Return the text of an object of a recipe, by default that of its template."""
+    uri = uri or recipe.template_uri
     place = object_place(uri)
     if place is None:
         raise RecipeInvalid(f"The hub names {uri!r}, which is not the location of an object.")
-    missing = f"The hub names {uri}, which does not exist."
-    denied = f"The hub names {uri}, which cannot be read: {_remedy(uri)}."
+    subscription = ":accesspoint/" in uri or recipe.by_subscription
+    advice = ": check that the account has a Nova Forge subscription" if recipe.by_subscription else ""
+    missing = f"The hub names {uri}, which does not exist{advice}."
+    denied = f"The hub names {uri}, which cannot be read: {_remedy(subscription=subscription)}."
     try:
         return read_object(s3, place, missing=missing, denied=denied).decode("utf-8")
     except UnicodeDecodeError as error:
         raise RecipeInvalid(f"{uri} is not text in UTF-8: {error}.") from error
 
 
-def _remedy(uri: str) -> str:
+def _remedy(*, subscription: bool) -> str:
     allow = "allow s3:GetObject on it"
-    return f"{allow}, and check that the account has a Nova Forge subscription" if ":accesspoint/" in uri else allow
+    return f"{allow}, and check that the account has a Nova Forge subscription" if subscription else allow

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from lambda_handlers.catalog import data_mixing
 from lambda_handlers.catalog.lookup import nearest
-from lambda_handlers.recipes.filling import PROTECTED, Filling
+from lambda_handlers.recipes.filling import Filling, protection
 from lambda_handlers.recipes.own_recipe import OwnRecipe
 from lambda_handlers.recipes.template import Leaf, Path, leaves, reference
 
@@ -52,10 +53,12 @@ def apply(filling: Filling, template: Mapping[str, Any], own: OwnRecipe) -> tupl
         leaf = by_path.get(each.path)
         if leaf is None:
             filling.problems.append(f"{own.source}: {each.dotted} is a section of the recipe, not {each.value!r}.")
+        elif not each.known and each.path[0] == data_mixing.SECTION:
+            filling.problems.append(f"{own.source}: {each.dotted} cannot be set here: {protection(leaf)}.")
         elif not each.known:
             warnings.append(f"{own.source}: {_unknown(filling, each)}")
             _put(filling, own, each, [leaf])
-        elif leaf.key in PROTECTED:
+        elif protection(leaf):
             warnings += _protected(filling, own, each, _fed(filling, leaf, given))
         else:
             _put(filling, own, each, _fed(filling, leaf, given))
@@ -114,7 +117,7 @@ def _protected(filling: Filling, own: OwnRecipe, given: _Given, targets: list[Le
         _put(filling, own, given, targets)
         return []
     filling.problems.append(
-        f"{own.source}: {given.dotted} is {given.value!r} and has to be {current!r}: {PROTECTED[leaf.key]}."
+        f"{own.source}: {given.dotted} is {given.value!r} and has to be {current!r}: {protection(leaf)}."
     )
     return []
 

@@ -11,7 +11,7 @@ from lambda_handlers.catalog.lookup import nearest
 from lambda_handlers.protocol.errors import RecipeInvalid
 from lambda_handlers.recipes import documents, own_values
 from lambda_handlers.recipes.constraints import Constraint
-from lambda_handlers.recipes.filling import PROTECTED, Filling, is_one_place
+from lambda_handlers.recipes.filling import PROTECTED, Filling, is_one_place, protection
 from lambda_handlers.recipes.own_recipe import OwnRecipe
 from lambda_handlers.recipes.template import Leaf, Path, leaves, rebuild, unfilled
 
@@ -93,9 +93,9 @@ def _note_clash(filling: Filling, leaf: Leaf, names: tuple[str, str], overrides:
 
 def _is_settable(filling: Filling, name: str) -> bool:
     found = filling.targets(name)
-    protected = [leaf.key for leaf in found if leaf.key in PROTECTED] or [key for key in (name,) if key in PROTECTED]
+    protected = [why for why in (*map(protection, found), PROTECTED.get(name)) if why]
     if protected:
-        filling.problems.append(f"{name} cannot be overridden: {PROTECTED[protected[0]]}.")
+        filling.problems.append(f"{name} cannot be overridden: {protected[0]}.")
     elif not found and not filling.is_embedded(name):
         filling.problems.append(_unknown(filling, name))
     elif not filling.is_embedded(name) and not is_one_place(found, name):

@@ -21,6 +21,7 @@ from lambda_handlers.catalog.checkpoints import CHECKPOINT_FORM, checkpoint_plat
 from lambda_handlers.protocol.errors import JobFailed, error_code, service_errors
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.training import output_archive
+from lambda_handlers.training.job_output import JobOutput
 
 MANIFEST: Final = "manifest.json"
 CHECKPOINT_RESOLVED: Final = "checkpoint_resolved"
@@ -33,22 +34,25 @@ _MOST_BYTES: Final = 16 * 1024**2
 def resolve(event: Mapping[str, Any], *, s3: Any, ledger: Ledger) -> dict[str, str]:
     """Return the checkpoint of the run's training job and the platform it can be used on; record it.
 
-    The payload's optional `stage` names a further training stage.
+    The payload's `training` is the stage's result; its optional `stage` names a further training stage.
 
-    Raises JobFailed, naming what was looked at, when the job's output or its manifest is missing or not usable.
+    Raises JobFailed, naming what was looked at, when the job's output or its manifest is missing or not usable, or
+    names a checkpoint of another platform than the job ran on.
     """
-    uri, manifest = locate(s3, event["training"]["output_uri"], Platform.SMTJ)
-    checkpoint = {"uri": uri, "platform": (checkpoint_platform(uri) or Platform.SMTJ).value}
+    left = JobOutput.of(event["training"])
+    uri, manifest = locate(s3, left.uri, left.platform)
+    made_on = checkpoint_platform(uri)
+    if made_on not in (None, left.platform):
+        raise JobFailed(
+            f"The manifest {manifest} names the checkpoint {uri} of {made_on}, and the job ran on {left.platform}: "
+            "it is not the checkpoint of this training."
+        )
+    checkpoint = {"uri": uri, "platform": left.platform.value}
     stage = event.get("stage")
     detail = {**checkpoint, "manifest": manifest} | ({"stage": stage} if stage else {})
     event_id = f"checkpoint-resolved-{stage}" if stage else "checkpoint-resolved"
     ledger.append(run_id=event["run"]["id"], event_id=event_id, type=CHECKPOINT_RESOLVED, detail=detail)
     return checkpoint
-
-
-def checkpoint_of(s3: Any, output_uri: str, platform: Platform = Platform.SMTJ) -> str:
-    """Return the checkpoint that a job's manifest names; see `locate`."""
-    return locate(s3, output_uri, platform)[0]
 
 
 def locate(s3: Any, output_uri: str, platform: Platform) -> tuple[str, str]:

@@ -35,8 +35,8 @@ def finished(recipe: Mapping[str, Any], checkpoint: Any, *, stage: str) -> dict[
             f"The recipe of {stage} has {recipe['run']['model_name_or_path']!r} as model_name_or_path, where it was "
             f"planned to take the checkpoint of the stage before it ({CHECKPOINT_TO_COME})."
         )
-    replaced: dict[str, Any] = _replaced(recipe, uri)
-    return replaced
+    complete: dict[str, Any] = replaced(recipe, CHECKPOINT_TO_COME, uri)
+    return complete
 
 
 def store(s3: Any, recipe: Mapping[str, Any], uri: str) -> None:
@@ -46,9 +46,10 @@ def store(s3: Any, recipe: Mapping[str, Any], uri: str) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=documents.dump(recipe).encode())
 
 
-def _replaced(value: Any, uri: str) -> Any:
+def replaced(value: Any, old: str, new: str) -> Any:
+    """Return a recipe, or a part of one, with `new` wherever `old` is the whole value."""
     if isinstance(value, Mapping):
-        return {key: _replaced(each, uri) for key, each in value.items()}
+        return {key: replaced(each, old, new) for key, each in value.items()}
     if isinstance(value, list):
-        return [_replaced(each, uri) for each in value]
-    return uri if value == CHECKPOINT_TO_COME else value
+        return [replaced(each, old, new) for each in value]
+    return new if value == old else value

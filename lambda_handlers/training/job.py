@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_handlers import catalog
+from lambda_handlers.jobs.pytorch_request import pytorch_request
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
 from lambda_handlers.recipes import documents
@@ -20,8 +21,9 @@ DEFAULT_VOLUME_GB: Final = 30
 def requests(
     event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucket: str, key_arn: str
 ) -> list[dict[str, Any]]:
-    """Return the CreateTrainingJob request of each planned choice of instances, in their order, on the prepared data.
+    """Return the request of each planned choice of instances, in their order, on the prepared data.
 
+    It is that of CreateTrainingJob or, on HyperPod, that of a PyTorchJob.
     Every choice has a recipe of its own. That of a further stage, which the payload's `stage` names, is written here:
     as it was planned, with the payload's `checkpoint` to go on from.
 
@@ -30,14 +32,37 @@ def requests(
     places = {"role_arn": role_arn, "artifacts_bucket": artifacts_bucket, "key_arn": key_arn}
     planned = event["recipe"]
     choices = [{**event, "recipe": choice} for choice in (planned, *planned["alternatives"])]
-    return [request_with(choice, recipe=_recipe(s3, choice), **places) for choice in choices]
+    return [
+        request_with(choice, recipe=_recipe(s3, choice), payload=_payload(s3, choice["recipe"]), **places)
+        for choice in choices
+    ]
 
 
 def request_with(
-    event: Mapping[str, Any], *, recipe: Mapping[str, Any], role_arn: str, artifacts_bucket: str, key_arn: str
+    event: Mapping[str, Any],
+    *,
+    recipe: Mapping[str, Any],
+    payload: str,
+    role_arn: str,
+    artifacts_bucket: str,
+    key_arn: str,
 ) -> dict[str, Any]:
-    """Return the CreateTrainingJob request for a recipe's values, on the instances that it was planned for."""
+    """Return the request for a recipe's values, on the instances that it was planned for.
+
+    `payload` is the text of the objects of a job on HyperPod.
+    """
     planned, settings = event["recipe"], event["config"]["training"]
+    output = output_uri(artifacts_bucket, event["run"]["id"])
+    if payload:
+        return pytorch_request(
+            settings=settings,
+            instance_type=planned["instance_type"],
+            instance_count=planned["instance_count"],
+            payload=payload,
+            recipe=_validated(recipe, event.get("validation")),
+            image_uri=planned["image_uri"],
+            output_uri=output,
+        )
     return training_request(
         image_uri=planned["image_uri"],
         role_arn=role_arn,
@@ -46,7 +71,7 @@ def request_with(
         volume_size_gb=settings.get("volume_size_gb") or DEFAULT_VOLUME_GB,
         max_runtime_seconds=settings["max_runtime_seconds"],
         max_pending_seconds=settings.get("max_pending_seconds"),
-        output_uri=output_uri(artifacts_bucket, event["run"]["id"]),
+        output_uri=output,
         recipe_prefix_uri=planned["recipe_prefix_uri"],
         recipe_file=planned["recipe_file"],
         recipe=recipe,
@@ -57,6 +82,14 @@ def request_with(
         options=settings,
         mlflow=planned.get("mlflow"),
     )
+
+
+def _validated(recipe: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return a recipe without the rows for validation that a split by content has left none of."""
+    if not prepared or prepared["rows"]:
+        return recipe
+    without: dict[str, Any] = continuing.replaced(recipe, prepared["uri"], "")
+    return without
 
 
 def _validation_uri(prepared: Mapping[str, Any] | None) -> str | None:
@@ -81,6 +114,19 @@ def _recipe(s3: Any, event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _planned_recipe(s3: Any, planned: Mapping[str, Any], uri: str) -> Mapping[str, Any]:
+    text = _kept(s3, uri, planned["recipe_sha256"], what="recipe")
+    recipe: Mapping[str, Any] = documents.load(text)
+    return recipe
+
+
+def _payload(s3: Any, planned: Mapping[str, Any]) -> str:
+    """Return the text of the objects of a job on HyperPod, as they were when the run was planned."""
+    if "payload_uri" not in planned:
+        return ""
+    return _kept(s3, planned["payload_uri"], planned["payload_sha256"], what="HyperPod payload")
+
+
+def _kept(s3: Any, uri: str, sha256: str, *, what: str) -> str:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         with service_errors():
@@ -88,8 +134,7 @@ def _planned_recipe(s3: Any, planned: Mapping[str, Any], uri: str) -> Mapping[st
     except Exception as error:
         if error_code(error) != "NoSuchKey":
             raise
-        raise RecipeInvalid(f"The recipe {uri} was removed after the run was planned.") from error
-    if hashlib.sha256(text).hexdigest() != planned["recipe_sha256"]:
-        raise RecipeInvalid(f"The recipe {uri} was changed after the run was planned: its SHA-256 differs.")
-    recipe: Mapping[str, Any] = documents.load(text.decode())
-    return recipe
+        raise RecipeInvalid(f"The {what} {uri} was removed after the run was planned.") from error
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise RecipeInvalid(f"The {what} {uri} was changed after the run was planned: its SHA-256 differs.")
+    return str(text.decode())

@@ -31,7 +31,7 @@ ABSENT: Final = ("NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403")
 
 
 class ArchiveError(Exception):
-    """Report that an archive is missing, broken, or beyond the limits."""
+    """Report that the output of a job is missing, broken, or beyond the limits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +104,7 @@ def _show(stream: _Unzipped, visit: Visit, limits: Limits, *, only_plain: bool) 
         for count, member in enumerate(archive, start=1):
             total += member.size
             if total > limits.total or count > limits.members:
-                raise _too_large(limits)
+                raise too_large(limits)
             strange = _strangeness(member)
             if strange and only_plain:
                 raise ArchiveError(f"holds {member.name!r}, which is {strange}: nothing of it is used")
@@ -119,11 +119,17 @@ def _strangeness(member: tarfile.TarInfo) -> str | None:
         return f"a link to {member.linkname!r}"
     if not member.isreg() and not member.isdir():
         return "a device or a pipe"
-    path = PurePosixPath(member.name)
-    return "outside of the archive" if path.is_absolute() or ".." in path.parts else None
+    return strange_path(member.name)
 
 
-def _too_large(limits: Limits) -> ArchiveError:
+def strange_path(name: str) -> str | None:
+    """Return what is wrong with the path of a file below its archive or folder, or None."""
+    path = PurePosixPath(name)
+    return "outside of the output" if path.is_absolute() or ".." in path.parts else None
+
+
+def too_large(limits: Limits) -> ArchiveError:
+    """Make the error for an output that is beyond the limits."""
     return ArchiveError(f"is larger than {limits.total} bytes or {limits.members} files when unpacked")
 
 
@@ -163,7 +169,7 @@ class _Unzipped:
             self._packed = self._unzip.unconsumed_tail
             self._left -= len(self._rest)
             if self._left < 0:
-                raise _too_large(self._limits)
+                raise too_large(self._limits)
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 

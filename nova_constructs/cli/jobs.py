@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 # `kind`, `status` and the like may be reserved words: every attribute goes by an alias.
 _READ = (
-    *("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome"),
-    *("instance_type", "instance_count", "choice", "choices"),
+    *("stage", "kind", "job_name", "arn", "attempt", "status", "submitted_at", "outcome", "held_until"),
+    *("instance_type", "instance_count", "choice", "choices", "place"),
 )
 _DOING = {"PENDING": "being submitted", "OPEN": "running"}
 TRAINING_JOB = "TrainingJob"
-"""The kind of job that writes a log, and the only one."""
+CLUSTER_JOB = "PyTorchJob"
+LOGGED = (TRAINING_JOB, CLUSTER_JOB)
+"""The kinds of jobs that write a log, and the only ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +38,10 @@ class Job:
     choice: int = 1
     """Which of the choices of instances the job runs on, from 1."""
     choices: int = 1
+    held_until: datetime | None = None
+    """When AWS first deletes what the job of a run that is over has made; None where it can at any time."""
+    place: Mapping[str, str] | None = None
+    """Where a job on HyperPod runs: `cluster_name` and `namespace`."""
 
     @property
     def live(self) -> bool:
@@ -46,6 +53,8 @@ class Job:
         return {
             "stage": self.stage,
             "kind": self.kind,
+            "platform": platform_of(self.kind),
+            "place": dict(self.place) if self.place else None,
             "name": self.name,
             "arn": self.arn,
             "status": self.status,
@@ -55,6 +64,7 @@ class Job:
             "instance_count": self.instance_count,
             "choice": self.choice,
             "choices": self.choices,
+            "held_until": self.held_until,
         }
 
 
@@ -81,9 +91,9 @@ def activity(jobs: list[Job], sagemaker: Any) -> Iterator[tuple[str, str]]:
 
 
 def failed_with_log(jobs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the stage of each failed training job, of jobs as they are printed or as a run's record keeps them."""
+    """Yield the stage of each failed job that has a log, of jobs as they are printed or as a record keeps them."""
     for job in jobs:
-        if job["kind"] == TRAINING_JOB and (job.get("error") or (job.get("outcome") or {}).get("error")):
+        if job["kind"] in LOGGED and (job.get("error") or (job.get("outcome") or {}).get("error")):
             yield str(job["stage"])
 
 
@@ -110,7 +120,20 @@ def _job(item: dict[str, Any]) -> Job:
         instance_count=int(plain["instance_count"]) if "instance_count" in plain else None,
         choice=int(plain.get("choice", 0)) + 1,
         choices=int(plain.get("choices", 1)),
+        held_until=datetime.fromtimestamp(int(plain["held_until"]), UTC) if "held_until" in plain else None,
+        place=json.loads(plain["place"]) if plain.get("place") else None,
     )
+
+
+def platform_of(kind: str) -> str | None:
+    """Return the platform that jobs of a kind run on, None for what neither trains nor evaluates."""
+    return {TRAINING_JOB: "SMTJ", CLUSTER_JOB: "SMHP"}.get(kind)
+
+
+def platform_text(job: Mapping[str, Any]) -> str:
+    """Return where a job runs as people read it, `SMTJ` or `SMHP hp/kubeflow`; `-` for what runs on no platform."""
+    platform, place = platform_of(job["kind"]), job.get("place")
+    return f"{platform} {place['cluster_name']}/{place['namespace']}" if place else platform or "-"
 
 
 def instances_text(job: Mapping[str, Any]) -> str:

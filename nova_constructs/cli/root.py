@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "emulate": ("nova_constructs.cli.emulate", "emulate", "Start the embedded AWS emulator by itself."),
         "recipe": ("nova_constructs.cli.recipe", "recipe", "Render recipes of the public hub."),
         "eval": ("nova_constructs.cli.eval", "evaluation", "Show the scores of a run with thresholds and verdicts."),
+        "hyperpod": ("nova_constructs.cli.hyperpod", "hyperpod", "Prepare a HyperPod cluster for customizations."),
         "logs": ("nova_constructs.cli.logs", "logs", "Print the log lines and metrics of a run's training jobs."),
         "reject": ("nova_constructs.cli.approval", "reject", "End a run that waits for approval as REJECTED."),
         "models": ("nova_constructs.cli.models", "models", "List models and deployments, and remove some."),

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nova_constructs.emulator import deploy
 from nova_constructs.emulator.aws import forget_clients, operator_client
@@ -14,6 +14,9 @@ from nova_constructs.emulator.clock import SimulatedClock
 from nova_constructs.emulator.deploy import StackDeployment
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.state import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, EmulatorState, Undo
+
+if TYPE_CHECKING:
+    from nova_constructs.emulator.kubernetes.cluster import HyperPodClusters
 
 _running = threading.Lock()
 _POLL_SECONDS = 0.02
@@ -41,6 +44,7 @@ class Emulator:
 
         self._port = port
         self._undo: list[Undo] = []
+        self._hyperpod: HyperPodClusters | None = None
         self.state = EmulatorState(
             account=account,
             region=region,
@@ -68,6 +72,16 @@ class Emulator:
     def calls(self) -> Any:
         """Return the recorder of every API call and its IAM decision."""
         return self.state.calls
+
+    @property
+    def hyperpod(self) -> HyperPodClusters:
+        """Return the HyperPod clusters; nothing of Kubernetes is loaded or listens before the first is made."""
+        if self._hyperpod is None:
+            from nova_constructs.emulator.kubernetes.cluster import HyperPodClusters
+
+            self._hyperpod = HyperPodClusters(self.state)
+            self.state.on_halt(self._hyperpod.stop)
+        return self._hyperpod
 
     @property
     def environment(self) -> dict[str, str]:

@@ -104,7 +104,8 @@ def test_a_stranger_learns_of_no_answer() -> None:
 
 
 def test_a_run_that_asked_for_nothing_takes_no_answer() -> None:
-    assert "run-9" in refused(waiting(), BOB, "approve", "NotWaiting", run="run-9")
+    words = refused(waiting(), BOB, "approve", "NotWaiting", run="run-9")
+    assert words == "Run run-9 does not wait for approval: it has asked for none."
     refused(World(), BOB, "approve", "NotWaiting")
 
 
@@ -264,6 +265,14 @@ def test_an_answer_between_two_tries_of_the_state_is_sent_to_the_newer_token() -
     assert len(world.topic.published) == 1
 
 
+def test_a_state_that_asks_again_after_the_answer_is_told_it() -> None:
+    world = waiting()
+    world.say(BOB, "approve")
+    world.tasks.closed.clear()
+    assert world.ask("token-0", retry=0) == {"decided": "APPROVED"}
+    assert [token for token, _ in world.tasks.sent] == ["token-0", "token-0"]
+
+
 def test_a_run_that_lost_its_lock_asks_nobody() -> None:
     world = World()
     world.generation += 1
@@ -281,6 +290,9 @@ def test_expiry_is_recorded_once() -> None:
     assert (first["decision"], first["by"]) == ("EXPIRED", None)
     assert first["sentence"] == "Nobody answered by 2026-01-02 04:04 UTC."
     assert world.ledger.events["approval-expired"][0] == "approval_expired"
+    approval = Approvals(world.control).get("run-1")
+    assert approval
+    assert approval.token == ""
 
 
 def test_a_state_that_never_came_to_ask_expires_too() -> None:

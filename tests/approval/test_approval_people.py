@@ -42,6 +42,8 @@ def test_an_approver_is_recognized(arn: str, approver: str) -> None:
         (RELEASE, f"{IAM}:role/Releas"),
         (RELEASE, "arn:aws:iam::444455556666:role/Release"),
         (RELEASE, f"{STS}:assumed-role/Release/dave"),
+        (f"{IAM}:user/alice", f"{IAM}:role/*"),
+        (f"{IAM}:user/alice", f"{IAM}:*"),
         (f"{IAM}:root", f"{IAM}:role/root"),
         ("something:else", "something:else"),
     ],
@@ -64,10 +66,16 @@ def test_without_approvers_iam_alone_decides() -> None:
         (RELEASE, "arn:aws:sts::444455556666:assumed-role/Release/carol", False),
         (CENTER, CENTER, True),
         (CENTER, CENTER.replace("carol", "dave"), False),
+        (CENTER, CENTER.replace("_Ml_", "_Release_"), True),
+        (CENTER, f"{STS}:assumed-role/Release/carol@example.com", False),
         (f"{IAM}:user/Release", RELEASE, False),
+        (f"{IAM}:user/alice", f"{STS}:federated-user/bob", True),
+        (f"{STS}:federated-user/alice", f"{STS}:federated-user/bob", True),
+        (f"{IAM}:user/alice", "arn:aws:sts::444455556666:federated-user/bob", False),
+        (RELEASE, f"{STS}:federated-user/bob", False),
     ],
 )
-def test_sessions_of_a_role_are_one_person_unless_identity_center_names_them(one: str, other: str, same: bool) -> None:
+def test_whoever_may_have_chosen_the_other_name_is_the_same_person(one: str, other: str, same: bool) -> None:
     assert Identity.parse(one).same_person(Identity.parse(other)) is same
     assert Identity.parse(other).same_person(Identity.parse(one)) is same
 

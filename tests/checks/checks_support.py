@@ -13,6 +13,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/demo-jobs"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:score"
+HYPERPOD_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:MySageMakerReward"
 TRUST: dict[str, Any] = {
     "Effect": "Allow",
     "Principal": {"Service": "sagemaker.amazonaws.com"},
@@ -117,7 +118,7 @@ class Functions:
         self.asked.append(request["FunctionName"])
         if self.error:
             raise self.error
-        if request["FunctionName"] != FUNCTION:
+        if request["FunctionName"] not in (FUNCTION, HYPERPOD_FUNCTION):
             raise refusal("ResourceNotFoundException", "GetFunctionConfiguration", 404)
         return self.configuration
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from nova_constructs.cli.run import target
+from nova_constructs.cli.run import target, waiting
 from tests.cli.cli_support import MACHINE, FakeAws, Nova, execution, stack
 
 
@@ -172,3 +172,28 @@ def test_a_run_whose_requester_is_refused_does_not_start(account: Account, nova:
 def test_a_run_that_deploys_nothing_needs_no_requester(account: Account, nova: Nova) -> None:
     assert nova("run", "start", "s3://incoming/datasets/a.jsonl", "--mode", "train").code == 0
     assert account.sent == []
+
+
+def test_waiting_for_a_run_tells_once_that_it_waits_for_approval(
+    account: Account, nova: Nova, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.0)
+    account.told, account.item, looks = {"accepted": True, "run_id": "x", "requester": "arn:me"}, waits(), []
+    described = account.describe_execution
+
+    def describe(*, executionArn: str) -> dict[str, Any]:  # noqa: N803
+        looks.append(executionArn)
+        run_id = executionArn.rsplit(":", 1)[1]
+        if len(looks) == 4:
+            account.item = waits(decision={"S": "APPROVED"})  # type: ignore[arg-type]
+        if len(looks) > 5:
+            account.executions[run_id] = execution(run_id, "SUCCEEDED", output={"status": "SUCCEEDED"})
+            account.records[f"runs/{run_id}/record.json"] = {}
+        return described(executionArn=executionArn)
+
+    monkeypatch.setattr(account, "describe_execution", describe)
+    ran = nova("run", "start", "s3://incoming/datasets/a.jsonl", "--wait", "--json")
+    run_id = json.loads(ran.out)["run_id"]
+    assert (ran.code, ran.err.count("waits for approval until")) == (0, 1)
+    assert f"    nova approve {run_id} --stack NovaSupport --customization Support --reason WHY\n" in ran.err
+    assert f"    nova reject {run_id} " in ran.err

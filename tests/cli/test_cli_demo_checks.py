@@ -8,6 +8,7 @@ import pytest
 
 from nova_constructs.cli.demo.checks import check, find_node
 from nova_constructs.cli.demo.dataset import EXAMPLE, parse_columns
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.errors import BadInputError
 from tests.cli.cli_support import Nova
 
@@ -25,6 +26,20 @@ def test_without_data_the_example_is_used_and_its_columns_are_there() -> None:
     assert request.data == EXAMPLE / "train.jsonl"
     assert request.columns == {"question": "question", "answer": "answer"}
     assert (request.instance_type, request.instance_count) == ("ml.p5.48xlarge", 4)
+
+
+def test_on_hyperpod_the_jobs_run_on_a_cluster_of_the_demos_own() -> None:
+    request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", platform="SMHP")
+
+    (customization,) = request.customizations()["customizations"]
+    assert (customization["platform"]["type"], customization["platform"]["cluster_name"]) == ("SMHP", "nova-demo")
+    assert (request.instance_type, request.instance_count) == ("ml.p5.48xlarge", 4)
+
+
+def test_an_unknown_platform_is_refused(nova: Nova) -> None:
+    ran = nova("demo", "--platform", "EC2")
+    assert ran.code == 2
+    assert "'EC2' is not one of" in ran.err
 
 
 def test_the_example_has_120_different_rows_and_none_of_the_evaluation_set_among_them() -> None:
@@ -153,10 +168,16 @@ def test_without_the_emulator_installed_the_message_says_what_to_install(
 
 
 def test_worse_compares_with_production() -> None:
-    def criteria(worse: bool) -> list[Any]:
-        request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", worse=worse)
+    def criteria(second: Second | None) -> list[Any]:
+        request = check(data=None, columns=None, model="NOVA_LITE_2", method="SFT_LORA", second=second)
         return list(request.customizations()["customizations"][0]["gate"]["criteria"])
 
     floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
     compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
-    assert (criteria(False), criteria(True)) == ([floor], [floor, compared])
+    assert [criteria(each) for each in (None, Second.FAIL_SMOKE, Second.WORSE)] == [[floor], [floor], [floor, compared]]
+
+
+def test_a_demo_has_one_second_run_at_most(nova: Nova) -> None:
+    ran = nova("demo", "--worse", "--fail-smoke")
+
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "Error: a demo has one second run at most")

@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
+from nova_constructs.cli.demo.production import Production
 from nova_constructs.cli.demo.report import print_report
 from nova_constructs.cli.demo.result import COUNTS, DemoResult, IamUse, build_result
+from nova_constructs.cli.demo.second_run import Second, describe
 from nova_constructs.cli.history import Stage
 from nova_constructs.cli.progress import LineProgress, LiveProgress
 from nova_constructs.cli.run.details import RunDetails
@@ -30,6 +32,8 @@ SUMMARY: dict[str, Any] = {
     "deployment_arn": "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/d",
     "pointer": {"name": "/nova/demo/live", "before": None, "after": "arn:deployment"},
 }
+
+LIVE = Production(arn="arn:deployment", answers=True, said="Because.")
 
 
 def permission(name: str) -> Permission:
@@ -69,7 +73,7 @@ def result(status: str = "SUCCEEDED", summary: dict[str, Any] | None = None, **m
         details,
         platform="SMTJ",
         prompt="Why?",
-        answer=more.pop("answer", "Because."),
+        production=more.pop("production", LIVE),
         iam=iam,
         seconds=12.345,
         speed=600,
@@ -98,11 +102,11 @@ def test_the_json_object_has_every_field_that_is_promised() -> None:
 
 
 def test_a_failed_run_still_has_one_object_with_error_and_cause() -> None:
-    document = result("FAILED", {}, error="JobFailed", cause="AlgorithmError", answer=None).as_dict()
+    document = result("FAILED", {}, error="JobFailed", cause="AlgorithmError", production=None).as_dict()
 
     assert (document["error"], document["cause"]) == ("JobFailed", "AlgorithmError")
     assert document["rows"] == dict.fromkeys(COUNTS, 0)
-    assert (document["model_arn"], document["pointer"], document["answer"]) == (None, None, None)
+    assert [document[name] for name in ("model_arn", "pointer", "answer", "production")] == [None] * 4
 
 
 def test_the_report_begins_with_the_verdict_and_ends_with_what_is_simulated() -> None:
@@ -185,6 +189,35 @@ def test_a_run_that_moved_nothing_tells_where_the_pointer_stayed() -> None:
     details = result("REJECTED", {}).details
     iam = result().iam
     shown = build_result(
-        details, platform="SMTJ", prompt="", answer=None, iam=iam, seconds=1, speed=1, pointer=stayed
+        details, platform="SMTJ", prompt="", production=LIVE, iam=iam, seconds=1, speed=1, pointer=stayed
     ).as_dict()
     assert (shown["status"], shown["pointer"]) == ("REJECTED", stayed)
+    # It is another model than this run's.
+    assert (shown["answer"], shown["production"]["answers"]) == (None, True)
+
+
+def test_a_failed_run_tells_that_production_answers_and_what_the_emulator_was_told() -> None:
+    stayed = {"name": "/nova/demo/live", "before": "arn:deployment", "after": "arn:deployment"}
+    details = result("FAILED", {}, error="DeploymentFailed").details
+    shown = build_result(
+        details,
+        platform="SMTJ",
+        prompt="Why?",
+        production=LIVE,
+        iam=result().iam,
+        seconds=1,
+        speed=1,
+        pointer=stayed,
+        injected=describe(Second.FAIL_SMOKE),
+    )
+
+    assert shown.as_dict()["injected"].startswith("The emulator was told of a hosting fault")
+    assert re.search(r"answered +Because. +\(simulated\)", report(shown))
+    assert "The emulator was told of a hosting fault" in report(shown)
+
+
+def test_production_that_does_not_answer_is_shown_as_failed() -> None:
+    silent = Production(arn="arn:deployment", answers=False, said="ModelErrorException")
+
+    assert re.search(r"failed +ModelErrorException", report(result(production=silent)))
+    assert result(production=silent).as_dict()["answer"] is None

@@ -28,6 +28,7 @@ COST: dict[str, Any] = {
 REQUEST = {
     "stage": "evaluation-mmlu",
     "operation": "CreateTrainingJob",
+    "platform": "SMTJ",
     "request_uri": "s3://artifacts/runs/r/dry-run/requests/evaluation-mmlu.json",
     "recipe_uri": None,
     "only_if": "its scores are not known",
@@ -80,6 +81,7 @@ def test_it_is_waited_for_and_its_report_is_told_in_words(
     )
     assert [cell.strip() for cell in request.split("  ") if cell.strip()] == [
         "CreateTrainingJob of evaluation-mmlu",
+        "SMTJ",
         "its scores are not known",
         "checkpoint",
         REQUEST["request_uri"],

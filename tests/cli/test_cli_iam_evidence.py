@@ -69,6 +69,17 @@ def test_a_policy_of_two_roles_grants_to_both_and_inline_policies_count() -> Non
     }
 
 
+def test_a_role_that_is_only_named_goes_by_its_policy_and_is_used_by_its_name() -> None:
+    named = policy()
+    named["Properties"]["Roles"] = ["cluster-execution"]
+    named["Metadata"] = {"aws:cdk:path": "Nova-demo/demo/InstanceRolePolicy1/Resource"}
+    found = granted(template(P=named))
+    assert str(found[0]) == "InstanceRolePolicy1#ReadDataset:s3:GetObject"
+    used = {("cluster-execution", "ReadDataset", "s3:GetObject")}
+    split = account(found, used=used, physical_ids={"P": "other"}, evidence=Evidence())
+    assert [permission.action for permission in split.used] == ["s3:GetObject"]
+
+
 def test_paths_come_from_the_cloud_assembly_where_the_template_has_none(tmp_path: Path) -> None:
     bare = template(PlanRole={"Type": "AWS::IAM::Role", "Properties": {}}, PlanPolicy=policy("PlanRole"))
     (tmp_path / "Nova-demo.template.json").write_text(json.dumps(bare))

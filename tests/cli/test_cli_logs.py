@@ -180,7 +180,7 @@ def test_a_deleted_job_whose_lines_are_left_is_read(nova: Nova, account: Account
         (("r1", "--since", "soon"), "neither an age nor a time"),
         (("r1", "--limit", "0"), "0 is not in the range x>=1"),
         (("r2",), "has no such run"),
-        (("r1", "--stage", "import"), "only training jobs write one"),
+        (("r1", "--stage", "import"), "only training and evaluation jobs write one"),
         (("r1", "--stage", "nope"), "allowed:  training"),
     ],
 )

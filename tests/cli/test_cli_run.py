@@ -288,12 +288,28 @@ def test_show_of_a_running_run_reads_its_jobs_from_the_registry_without_tokens(n
     ran = nova("run", "show", "r1", "--json")
 
     job = {"stage": "training", "kind": "TrainingJob", "name": "support-1", "arn": "arn:job", "status": "OPEN"}
-    ran_on = {"attempt": 1, "instance_type": None, "instance_count": None, "choice": 1, "choices": 1}
-    assert json.loads(ran.out)["jobs"] == [{**job, "error": None, **ran_on}]
+    where = {"platform": "SMTJ", "place": None}
+    ran_on = {
+        "attempt": 1,
+        "instance_type": None,
+        "instance_count": None,
+        "choice": 1,
+        "choices": 1,
+        "held_until": None,
+    }
+    assert json.loads(ran.out)["jobs"] == [{**job, **where, "error": None, **ran_on}]
     assert "secret" not in ran.out
     (request,) = aws.reads["query"]
     asked = {request["ExpressionAttributeNames"][alias] for alias in request["ProjectionExpression"].split(", ")}
     assert "token" not in asked
+
+
+def test_show_tells_until_when_something_is_held(nova: Nova, aws: FakeAws) -> None:
+    aws.executions["r1"] = execution("r1", "FAILED")
+    row = {"stage": "deployment", "kind": "ProvisionedThroughput", "job_name": "support-1", "status": "HELD"}
+    aws.rows = [{**{name: {"S": value} for name, value in row.items()}, "held_until": {"N": "1769817600"}}]
+    [job] = json.loads(nova("run", "show", "r1", "--json").out)["jobs"]
+    assert (job["status"], job["held_until"]) == ("HELD", "2026-01-31T00:00:00+00:00")
 
 
 @pytest.mark.parametrize(
@@ -308,7 +324,17 @@ def test_show_says_which_instances_a_job_runs_on(nova: Nova, aws: FakeAws, more:
     values = {"stage": "training", "kind": "TrainingJob", "job_name": "support-1", "arn": "arn:job", "status": "OPEN"}
     where = {"instance_type": {"S": "ml.p5en.48xlarge"}, "instance_count": {"N": "8"}}
     aws.rows = [{**{name: {"S": value} for name, value in values.items()}, **where, **more}]
-    assert f"TrainingJob  {shown}" in nova("run", "show", "r1").out
+    assert f"TrainingJob  SMTJ      {shown}" in nova("run", "show", "r1").out
+
+
+def test_show_says_on_which_cluster_a_job_runs(nova: Nova, aws: FakeAws) -> None:
+    aws.executions["r1"] = execution("r1", "RUNNING")
+    place = {"cluster_name": "hp", "namespace": "kubeflow"}
+    values = {"stage": "training", "kind": "PyTorchJob", "job_name": "support-1", "arn": "", "status": "OPEN"}
+    aws.rows = [{name: {"S": value} for name, value in {**values, "place": json.dumps(place)}.items()}]
+    assert "PyTorchJob  SMHP hp/kubeflow  " in nova("run", "show", "r1").out
+    (job,) = json.loads(nova("run", "show", "r1", "--json").out)["jobs"]
+    assert (job["kind"], job["platform"], job["place"]) == ("PyTorchJob", "SMHP", place)
 
 
 def test_show_of_a_failed_run_says_how_to_read_the_logs_of_the_job_that_failed(nova: Nova, aws: FakeAws) -> None:

@@ -108,8 +108,9 @@ def test_uploads_that_cannot_be_are_refused_at_once(nova: Nova, tmp_path: Path) 
     small.write_text('{"question": "a", "answer": "b"}\n' * 3)
     ran = nova("demo", "--data", small, "--uploads", "4")
     assert (ran.code, "1 to 3, the rows of the file" in ran.err) == (2, True)
-    ran = nova("demo", "--worse", "--uploads", "2")
-    assert (ran.code, "does not go with --worse" in ran.err) == (2, True)
+    for second in ("--worse", "--fail-smoke"):
+        ran = nova("demo", second, "--uploads", "2")
+        assert (ran.code, f"does not go with {second}" in ran.err) == (2, True)
 
 
 def test_data_is_cut_into_objects_without_losing_a_row(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Stack
+from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match
@@ -143,6 +143,17 @@ def test_what_cannot_work_is_told_at_synth(approval: Approval, words: str) -> No
     with pytest.raises(ConfigurationError) as told:
         customization(Stack(App(), "Nova"), approval)
     assert words in str(told.value)
+
+
+@pytest.mark.parametrize("of", ["us-west-2", "us-east-1"])
+def test_a_topic_of_another_region_is_told_at_synth(of: str) -> None:
+    stack = Stack(App(), "Nova", env=Environment(account="111122223333", region="us-east-1"))
+    approval = Approval(topic=f"arn:aws:sns:{of}:111122223333:releases")
+    if of == "us-east-1":
+        assert customization(stack, approval).approval
+        return
+    with pytest.raises(ConfigurationError, match="of us-west-2, the stack is in us-east-1: use one of its Region"):
+        customization(stack, approval)
 
 
 def test_approval_without_a_deployment_is_told(

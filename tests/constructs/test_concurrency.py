@@ -45,9 +45,7 @@ def states_of(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 def test_no_state_can_wait_for_ever(machine: dict[str, Any]) -> None:
     states = dict(states_of(machine))
     bounded = {name: state for name, state in states.items() if state["Type"] == "Task"}
-    assert {"AwaitTurn", "Train", "AwaitApproval", "UpdateDeployment", "Evaluate-mmlu", "Transform"} <= set(
-        bounded
-    )
+    assert {"AwaitTurn", "Train", "AwaitApproval", "UpdateDeployment", "Evaluate-mmlu", "Transform"} <= set(bounded)
     assert [name for name, state in bounded.items() if not 0 < state.get("TimeoutSeconds", 0) < 91 * 86400] == []
     # Whatever else there is ends by itself: these wait for nothing but the Tasks in them.
     assert {state["Type"] for state in states.values()} <= {

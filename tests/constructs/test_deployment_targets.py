@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_cdk import App, Environment, Stack
 
 from nova_constructs.checks import ConfigurationError
+from nova_constructs.deployment_checks import deployment_problems
 from nova_constructs.deployment_targets import (
     NoDeployment,
     OnDemand,
@@ -16,6 +18,8 @@ from nova_constructs.deployment_targets import (
     target_from_settings,
 )
 from nova_constructs.settings import SettingsError
+
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,19 @@ from nova_constructs.settings import SettingsError
         (OnDemand(mode="UPDATE_IF_EXISTS", name="a" * 64), "deployment.name is 'aaaa"),
         (OnDemand(smoke=[SmokePrompt(text="ok"), SmokePrompt(text=" ", matches="(")]), "deployment.smoke 2: text is"),
         (OnDemand(smoke=[SmokePrompt(text="ok", matches="(")]), "which is no regular expression"),
+        (
+            OnDemand(smoke=[SmokePrompt(text="?" * 1000)] * 3),
+            "bytes as JSON: use at most 3000, fewer or shorter prompts",
+        ),
         (OnDemand(smoke=[SmokePrompt(text="ok", max_tokens=0, within_seconds=0)]), "max_tokens is 0"),
+        (
+            OnDemand(model_key_arn="alias/models"),
+            "deployment.model_key_arn is 'alias/models': use the ARN of a KMS key",
+        ),
+        (OnDemand(model_key_arn=KEY.replace("key/", "alias/")), "Amazon Bedrock takes no alias"),
+        (OnDemand(model_key_arn=KEY.rpartition("/")[2]), "and no bare id"),
+        (OnDemand(model_package_groups=["mine", "a--b-", "x/1"]), "deployment.model_package_groups has 'a--b-'"),
+        (OnDemand(model_package_groups=["x/1"]), "deployment.model_package_groups has 'x/1'"),
         (ProvisionedThroughput(model_units=0), "deployment.model_units is 0: use 1 or more"),
         (ProvisionedThroughput(model_units=1, commitment="OneMonth"), "use ONE_MONTH or SIX_MONTHS"),
         (ProvisionedThroughput(model_units=1, usd_per_unit_hour=0), "usd_per_unit_hour is 0"),
@@ -110,3 +126,14 @@ def test_each_mode_has_the_states_it_needs(
         chain = ["DeployCandidate", "SmokeCandidate", "UpdateDeployment", "RemoveCandidate", "PromoteDeployment"]
         assert ways["UPDATE"] == chain[0]
         assert [made[name]["Next"] for name in chain[:-1]] == chain[1:]
+
+
+@pytest.mark.parametrize(("region", "problems"), [("eu-west-2", 1), ("us-east-1", 0), ("mars-1", 0)])
+def test_a_region_without_on_demand_support_is_told_with_what_there_is(region: str, problems: int) -> None:
+    stack = Stack(App(), "Nova", env=Environment(account="111122223333", region=region))
+    told = list(deployment_problems(stack, OnDemand(), None))
+    assert told == problems * [
+        "Amazon Bedrock serves custom Nova models on demand in us-east-1, us-west-2, not in eu-west-2: use another "
+        "Region or deployment target BEDROCK_PT"
+    ]
+    assert list(deployment_problems(stack, ProvisionedThroughput(model_units=1), None)) == []

@@ -63,9 +63,10 @@ class World:
     def __init__(self, runtime: Runtime, generation: int = 1) -> None:
         self.store, self.runtime, self.ssm, self.ledger = Store(generation), runtime, Ssm(), Recorder()
 
-    def promote(self, arn: str = ARN) -> dict[str, Any]:
+    def promote(self, arn: str = ARN, *smoke: Mapping[str, Any]) -> dict[str, Any]:
+        config = {**CONFIG, "smoke": list(smoke)}
         return promote(
-            {"run": RUN, "deployment_arn": arn, "model_arn": MODEL, "config": CONFIG},
+            {"run": RUN, "deployment_arn": arn, "model_arn": MODEL, "config": config},
             control=self.store,
             runtime=self.runtime,
             ssm=self.ssm,
@@ -89,6 +90,13 @@ def test_a_deployment_that_answers_becomes_production() -> None:
     assert (target.arn, target.model_arn, target.run_id) == (ARN, MODEL, "run-1")
     assert [event["type"] for event in world.ledger.events] == ["model_deployed", "pointer_moved"]
     assert world.ledger.events[0]["detail"]["answers"] == ["Hello."]
+
+
+def test_it_is_asked_what_the_customization_says_and_long_answers_are_kept_in_part() -> None:
+    world = World(Runtime("x" * 501))
+    world.promote(ARN, {"text": "How are you?"})
+    assert [request["messages"][0]["content"] for request in world.runtime.asked] == [[{"text": "How are you?"}]]
+    assert world.ledger.events[0]["detail"]["answers"] == ["x" * 500]
 
 
 def test_a_repeated_promotion_tells_the_same() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,11 @@ from botocore.exceptions import ClientError
 from lambda_handlers.deployment import inventory
 from lambda_handlers.deployment.inventory import Kind, Made
 from lambda_handlers.deployment.retention import Retention, Standing, remove_all
+from lambda_handlers.protocol.clock import iso
 from lambda_handlers.protocol.errors import LockLost
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.runs import open_run
-from lambda_handlers.protocol.targets import Rollback
+from lambda_handlers.protocol.targets import Earlier, Rollback, Target
 from tests.deployment.deployment_world import CUSTOMIZATION, SLUG, Account, account
 
 
@@ -150,6 +151,10 @@ def test_provisioned_throughput_under_commitment_stays_with_its_model(made: Acco
     made.serve("r2", keep=2)
     assert [each["provisionedModelName"] for each in listed()] == [f"{SLUG}-bound"]
     assert made.left()[0] == ["r0", "r1", "r2"]
+    month = made.world.clock.now() + timedelta(days=31)
+    rule = Retention(keep=1, grace=timedelta(0), target=made.pointer.read(), open_runs=(), now=month)
+    judged = rule.judge(inventory.take(made.bedrock, CUSTOMIZATION))
+    assert {str(each.standing) for each in judged if each.made.run_id == "r0"} == {"orphan"}
 
 
 def test_nothing_is_removed_that_the_pointer_has_come_to_show_meanwhile(made: Account) -> None:
@@ -198,3 +203,27 @@ def test_what_is_still_being_made_stays(made: Account) -> None:
     )
     rule = Retention(keep=3, grace=timedelta(0), target=None, open_runs=(), now=now)
     assert [each.standing for each in rule.judge([creating])] == [Standing.OPEN_RUN]
+
+
+@pytest.mark.parametrize(
+    ("place", "keep", "days", "standing"),
+    [
+        (0, 1, 1, Standing.ROLLBACK), (1, 3, 1, Standing.KEPT), (1, 2, 1, Standing.COMMITTED),
+        (1, 2, -1, Standing.RETIRED), (None, 3, 1, Standing.COMMITTED), (None, 3, -1, Standing.ORPHAN),
+    ],
+)  # fmt: skip
+def test_what_is_committed_is_not_retired_before_its_commitment_ends(
+    place: int | None, keep: int, days: int, standing: Standing
+) -> None:
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    history = tuple(Earlier(arn=f"d{each}", model_arn="m", run_id="r", moved_at=iso(now)) for each in range(3))
+    target = Target(
+        arn="live", model_arn="m", run_id="r", generation=1, moved_at=iso(now), previous="d0", previous_model_arn="m",
+        history=history,
+    )  # fmt: skip
+    bought = Made(
+        kind=Kind.PROVISIONED, arn="other" if place is None else f"d{place}", name="n", model_arn="m",
+        status="InService", created=now, run_id="r", units=1, committed_until=now + timedelta(days=days),
+    )  # fmt: skip
+    rule = Retention(keep=keep, grace=timedelta(0), target=target, open_runs=(), now=now)
+    assert [each.standing for each in rule.judge([bought])] == [standing]

@@ -144,7 +144,7 @@ def test_a_deployment_that_is_gone_is_not_gone_back_to(made: Account) -> None:
     first, second = made.serve("r1"), made.serve("r2")
     made.bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier=first)
     for action in ("PLAN", "ROLL_BACK"):
-        with pytest.raises(DeploymentFailed, match=f"{first} of run r1 no longer exists"):
+        with pytest.raises(DeploymentFailed, match=f"{first} of run r1 no longer exists, or is of a deployment"):
             ask(made, action=action)
     assert live(made).arn == second
 
@@ -170,6 +170,17 @@ def test_a_deployment_updated_in_place_gets_its_model_back(made: Account) -> Non
     until(read, lambda found: found["modelArn"] == new)
     assert ask(made)["live"] == {"arn": arn, "model_arn": old, "run_id": "r1"}
     until(read, lambda found: found["modelArn"] == old)
+
+
+def test_a_model_that_is_gone_is_not_put_back(made: Account) -> None:
+    old, new = made.model("r1"), made.model("r2")
+    arn = made.deployment("r2", new)
+    made.promote("r1", arn, old)
+    made.promote("r2", arn, new)
+    made.bedrock.delete_custom_model(modelIdentifier=old)
+    with pytest.raises(DeploymentFailed, match=f"cannot be given the model {old} of run r1 back.*name another run"):
+        ask(made)
+    assert (live(made).model_arn, made.ledger.events) == (new, [])
 
 
 def test_an_alarm_within_the_bake_time_rolls_back_once(made: Account) -> None:

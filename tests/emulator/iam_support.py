@@ -75,7 +75,11 @@ class FixedFacts:
     topics: dict[str, Encryption] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    model_keys: dict[str, str] = field(default_factory=dict)
     partition_keys: dict[tuple[str, str | None], str] = field(default_factory=dict)
+
+    def model_key_arn(self, serving: str) -> str | None:
+        return self.model_keys.get(serving)
 
     def tags(self, arn: str) -> Mapping[str, str]:
         return {}
@@ -115,6 +119,14 @@ class FixedFacts:
 
     def throughput_arn(self, identifier: str) -> str | None:
         return self.models.get(identifier)
+
+    def cluster_arn(self, identifier: str) -> str | None:
+        """Every cluster exists, with its name for an id."""
+        return (
+            identifier
+            if identifier.startswith("arn:")
+            else f"arn:aws:sagemaker:us-east-1:123456789012:cluster/{identifier}"
+        )
 
     def state_machine_of_token(self, token: str) -> str | None:
         return self.tokens.get(token)

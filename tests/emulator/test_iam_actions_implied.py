@@ -53,6 +53,32 @@ def test_a_training_job_without_tags_needs_no_add_tags() -> None:
     assert [need.action for need in found] == ["sagemaker:CreateTrainingJob", "iam:PassRole"]
 
 
+def test_a_model_of_a_package_needs_the_package_and_no_role() -> None:
+    package = f"arn:aws:sagemaker:{HERE}:model-package/models/1"
+    source = {"modelPackageArnDataSource": {"modelPackageArn": package}}
+    found = needs(api_call("bedrock", "CreateCustomModel", modelName="demo", customModelDataSource=source))
+
+    assert pairs(found)[1:] == [
+        ("sagemaker:DescribeModelPackage", package),
+        ("sagemaker:AccessModelPackageData", package),
+    ]
+    for name in (package, "models/1"):
+        described = needs(api_call("sagemaker", "DescribeModelPackage", ModelPackageName=name))
+        assert pairs(described) == [("sagemaker:DescribeModelPackage", package)]
+
+
+def test_asking_a_model_with_a_key_of_its_own_needs_the_key_through_bedrock() -> None:
+    asked = api_call("bedrock", "Converse", FixedFacts(model_keys={DEPLOYMENT: KEY_ARN}), modelId=DEPLOYMENT)
+    found = needs(asked)
+
+    assert pairs(found) == [
+        ("bedrock:InvokeModel", DEPLOYMENT),
+        ("kms:Decrypt", KEY_ARN),
+        ("kms:GenerateDataKey", KEY_ARN),
+    ]
+    assert {need.context.get("kms:ViaService") for need in found[1:]} == {"bedrock.us-east-1.amazonaws.com"}
+
+
 def test_a_volume_key_needs_a_grant() -> None:
     found = needs(
         api_call("sagemaker", "CreateTrainingJob", TrainingJobName="demo", ResourceConfig={"VolumeKmsKeyId": KEY_ARN})

@@ -172,6 +172,46 @@ def test_deletion_waits_for_what_depends_on_it(world: World) -> None:
         assert refused(call, **identifier).startswith("ResourceNotFoundException: ")
 
 
+def package(world: World, uri: str, storage: str | None = "Restricted") -> str:
+    """Return a version of a model package group that holds a checkpoint."""
+    sagemaker = world.client("sagemaker")
+    if not sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]:
+        sagemaker.create_model_package_group(ModelPackageGroupName="Models", ModelPackageGroupDescription="of Nova")
+    source = {"S3DataSource": {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}}
+    made = sagemaker.create_model_package(
+        ModelPackageGroupName="Models",
+        InferenceSpecification={"Containers": [{"ModelDataSource": source}]},
+        ModelApprovalStatus="Approved",
+        **({"ManagedStorageType": storage} if storage else {}),
+    )
+    return str(made["ModelPackageArn"])
+
+
+def test_a_model_is_made_of_a_restricted_package_without_a_role(world: World) -> None:
+    uri, bedrock = support.trained(world), world.client("bedrock")
+    arn = package(world, uri)
+    assert arn.endswith(":model-package/models/1")
+    described = world.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    assert (described["ManagedStorageType"], described["ModelPackageStatus"]) == ("Restricted", "Completed")
+    source = {"modelPackageArnDataSource": {"modelPackageArn": arn}}
+    made = bedrock.create_custom_model(modelName="packaged", customModelDataSource=source)["modelArn"]
+    assert model_state(bedrock, made)["modelStatus"] == "Active"
+    question = [{"role": "user", "content": [{"text": "What is 7 plus 7?"}]}]
+    reply = world.client("bedrock-runtime").converse(modelId=deployed(world, made), messages=question)
+    assert reply["output"]["message"]["content"] == [{"text": "It is 14."}]
+
+
+def test_a_package_that_cannot_be_imported_and_two_sources_are_refused(world: World) -> None:
+    uri, create = support.trained(world), world.client("bedrock").create_custom_model
+    arn = package(world, uri, storage=None)
+    source = {"modelPackageArnDataSource": {"modelPackageArn": arn}}
+    assert "not a completed one of restricted type" in refused(create, modelName="a", customModelDataSource=source)
+    gone = {"modelPackageArnDataSource": {"modelPackageArn": arn.replace("/1", "/9")}}
+    answer = refused(create, modelName="a", customModelDataSource=gone)
+    assert answer.startswith("ResourceNotFoundException: ")
+    assert "Give either" in refused(create, **model_request(uri, customModelDataSource=source))
+
+
 def test_lists_tags_and_descriptions(world: World) -> None:
     model_arn, bedrock = imported(world), world.client("bedrock")
     deployment_arn = deployed(world, model_arn)

@@ -87,6 +87,15 @@ def test_an_injected_answer_is_given_by_whatever_serves_the_model(world: World) 
     assert converse(modelId=arn, messages=QUESTION)["output"]["message"]["content"] != [{"text": ""}]
 
 
+def test_a_model_with_a_hosting_fault_answers_nothing_and_is_in_service_all_the_same(world: World) -> None:
+    arn = provisioned(world, imported(world))
+    settled(world, arn)
+    world.faults.no_answer("demo", times=1)
+    converse = world.client("bedrock-runtime").converse
+    assert refused(converse, modelId=arn, messages=QUESTION).startswith("ModelErrorException")
+    assert converse(modelId=arn, messages=QUESTION)["output"]["message"]["content"] != [{"text": ""}]
+
+
 def test_what_the_calls_need() -> None:
     facts = FixedFacts(models={MODEL: MODEL, THROUGHPUT: THROUGHPUT, "mine": THROUGHPUT})
     tags = [{"key": "a", "value": "b"}]

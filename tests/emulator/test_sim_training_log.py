@@ -146,8 +146,42 @@ def test_evaluations_say_what_they_evaluate(world: World) -> None:
 
 
 def test_a_long_training_reports_every_so_many_steps() -> None:
-    script = training_script({"global_batch_size": 32}, rows=100, steps=10_001, seconds=100.0, nodes=1)
+    script = training_script({"global_batch_size": 32}, rows=100, steps=10_001, seconds=100.0, nodes=1, platform="smtj")
     reported = [step["step"] for line in script for step in parse_message(line.text)]
     assert len(reported) == 51
     assert (reported[0], reported[1], reported[-1]) == (0, 201, 10_000)
     assert [line.share for line in script] == sorted(line.share for line in script)
+
+
+def test_reinforcement_on_hyperpod_writes_loss_and_score_together() -> None:
+    config = {"rollout": {}, "global_batch_size": 8}
+    script = training_script(config, rows=16, steps=2, seconds=100.0, nodes=1, platform="hp")
+    steps = [step for line in script for step in parse_message(line.text)]
+    assert [step["step"] for step in steps] == [0, 1]
+    assert all(set(step) >= {"loss", "reward", "learning_rate"} for step in steps)
+
+
+def test_events_are_filtered_by_an_expression_and_a_prefix_in_the_order_of_time(world: World) -> None:
+    logs, group = world.client("logs"), "/aws/sagemaker/Clusters/hp/a1b2c3d4e5f6"
+    now = int(world.clock.now().timestamp() * 1000)
+    logs.create_log_group(logGroupName=group)
+    for number, stream in enumerate(("Sagemaker/b", "Sagemaker/a", "Lifecycle/a")):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        messages = [f"[job-1-master-0] {number}", "[job-2-master-0] of another job"]
+        events = [{"timestamp": now + number, "message": message} for message in messages]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+    def found(**asked: Any) -> list[str]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, **asked)
+        return [event["message"].rpartition(" ")[2] for page in pages for event in page["events"]]
+
+    assert found(filterPattern="%job-1%") == ["0", "1", "2"]
+    assert found(filterPattern="%job-1%", logStreamNamePrefix="Sagemaker") == ["0", "1"]
+    assert found(filterPattern="%job-1%", logStreamNamePrefix="Sagemaker", PaginationConfig={"PageSize": 1}) == [
+        "0",
+        "1",
+    ]
+    assert found(filterPattern="%job-3%") == found(logStreamNamePrefix="Nobody") == []
+    assert found(filterPattern='"of another"', logStreamNamePrefix="Lifecycle") == ["job"]
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="exclude each other"):
+        found(logStreamNamePrefix="Sagemaker", logStreamNames=["Sagemaker/a"])

@@ -26,7 +26,7 @@ def measured(world: World, subject: dict[str, Any], **more: Any) -> dict[str, An
     event = {
         "run": RUN,
         "task": {"task": "mmlu", "subtask": None, "overrides": {}},
-        "submitted": {"output_uri": URI, "job": {}},
+        "submitted": {"output_uri": URI, "job": {"kind": "TrainingJob"}},
         "subject": subject,
         "config": {"model": "NOVA_LITE_2"},
         "hub_content_version": "1.0",
@@ -110,6 +110,33 @@ def test_where_a_job_runs_does_not_decide_on_scores(world: World) -> None:
 def test_production_without_a_known_checkpoint_fails_the_evaluation(world: World) -> None:
     world.promote("run-9")
     with pytest.raises(EvaluationFailed, match=r"Production cannot be compared with: .*run-9"):
+        world.baseline("production")
+
+
+def deployed(world: World, **model: Any) -> None:
+    """Bring a model into production by a run of mode deploy."""
+    detail = {"plan": {"mode": "deploy", "model": model}, "config": {"training": {"platform": "SMTJ"}}}
+    world.ledger.append(run_id="run-9", event_id="run-started", type="run_started", detail=detail)
+    world.promote("run-9")
+
+
+def test_production_that_a_run_of_mode_deploy_brought_is_the_checkpoint_it_deployed(world: World) -> None:
+    checkpoint = world.trained("run-0")
+    deployed(world, kind="run", model_path=checkpoint, run_id="run-0")
+    subject = {"model": "production", "model_path": checkpoint, "run_id": "run-0"}
+    assert world.baseline("production")["subject"] == subject
+
+
+def test_production_that_was_deployed_by_its_address_is_that_checkpoint(world: World) -> None:
+    checkpoint = "s3://customer-escrow-123456789012-smtj-abc/elsewhere/step_4"
+    deployed(world, kind="checkpoint", model_path=checkpoint, run_id=None)
+    subject = {"model": "production", "model_path": checkpoint, "run_id": "run-9"}
+    assert world.baseline("production")["subject"] == subject
+
+
+def test_a_model_package_in_production_cannot_be_measured(world: World) -> None:
+    deployed(world, kind="package", model_path="arn:aws:sagemaker:us-east-1:1:model-package/g/1", run_id=None)
+    with pytest.raises(EvaluationFailed, match=r"model-package/g/1, which jobs cannot load: compare with the base"):
         world.baseline("production")
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.catalog import Platform
 from lambda_handlers.evaluation import results
 from lambda_handlers.evaluation.output import read_output, scores_in
 from lambda_handlers.evaluation.results_file import Measured, Scores, parse_scores
 from lambda_handlers.protocol.errors import EvaluationFailed
+from lambda_handlers.training.job_output import JobOutput
 from tests.training.training_support import RUN, URI, MemoryS3, Recorder, archive, giant_header, link
 
+ARCHIVE = JobOutput(uri=URI, platform=Platform.SMTJ)
 SCORES = {"accuracy": 0.71, "accuracy_stderr": 0.01}
 
 
@@ -27,7 +30,7 @@ def scores(content: bytes, task: str = "mmlu") -> Measured:
 
 
 def in_archive(files: dict[str, bytes], task: str = "mmlu", *special: tarfile.TarInfo) -> Scores:
-    return scores_in(read_output(MemoryS3({URI: archive(files, *special)}), URI, task), URI, task)
+    return scores_in(read_output(MemoryS3({URI: archive(files, *special)}), ARCHIVE, task), ARCHIVE, task)
 
 
 def read(files: dict[str, bytes], **more: Any) -> tuple[dict[str, Any], MemoryS3, Recorder]:
@@ -152,10 +155,10 @@ def test_nothing_is_copied_of_an_archive_that_is_refused_further_on() -> None:
     event = {
         "run": RUN,
         "task": {"task": "mmlu", "subtask": None, "tensorboard": True},
-        "submitted": {"output_uri": URI, "job": {}},
+        "submitted": {"output_uri": URI, "job": {"kind": "TrainingJob"}},
         "config": {"model": "NOVA_LITE_2"},
     }
-    with pytest.raises(EvaluationFailed, match="outside of the archive"):
+    with pytest.raises(EvaluationFailed, match="outside of the output"):
         results.read_evaluation(event, s3=s3, artifacts_bucket="artifacts", ledger=Recorder())
     assert list(s3.objects) == [URI]
 
@@ -180,7 +183,7 @@ GOOD = {"x/results_1.json": document(all=SCORES)}
     ("content", "words"),
     [
         (archive({"../results_1.json": GOOD["x/results_1.json"]}), r"holds '\.\./results_1\.json', which is outside"),
-        (archive({"/x/results_1.json": GOOD["x/results_1.json"]}), "which is outside of the archive"),
+        (archive({"/x/results_1.json": GOOD["x/results_1.json"]}), "which is outside of the output"),
         (archive(GOOD, member("x/soft", tarfile.SYMTYPE)), r"holds 'x/soft', which is a link to '/etc/passwd'"),
         (archive(GOOD, member("x/hard", tarfile.LNKTYPE)), "which is a link to"),
         (archive(GOOD, member("x/disk", tarfile.BLKTYPE)), "which is a device or a pipe"),
@@ -209,7 +212,11 @@ GOOD = {"x/results_1.json": document(all=SCORES)}
 )
 def test_a_hostile_archive_fails_the_evaluation_and_writes_nothing(content: bytes, words: str) -> None:
     s3, ledger = MemoryS3({URI: content}), Recorder()
-    event = {"run": RUN, "task": {"task": "mmlu", "tensorboard": True}, "submitted": {"output_uri": URI, "job": {}}}
+    event = {
+        "run": RUN,
+        "task": {"task": "mmlu", "tensorboard": True},
+        "submitted": {"output_uri": URI, "job": {"kind": "TrainingJob"}},
+    }
     event |= {"subject": {"model_path": "s3://escrow/step_4"}, "config": {"model": "NOVA_LITE_2"}}
     with pytest.raises(EvaluationFailed, match=words):
         results.read_evaluation(event, s3=s3, artifacts_bucket="artifacts", ledger=ledger)
@@ -274,6 +281,6 @@ def test_broken_results_fail_the_evaluation(content: bytes, words: str) -> None:
 
 def test_missing_output_is_named() -> None:
     with pytest.raises(EvaluationFailed, match=rf"evaluation mmlu left no usable output: {URI} does not exist"):
-        read_output(MemoryS3(), URI, "mmlu")
+        read_output(MemoryS3(), ARCHIVE, "mmlu")
     with pytest.raises(EvaluationFailed, match=rf"{URI} has no results_"):
         in_archive({"manifest.json": b"{}"})

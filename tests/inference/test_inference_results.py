@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lambda_handlers.inference import results
 from lambda_handlers.protocol.errors import EvaluationFailed
-from tests.inference.inference_support import OUTPUT, PLACE, RESULTS, line, lines, read
-from tests.training.training_support import URI, MemoryS3, archive, link
+from tests.inference.inference_support import OUTPUT, PLACE, RESULTS, line, lines, read, read_folder
+from tests.training.training_support import FOLDER, URI, MemoryS3, archive, link
 
 ROWS = [line(query=f"question {n}", answer=f"answer {n}") for n in range(25)]
 
@@ -79,8 +79,8 @@ def test_no_answers_and_two_files_of_them_are_told_of() -> None:
     ("content", "why"),
     [
         (archive({PLACE: lines(ROWS[0])}, link("a", "/etc/passwd")), "a link to '/etc/passwd'"),
-        (archive({f"../../{PLACE}": lines(ROWS[0])}), "outside of the archive"),
-        (archive({PLACE: lines(ROWS[0]), "/etc/x": b""}), "outside of the archive"),
+        (archive({f"../../{PLACE}": lines(ROWS[0])}), "outside of the output"),
+        (archive({PLACE: lines(ROWS[0]), "/etc/x": b""}), "outside of the output"),
         (archive({PLACE: lines(ROWS[0]), "noise": random.Random(1).randbytes(10_000)})[:-500], "not a whole tar.gz"),
         (b"no archive", "not a whole tar.gz"),
     ],
@@ -89,6 +89,33 @@ def test_a_hostile_or_broken_archive_leaves_nothing(content: bytes, why: str) ->
     message = refused(content, 1)
     assert message.startswith("The batch inference left no usable output: ")
     assert why in message
+
+
+PLACE_HP = "eval-result/inference_output.jsonl"
+
+
+def test_the_answers_of_a_hyperpod_job_lie_in_its_folder() -> None:
+    record, found, _ = read_folder({PLACE_HP: lines(*ROWS), "eval-result/results_1.json": b"{}"}, 25)
+    assert [row["query"] for row in found] == [f"question {n}" for n in range(25)]
+    assert (record["raw_uri"], record["results_uri"]) == (FOLDER, RESULTS)
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, f"left no usable output: {FOLDER} is empty"),
+        ({"manifest.json": b"{}"}, f"{FOLDER} has no inference_output.jsonl"),
+        ({PLACE_HP: b""}, "has 0 answers to 2 rows: row 1 is missing"),
+        ({PLACE_HP: b"{}\n"}, "row 1 cannot be read: it has no prompt"),
+        ({PLACE_HP: lines(*ROWS[:3])}, "has more lines than the 2 rows"),
+        ({PLACE_HP: lines(*ROWS[:2]), "other/inference_output.jsonl": b""}, "two files of answers"),
+        ({PLACE_HP: lines(*ROWS[:2]), "../x": b""}, "outside of the output"),
+    ],
+)
+def test_the_folder_of_a_hyperpod_job_gets_the_care_of_an_archive(files: dict[str, bytes], why: str) -> None:
+    with pytest.raises(EvaluationFailed) as caught:
+        read_folder(files, 2)
+    assert why in caught.value.message
 
 
 class Uploads(MemoryS3):

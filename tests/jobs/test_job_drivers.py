@@ -112,8 +112,9 @@ def test_there_is_a_driver_for_every_kind() -> None:
     for kind in KINDS:
         driver: JobDriver = driver_for(kind)
         assert (driver.kind, driver.name_limit) == (kind, 63)
+    assert (driver_for("PyTorchJob").kind, driver_for("PyTorchJob").name_limit) == ("PyTorchJob", 40)
     with pytest.raises(KeyError):
-        driver_for("PyTorchJob")
+        driver_for("RayJob")
 
 
 def test_a_training_job_is_created_under_its_name_with_its_tags(sagemaker: Stubber) -> None:
@@ -191,7 +192,7 @@ def test_the_digest_of_a_training_job_is_read_from_its_tags(sagemaker: Stubber) 
     sagemaker.add_response("describe_training_job", JOB)
     tags = {"Tags": [{"Key": "other", "Value": "1"}, {"Key": DIGEST_TAG, "Value": "digest"}]}
     sagemaker.add_response("list_tags", tags, {"ResourceArn": JOB_ARN, "MaxResults": 100})
-    assert driver_for("TrainingJob").digest_of("demo-x") == "digest"
+    assert driver_for("TrainingJob").digest_of(_row("TrainingJob")) == "digest"
 
 
 def test_stopping_a_finished_training_job_is_success(sagemaker: Stubber) -> None:
@@ -311,7 +312,7 @@ def test_the_digest_of_a_model_is_read_from_its_tags(bedrock: Stubber) -> None:
     _list_models(bedrock, "demo-x")
     tags = {"tags": [{"key": DIGEST_TAG, "value": "digest"}]}
     bedrock.add_response("list_tags_for_resource", tags, {"resourceARN": MODEL_ARN})
-    assert driver_for("CustomModel").digest_of("demo-x") == "digest"
+    assert driver_for("CustomModel").digest_of(_row("CustomModel")) == "digest"
 
 
 def test_clients_are_made_once() -> None:

@@ -101,9 +101,9 @@ def test_a_job_that_is_not_there_is_gone(stub: Stubber) -> None:
 def test_the_digest_is_read_from_the_tags_of_the_job_of_that_name(stub: Stubber) -> None:
     listed(stub, "demo-xy", "demo-x")
     stub.add_response("list_tags_for_resource", {"tags": [{"key": DIGEST_TAG, "value": "d"}]}, {"resourceARN": ARN})
-    assert DRIVER.digest_of("demo-x") == "d"
+    assert DRIVER.digest_of(ROW) == "d"
     listed(stub)
-    assert DRIVER.digest_of("demo-x") is None
+    assert DRIVER.digest_of(ROW) is None
 
 
 @pytest.mark.parametrize("code", ["", "ConflictException", "ValidationException", "ResourceNotFoundException"])

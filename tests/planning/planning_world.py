@@ -136,6 +136,8 @@ class World:
         self.iam, self.kms, self.quotas = Iam(), Kms(), Quotas()
         self.hub, self.ec2, self.functions = Hub(), Ec2(), Functions()
         self.tracking_probes: list[dict[str, Any]] = []
+        self.clients: dict[str, Any] = {}
+        """Further clients of the account."""
 
     def plan(
         self, name: str = "run-1", config: Any = None, data: bytes = ROW, raw: Any = None, **asked: Any
@@ -150,6 +152,7 @@ class World:
                 service_quotas=self.quotas,
                 ec2=self.ec2,
                 functions=self.functions,
+                **self.clients,
             ),
             history=History(events=self.ledger.store, control=self.control),
             ledger=self.ledger,

@@ -173,7 +173,7 @@ def test_a_run_without_a_checkpoint_is_no_base_and_the_reason_is_told(
         (ON_HYPERPOD, "a checkpoint can be used on its own platform only"),
     ],
 )
-@pytest.mark.parametrize("mode", ["train", "evaluate"])
+@pytest.mark.parametrize("mode", ["train", "evaluate", "deploy"])
 def test_an_address_that_no_checkpoint_has_or_one_of_another_platform_is_refused(
     world: World, uri: str, words: str, mode: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from lambda_handlers.protocol.errors import WorkflowError
 from tests.checks.checks_support import FUNCTION, KEY, ROLE, Caller, refusal
+from tests.planning import planning_clusters
 from tests.planning.planning_world import CONFIG, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,15 @@ def stopped(world: World, config: dict[str, Any]) -> None:
     config["training"]["mlflow"] = {"resource_arn": SERVER}
 
 
+def on_hyperpod(**cluster: Any) -> Seed:
+    def seed(world: World, config: dict[str, Any]) -> None:
+        config.update(planning_clusters.config())
+        there = planning_clusters.Cluster(**cluster)
+        world.clients = {"reach_cluster": there.reach, "speak_with": there.speak}
+
+    return seed
+
+
 REWARD_ELSEWHERE = FUNCTION.replace("us-east-1", "us-west-2")
 SEEDED: dict[str, list[tuple[Seed, str]]] = {
     "form of a Lambda ARN": [
@@ -156,11 +166,24 @@ SEEDED: dict[str, list[tuple[Seed, str]]] = {
         (lambda _world, config: config.update(model="NOVA_PRO", method="RFT_LORA", overrides={}), "RFT_LORA"),
     ],
     "CPT on HyperPod only": [(lambda _world, config: config.update(method="CPT", overrides={}), "CPT")],
+    "cluster is named and can be described": [
+        (on_hyperpod(exists=False), "There is no HyperPod cluster hp"),
+        (on_hyperpod(status="Failed"), "HyperPod cluster hp is Failed, not InService"),
+    ],
+    "cluster has the instance type": [(on_hyperpod(groups=()), "has no restricted instance group of ml.p5.48xlarge")],
+    "cluster has enough instances": [
+        (on_hyperpod(groups=(planning_clusters.group(3),)), "training: it needs 4 x ml.p5.48xlarge"),
+    ],
+    "data mixing": [
+        (training(data_mixing={"customer_data_percent": 50, "nova": {"code": 100}}), "data_mixing works on HyperPod"),
+    ],
     "judges by version": [(evaluating(task="llm_judge"), "llm_judge")],
 }
 """By the name of the check in docs/checks.md: mistakes, each with words of the problem that tells of it."""
 ELSEWHERE: dict[str, str] = {
     "name of a job": "tests/checks/test_checks_account.py::test_job_names_follow_the_service",
+    "name of a namespace": "tests/constructs/test_hyperpod_settings.py::test_a_platform_says_what_cannot_work",
+    "name of a cluster": "tests/constructs/test_hyperpod_settings.py::test_a_platform_says_what_cannot_work",
     "simulation may be asked": (
         "tests/checks/test_checks_account.py::test_a_role_that_may_not_be_looked_at_is_a_warning"
     ),
@@ -194,8 +217,6 @@ ELSEWHERE: dict[str, str] = {
 }
 """Checks whose mistake is caught at synth or on rows of data, or leaves a warning, and the test that shows it."""
 DIFFERENT = (
-    "name of a namespace",
-    "name of a cluster",
     "caller: s3:CreateBucket, s3:ListBucket",
     "caller: s3:GetObject on the data",
     "caller: s3:GetObject, s3:PutObject on the output",
@@ -205,12 +226,8 @@ DIFFERENT = (
     "caller: eks:DescribeCluster, ListAddons",
     "caller: bedrock:UpdateProvisionedModelThroughput",
     "execution role is a text",
-    "cluster is named and can be described",
-    "cluster has the instance type",
-    "cluster has enough instances",
     "recipe: keys that are not checked",
     "recipe: instance count",
-    "data mixing",
     "checks can be turned off",
     "policy documented for callers",
 )

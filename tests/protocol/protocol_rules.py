@@ -60,6 +60,9 @@ def come_to_rest(world: World) -> None:
 def check_at_rest(world: World) -> None:
     """Check that nothing is left over and that every run is told of."""
     assert not [job for job in world.jobs.values() if job.status is JobStatus.RUNNING]
+    assert not world.ghosts, f"late calls left {world.ghosts}"
+    left = [job.name for job in world.jobs.values() if job.kind == "PyTorchJob" and not job.removed]
+    assert not left, f"{left} were left in their place"
     for item in world.registry_store.items.values():
         assert item["status"] == RowStatus.CLOSED
         assert item["token"] == ""
@@ -87,7 +90,7 @@ def _check_record(world: World, run_id: str) -> None:
         assert {job["stage"] for job in record["jobs"]} == {stage for group in world.groups for stage in group}
         assert all(world.jobs[job["name"]].status is JobStatus.COMPLETED for job in record["jobs"])
         for job in record["jobs"]:
-            if job["kind"] == "TrainingJob":
+            if job["kind"] != "CustomModel":
                 assert f"1 x {job['instance_type']}" == world.jobs[job["name"]].instances
                 assert TYPES[job["choice"] - 1] == job["instance_type"]
         kept = world.control.items[(f"fingerprint#{execution.fingerprint}",)]

@@ -44,8 +44,10 @@ TURN_DEADLINE = 3 * 24 * 3600
 MAX_AGE = timedelta(days=30)
 RETRIES = 2
 TYPES = ("ml.a", "ml.b", "ml.c")
+KINDS = {"import": "CustomModel", "training-hp": "PyTorchJob"}
 _OF_ONE_ATTEMPT = ("choice", "lacking", "instance_type", "digest", "deadline", "job_name")
-GROUPS = (("training",), ("evaluation-mmlu", "evaluation-gen_qa"), ("import",))
+PLACE = {"cluster_name": "hp", "namespace": "team"}
+GROUPS = (("training", "training-hp"), ("evaluation-mmlu", "evaluation-gen_qa"), ("import",))
 
 
 @dataclass
@@ -61,7 +63,11 @@ class Job:
     error: str = ""
     stopping: bool = False
     in_use: bool = False
+    held_until: int = 0
+    stops: int = 0
     instances: str = ""
+    removed: bool = False
+    """Nothing of it is left in its place, and its name is free again."""
 
     @property
     def arn(self) -> str:
@@ -83,8 +89,8 @@ class FakeDriver:
     def instances_of(self, request: Mapping[str, Any]) -> Instances | None:
         return Instances(type=request["type"], count=1) if "type" in request else None
 
-    def digest_of(self, name: str) -> str | None:
-        return self.world.step("read job tags", lambda: self.world.jobs[name].digest)  # type: ignore[no-any-return]
+    def digest_of(self, row: JobRow) -> str | None:
+        return self.world.step("read job tags", lambda: self.world.jobs[row.job_name].digest)  # type: ignore[no-any-return]
 
     def describe(self, row: JobRow) -> JobState:
         return self.world.step("describe job", lambda: self._describe(row.job_name))  # type: ignore[no-any-return]
@@ -109,16 +115,57 @@ class FakeDriver:
         job = self.world.jobs.get(name)
         if job is None or job.status is JobStatus.GONE:
             return JobState(status=JobStatus.GONE)
-        return JobState(status=job.status, arn=job.arn, output={"made_by": name}, cause="as told", error=job.error)
+        told = {"output": {"made_by": name}, "cause": "as told", "error": job.error, "held_until": job.held_until}
+        return JobState(status=job.status, arn=job.arn, **told)  # type: ignore[arg-type]
 
     def _stop(self, name: str) -> None:
         job = self.world.jobs.get(name)
         if job is None:
             return
         job.stopping = True
+        job.stops += 1
+        if self.world.epoch() < job.held_until:
+            return
         if self.stop_deletes and job.status is not JobStatus.RUNNING:
             assert not job.in_use, f"{name} was deleted although its run was told that it is ready"
             job.status = JobStatus.GONE
+
+
+@dataclass
+class ClusterDriver(FakeDriver):
+    """Create jobs in a cluster: what is made stays there once it has ended, until `stop` removes it."""
+
+    name_limit: int = 40
+
+    def _create(self, name: str, request: Mapping[str, Any], digest: str, tags: Mapping[str, str]) -> str:
+        known = self.world.jobs.get(name)
+        if known and not known.removed:
+            if known.digest != digest:
+                raise NameTaken(name)
+            return known.arn
+        if known:
+            # A late call, after what an earlier one made was removed: its row has to see to it.
+            self.world.ghosts.add(name)
+            return known.arn
+        return FakeDriver._create(self, name, request, digest, tags)
+
+    def _describe(self, name: str) -> JobState:
+        if name in self.world.ghosts:
+            return JobState(status=JobStatus.RUNNING, arn=self.world.jobs[name].arn)
+        job = self.world.jobs.get(name)
+        return JobState(status=JobStatus.GONE) if job is None or job.removed else FakeDriver._describe(self, name)
+
+    def _stop(self, name: str) -> None:
+        self.world.ghosts.discard(name)
+        job = self.world.jobs.get(name)
+        if job is None:
+            return
+        if job.status is JobStatus.COMPLETED and not job.removed:
+            rows = [row for row in self.world.registry_store.items.values() if row["job_name"] == name]
+            kept = all("outcome" in row or row["status"] in ("CANCELLED", "CLOSED") for row in rows)
+            assert kept, f"{name} was removed before its outcome was kept"
+        self.world.end_job(job, JobStatus.STOPPED)
+        job.stopping = job.removed = True
 
 
 @dataclass
@@ -182,7 +229,10 @@ class World(Scheduler):
         self.drivers = {
             "TrainingJob": FakeDriver(self, "TrainingJob", stop_deletes=False),
             "CustomModel": FakeDriver(self, "CustomModel", stop_deletes=True),
+            "PyTorchJob": ClusterDriver(self, "PyTorchJob", stop_deletes=False),
         }
+        self.ghosts: set[str] = set()
+        """Jobs in the cluster that late calls made under names that were free again."""
         self.executions: dict[str, Execution] = {}
         self.job_events: list[str] = []
         self.ended_events: list[Ending] = []
@@ -363,7 +413,7 @@ class World(Scheduler):
                 lock=RunLock(self.control),
                 clock=self,
                 ledger=self,
-                driver=self.drivers["CustomModel" if stage == "import" else "TrainingJob"],
+                driver=self.drivers[KINDS.get(stage, "TrainingJob")],
                 run=execution.run,
                 stage=stage,
                 slug="demo",
@@ -546,7 +596,8 @@ def requests_of(stage: str) -> list[dict[str, str]]:
     """Return what a stage submits: an import has one request, a training job three to choose from."""
     if stage == "import":
         return [{"stage": stage}]
-    return [{"stage": stage, "type": name} for name in TYPES]
+    place = PLACE if KINDS.get(stage) == "PyTorchJob" else {}
+    return [{"stage": stage, "type": name, **place} for name in TYPES]
 
 
 def _ignore_transient(process: Process) -> None:

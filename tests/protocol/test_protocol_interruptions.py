@@ -10,7 +10,7 @@ import pytest
 from lambda_handlers.jobs.driver import JobStatus
 from tests.protocol.protocol_processes import Command, Process
 from tests.protocol.protocol_rules import check_always, check_at_rest, come_to_rest
-from tests.protocol.protocol_world import World
+from tests.protocol.protocol_world import GROUPS, World
 
 logging.disable(logging.CRITICAL)
 
@@ -155,13 +155,16 @@ def test_an_abort_at_any_step_is_cleaned_up_without_the_reconciler() -> None:
         assert not (aborted and live), f"aborted at step {step}: {live}"
 
 
-def test_a_submission_at_any_step_of_closing_leaves_no_job_running() -> None:
+@pytest.mark.parametrize("stage", GROUPS[0])
+def test_a_submission_at_any_step_of_closing_leaves_no_job_running(stage: str) -> None:
     outcomes = set()
-    for step in range(60):
+    for step in range(80):
         world = World()
         execution = world.start_execution("A")
         _finish_plan(world)
-        (submission,) = world.processes
+        (submission,) = [each for each in world.processes if each.label.startswith(f"submit {stage} ")]
+        for other in [each for each in world.processes if each is not submission]:
+            _advance(other)
         submission.advance()
         world.abort(execution)
         closing = world.tell_ended(world.ended_events[-1])
@@ -178,17 +181,17 @@ def test_a_submission_at_any_step_of_closing_leaves_no_job_running() -> None:
 
 @pytest.mark.parametrize("fault", _FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_at_any_step_of_closing_is_made_good_by_one_pass_of_the_reconciler(fault: Command) -> None:
-    for step in range(60):
+    for step in range(80):
         world = World()
         execution = world.start_execution("A")
         _finish(world)
         world.abort(execution)
         closing = world.tell_ended(world.ended_events[-1])
-        for position in range(60):
+        for position in range(80):
             if not closing.ended:
                 closing.advance(fault if position == step else Command.GO)
         _advance(world.start_reconciler())
-        assert [job.stopping for job in world.jobs.values()] == [True], f"interrupted at step {step} of closing"
+        assert [job.stopping for job in world.jobs.values()] == [True, True], f"interrupted at step {step} of closing"
         come_to_rest(world)
         check_at_rest(world)
 

@@ -29,13 +29,13 @@ from lambda_handlers.protocol.ledger import append, read, verify
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import client_token, job_name, request_digest
 from lambda_handlers.protocol.pointer import Pointer
-from lambda_handlers.protocol.registry import JobRow, RowStatus
+from lambda_handlers.protocol.registry import JobRegistry, JobRow, RowStatus
 from lambda_handlers.protocol.resume import completed_stages, stage_completed
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.runs import close_run
 from lambda_handlers.protocol.stepfunctions import StepFunctions
 from lambda_handlers.protocol.summary import reason, summarize
-from tests.protocol.protocol_memory import run_control, run_ledger
+from tests.protocol.protocol_memory import job_registry, run_control, run_ledger
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAME = {
@@ -410,3 +410,10 @@ def test_a_summary_holds_what_the_run_came_to() -> None:
 def test_a_row_never_shows_its_token() -> None:
     row = _row(RowStatus.OPEN)
     assert "secret" not in repr(row) + json.dumps(row.facts())
+
+
+def test_a_row_is_read_as_it_was_written() -> None:
+    registry = JobRegistry(job_registry())
+    row = replace(_row(RowStatus.OPEN), arn="a", choice=1, choices=2, lacking=("1 x ml.a",), named=True)
+    saved = registry.save(row, replacing=None)
+    assert registry.get("r", "training") == saved == replace(row, version=saved.version)

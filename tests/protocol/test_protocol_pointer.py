@@ -10,7 +10,7 @@ import pytest
 from lambda_handlers.protocol.errors import InvalidRequest, LockLost
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.pointer import HISTORY_KEPT, Pointer
-from lambda_handlers.protocol.store import ItemStore
+from lambda_handlers.protocol.store import Item, ItemStore
 from lambda_handlers.protocol.targets import Rollback, Target
 from tests.protocol.protocol_memory import run_control
 
@@ -134,3 +134,42 @@ def test_a_promotion_repeated_after_its_rollback_does_not_undo_it() -> None:
     with pytest.raises(LockLost):
         pointer.move("r2", generation, "d2", model_arn="m2", now=NOW)
     assert shown(pointer).arn == "d1"
+
+
+def test_a_run_that_is_closed_as_it_moves_the_pointer_has_moved_it_or_never_will() -> None:
+    """What the run made is deleted unless the pointer shows it: a move may not come after that was looked at."""
+    store = run_control()
+    for number, before in ((1, None), (2, "d0")):
+        if before:
+            Pointer(store).move("r0", RunLock(store).acquire("r0", "e0", NOW), before)
+            RunLock(store).release("r0")
+        lock, run = RunLock(store), f"r{number}"
+        generation = lock.acquire(run, f"e{number}", NOW)
+        with pytest.raises(LockLost):
+            Pointer(ClosedBeforePut(store, run)).move(run, generation, f"d{number}")
+        target = Pointer(store).read()
+        assert (target and target.arn) == before
+        lock.release(run)
+
+
+class ClosedBeforePut:
+    """A store that has a run closed between its check of the lock and its first write."""
+
+    def __init__(self, store: ItemStore, run: str) -> None:
+        self._store, self._run = store, run
+
+    def get(self, key: Item) -> Item | None:
+        return self._store.get(key)
+
+    def put(self, item: Item, *, replacing: Item | None) -> Item:
+        if self._run:
+            RunLock(self._store).fence(self._run)
+            Pointer(self._store).settle()
+            self._run = ""
+        return self._store.put(item, replacing=replacing)
+
+    def query(self, partition: str) -> list[Item]:
+        return self._store.query(partition)
+
+    def query_index(self, index: str, value: str) -> list[Item]:
+        return self._store.query_index(index, value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.catalog import Platform
 from lambda_handlers.recipes import documents, render
 from lambda_handlers.recipes import hub_snapshot as snapshot
 from lambda_handlers.recipes.hub import HubRecipe, load_template
@@ -54,7 +55,8 @@ def test_instance_types_images_and_versions_are_those_of_the_public_recipes() ->
         (entry,) = [each for each in entries if each["Name"] == name]
         row = rows[name]
         assert {f"ml.{each.strip()}" for each in row[1].split(",")} == set(recipe.instance_types), name
-        assert entry.get("SmtjImageUri", "-").rpartition("/")[2] == row[3], name
+        if recipe.platform is Platform.SMTJ:
+            assert entry.get("SmtjImageUri", "-").rpartition("/")[2] == row[3], name
         if recipe.technique == "CPT":
             assert recipe.spec()["replicas"]["enum"] == json.loads(row[2]), name
         assert recipe.version == row[5], name
@@ -68,6 +70,7 @@ def test_instance_types_images_and_versions_are_those_of_the_public_recipes() ->
         ("SFT v2 LoRA", "nova_lite_2_0_p5_gpu_lora_sft"),
         ("SFT v2 full", "nova_lite_2_0_p5_gpu_sft"),
         ("RFT SMTJ LoRA", "nova_lite_v2_smtj_p5_p5en_gpu_lora_rft"),
+        ("RFT SMHP LoRA", "nova_lite_2_0_p5_gpu_lora_rft"),
         ("CPT v1", "nova_micro_1_0_p5x8_gpu_pretrain"),
         ("CPT v2", "nova_lite_2_0_p5x8_gpu_pretrain"),
         ("eval text v1", "nova_lite_1_0_p5_48xl_gpu_general_text_benchmark_eval"),
@@ -87,12 +90,21 @@ def test_values_are_those_of_the_public_recipes(family: str, name: str) -> None:
     }
     ours = {leaf.dotted: leaf.literal for leaf in leaves(RECIPES[name].values)}
     assert {key: ours[key] for key in theirs} == theirs
-    assert set(ours) - set(theirs) <= {"training_config.save_steps", "training_config.trainer.save_steps"}
+    assert set(ours) - set(theirs) <= {
+        "training_config.save_steps",
+        "training_config.trainer.save_steps",
+        "training_config.rollout.rewards.api_endpoint.lambda_arn",
+    }
+
+
+_MLFLOW = ("tracking_uri", "experiment_name", "run_name")
 
 
 @pytest.mark.parametrize(
     ("table", "name"),
     [
+        ("nova_lora_rft", "nova_lite_2_0_p5_gpu_lora_rft"),
+        ("nova_rft", "nova_lite_2_0_p5_gpu_rft"),
         ("nova_lora_sft", "nova_micro_1_0_p5_p4d_gpu_lora_sft"),
         ("nova_sft", "nova_pro_1_0_p5_gpu_sft"),
         ("nova_sft_2_0", "nova_lite_2_0_p5_gpu_sft"),
@@ -112,7 +124,7 @@ def test_constraints_are_those_of_the_public_parameter_file(table: str, name: st
     line = re.search(rf"^- \*\*{table}\*\*: (.*)$", text, re.MULTILINE)
     assert line
     theirs = {key: json.loads(entry) for key, entry in re.findall(r"(\w+) (\{.*?\})(?:; |$)", line[1])}
-    hidden = ("namespace", "replicas", "mlflow_tracking_uri", "mlflow_experiment_name", "mlflow_run_name")
+    hidden = ("namespace", "replicas", "instance_type", *(f"mlflow_{each}" for each in _MLFLOW))
 
     def bare(spec: dict[str, Any]) -> dict[str, Any]:
         return {

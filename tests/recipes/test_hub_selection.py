@@ -134,7 +134,7 @@ def test_a_recipe_says_where_its_files_and_its_container_are() -> None:
     ("model", "work", "platform", "instance_type", "message"),
     [
         ("NOVA_LITE", "RFT_LORA", Platform.SMTJ, P5, "The hub has no recipe for RFT_LORA for NOVA_LITE."),
-        ("NOVA_LITE_2", "SFT_LORA", Platform.SMHP, P5, "The hub has no recipe for SFT_LORA for NOVA_LITE_2 on SMHP."),
+        ("NOVA_LITE_2", "CPT", Platform.SMTJ, P5, "The hub has no recipe for CPT for NOVA_LITE_2 on SMTJ."),
         ("NOVA_LITE_2", "EVALUATION", Platform.SMTJ, P5, "The hub has no recipe for EVALUATION for NOVA_LITE_2."),
         (
             "NOVA_PRO",
@@ -250,12 +250,21 @@ def test_an_override_spec_that_nothing_can_be_checked_against_is_refused(spec: s
 
 PAYLOAD = """---
 # Source: charts/x/templates/other.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: other
 data:
   config.yaml: |-
-    other: 1
+    run:
+      name: '{{name}}'
+    training_config:
+      lr: 1e-5
+      task_type: other
 ---
 # Source: charts/x/templates/training-config.yaml
 
+apiVersion: v1
 kind: ConfigMap
 metadata:
   name: training-config-{{name}}
@@ -266,10 +275,14 @@ data:
 
     training_config:
       lr: 1e-5
+      task_type: training
+      bare: {{learning_rate}}
 
 
 ---
 # Source: charts/x/templates/training.yaml
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
 metadata:
   name: {{name}}
 """
@@ -278,7 +291,14 @@ metadata:
 def test_the_recipe_of_hyperpod_is_the_one_inside_its_payload() -> None:
     recipe = replace(_select("NOVA_LITE_2", "SFT_LORA"), template_uri="s3://b/k8s.yaml")
     template, _ = hub.load_template(FakeS3({("b", "k8s.yaml"): PAYLOAD.encode()}), recipe)
+    # What the parts of a job find different in theirs is none of the recipe.
     assert template == {"run": {"name": "{{name}}"}, "training_config": {"lr": 1e-05}}
+    alone = PAYLOAD[PAYLOAD.index("---\n# Source: charts/x/templates/training-config") :]
+    template, _ = hub.load_template(FakeS3({("b", "k8s.yaml"): alone.encode()}), recipe)
+    assert template["training_config"] == {"lr": 1e-05, "task_type": "training", "bare": "{{learning_rate}}"}
+    lost = PAYLOAD.replace("name: training-config-", "name: config-")
+    with pytest.raises(RecipeInvalid, match="has no ConfigMap training-config with a recipe in it"):
+        hub.load_template(FakeS3({("b", "k8s.yaml"): lost.encode()}), recipe)
 
 
 class _Denying:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lambda_handlers.catalog import MODELS, Platform, evaluation_task, method
-from lambda_handlers.recipes import constraints, documents, hub, render
+from lambda_handlers.recipes import constraints, documents, hub, payload, render
 from lambda_handlers.recipes import hub_snapshot as snapshot
 from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, recipes
 from lambda_handlers.recipes.template import leaves
@@ -27,12 +27,16 @@ def _entries(name: str, region: str = REGION) -> list[dict[str, Any]]:
 
 def test_every_model_has_its_recipes() -> None:
     assert {name: len(_entries(name)) for name in HUB_NAMES} == {
-        "nova-textgeneration-micro": 8,
-        "nova-textgeneration-lite": 8,
-        "nova-textgeneration-lite-v2": 8,
-        "nova-textgeneration-pro": 6,
+        "nova-textgeneration-micro": 11,
+        "nova-textgeneration-lite": 11,
+        "nova-textgeneration-lite-v2": 13,
+        "nova-textgeneration-pro": 9,
     }
-    assert len(RECIPES) == 30
+    assert len(RECIPES) == 32
+    for name in HUB_NAMES:
+        forge = [each["Name"] for each in _entries(name) if each["IsSubscriptionModel"]]
+        assert len(forge) == 3
+        assert all(each.endswith("_text_with_datamix") for each in forge)
 
 
 @pytest.mark.parametrize("name", HUB_NAMES)
@@ -74,7 +78,7 @@ def test_images_are_the_region_s_and_absent_where_there_are_none() -> None:
 
 def test_an_entry_describes_its_recipe() -> None:
     (entry,) = [each for each in _entries("nova-textgeneration-lite-v2") if each["Name"].endswith("gpu_lora_sft")]
-    assert {key: value for key, value in entry.items() if not key.startswith("Smtj")} == {
+    assert {key: value for key, value in entry.items() if not key.startswith(("Smtj", "HpEks"))} == {
         "Name": "nova_lite_2_0_p5_gpu_lora_sft",
         "DisplayName": "Nova Lite LoRA SFT on P5 GPU",
         "Type": "FineTuning",
@@ -92,18 +96,22 @@ def test_an_entry_describes_its_recipe() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_placeholders_and_parameters_belong_together(recipe: SnapshotRecipe) -> None:
     used = {leaf.placeholder for leaf in leaves(recipe.template()) if leaf.placeholder}
-    assert used == set(recipe.spec()) - {"max_context_length", "namespace"}
+    assert used == set(recipe.spec()) - {"max_context_length", "namespace", "instance_type"}
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_placeholders_are_quoted_text_in_the_template(recipe: SnapshotRecipe) -> None:
-    (text,) = [body.decode() for key, body in snapshot.objects().items() if f"/{recipe.name}_payload" in key]
+    flavour = "k8s" if recipe.platform is Platform.SMHP else "sm_jobs"
+    stem = f"/{recipe.name}_payload_template_{flavour}_"
+    (text,) = [body.decode() for key, body in snapshot.objects().items() if stem in key]
     assert "name: '{{name}}'\n" in text
     if recipe.platform is Platform.SMTJ:
         assert yaml.safe_load(text) == recipe.template()
     else:
         assert "# Source: templates/training-config.yaml\n" in text
-        assert textwrap.indent(documents.dump(recipe.template()), "    ") in text
+        # Reinforcement recipes have what tells the parts of a job apart besides.
+        assert textwrap.indent(documents.dump(recipe.template()), "    ").rstrip("\n") in text
+        assert "\n  name: {{name}}\n" in text
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
@@ -162,3 +170,61 @@ def test_supervised_recipes_of_nova_1_differ_in_length_batch_epochs_and_nodes() 
         "nova_pro_1_0_p5_p4d_gpu_lora_sft": (32768, 32, 2, 6),
         "nova_pro_1_0_p5_gpu_sft": (32768, 16, 2, 6),
     }
+
+
+ON_HYPERPOD = [
+    *((model, work) for model in MODELS for work in ("SFT_LORA", "SFT_FULL", "CPT", "mmlu", "gen_qa")),
+    ("NOVA_LITE_2", "RFT_LORA"),
+    ("NOVA_LITE_2", "RFT_FULL"),
+]
+
+
+@pytest.mark.parametrize(("model", "work"), ON_HYPERPOD)
+def test_all_work_on_hyperpod_has_a_payload_whose_recipe_can_be_rendered(model: str, work: str) -> None:
+    chosen = method(work) if work.isupper() else evaluation_task(work)
+    found = hub.select(hub.fetch(FakeSageMaker(), MODELS[model]), chosen, Platform.SMHP, "ml.p5.48xlarge")
+    template, spec = hub.load_template(FakeS3(), found)
+    assert spec["namespace"]["default"] == "kubeflow"
+    assert spec["instance_type"]["enum"][0] == "ml.p5.48xlarge"
+    values = render(template, spec, {"name": "run-1"}, {}).values
+    assert values["run"]["model_type"] == MODELS[model].model_type
+    objects = payload.parse(hub.load_payload(FakeS3(), found))
+    assert len(objects) == (21 if work.startswith("RFT") else 2)
+    if work.isupper():
+        assert set(spec["replicas"]["enum"]) == _COUNTS[work.partition("_")[0], model]
+
+
+# Those of the public recipes; the customization SDK's table differs for NOVA_PRO (48, not 24).
+_COUNTS = {
+    ("SFT", "NOVA_MICRO"): {2, 4, 8},
+    ("SFT", "NOVA_LITE"): {4, 8, 16},
+    ("SFT", "NOVA_LITE_2"): {4, 8, 16, 32},
+    ("SFT", "NOVA_PRO"): {6, 12, 24},
+    ("CPT", "NOVA_MICRO"): {2, 4, 8, 16, 32},
+    ("CPT", "NOVA_LITE"): {4, 8, 16, 32},
+    ("CPT", "NOVA_LITE_2"): {4, 8, 16, 32},
+    ("CPT", "NOVA_PRO"): {6, 12, 24},
+    ("RFT", "NOVA_LITE_2"): {2, 4, 8, 16},
+}
+
+
+def test_payloads_name_the_containers_of_their_region_and_leave_open_those_that_no_table_has() -> None:
+    def text(region: str) -> str:
+        key = "recipes/nova_lite_2_0_p5_gpu_lora_rft_payload_template_k8s_v2.2.0.yaml"
+        return snapshot.objects(region)[key].decode()
+
+    west = "176779409107.dkr.ecr.us-west-2.amazonaws.com/nova-fine-tune-repo:SM-HP-RFT-TRAIN-V2-latest"
+    assert west in text("us-west-2")
+    assert "us-east-1.amazonaws" not in text("us-west-2")
+    assert "image: {{container_image}}" in text("sa-east-1")
+
+
+def test_a_recipe_that_mixes_data_has_shares_by_category_and_a_catalog() -> None:
+    key = "recipes/nova_lite_2_0_p5_gpu_lora_sft_text_with_datamix_override_params_k8s_v2.5.0.json"
+    spec = json.loads(snapshot.objects()[key])
+    assert {name: entry["default"] for name, entry in spec.items() if name.endswith("_percent")} == {
+        "customer_data_percent": 50.0,
+        "nova_code_percent": 30.0,
+        "nova_general_percent": 70.0,
+    }
+    assert spec["dataset_catalog"]["default"] == "nova-sft-text"

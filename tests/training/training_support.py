@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 URI = "s3://artifacts-bucket/runs/run-1/jobs/job-1/output/output.tar.gz"
+FOLDER = "s3://artifacts-bucket/runs/run-1/jobs/job-1"
+"""What a job of HyperPod leaves in the place of an archive."""
 RUN = {
     "id": "run-1",
     "execution_arn": "arn:e",
@@ -26,6 +28,17 @@ class MemoryS3:
 
     def __init__(self, objects: Mapping[str, bytes] | None = None) -> None:
         self.objects = dict(objects or {})
+
+    def get_paginator(self, operation: str) -> MemoryS3:
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's names
+        """Yield what is below a prefix, two objects to a page; a page of nothing has no Contents."""
+        root = f"s3://{Bucket}/"
+        keys = sorted(uri.removeprefix(root) for uri in self.objects if uri.startswith(root + Prefix))
+        listed = [{"Key": key, "Size": len(self.objects[root + key]), "ETag": '"e"'} for key in keys]
+        yield from ({"Contents": listed[at : at + 2]} for at in range(0, len(listed), 2)) if listed else [{}]
 
     def get_object(self, **request: Any) -> Any:
         uri = f"s3://{request['Bucket']}/{request['Key']}"

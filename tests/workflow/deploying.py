@@ -52,13 +52,38 @@ def models(workflow: Workflow) -> set[str]:
     return {each["modelArn"] for each in workflow.emulator.client("bedrock").list_custom_models()["modelSummaries"]}
 
 
+def models_of(workflow: Workflow, run: str) -> dict[str, str]:
+    """Return the status of each model that was made of the checkpoint of a run."""
+    bedrock, checkpoint = workflow.emulator.client("bedrock"), workflow.record(run)["checkpoint_uri"]
+    wanted = {"key": "nova-constructs:checkpoint", "value": checkpoint}
+    return {
+        each["modelArn"]: each["modelStatus"]
+        for each in bedrock.list_custom_models()["modelSummaries"]
+        if wanted in bedrock.list_tags_for_resource(resourceARN=each["modelArn"])["tags"]
+    }
+
+
+EVENTS = (
+    *("model_imported", "deployment_chosen", "model_deployed", "pointer_moved", "models_retired"),
+    *("pointer_rolled_back", "run_closed"),
+)
+"""What the ledger has of a deployment."""
+
+
 def events(record: dict[str, Any]) -> list[str]:
-    return [event["type"] for event in record["ledger"]]
+    """Return what the ledger has of the deployment of a run, in order."""
+    return [event["type"] for event in record["ledger"] if event["type"] in EVENTS]
+
+
+def event(record: dict[str, Any], type: str) -> dict[str, Any]:
+    """Return the detail of a run's only event of a type."""
+    [detail] = [each["detail"] for each in record["ledger"] if each["type"] == type]
+    return dict(detail)
 
 
 @contextmanager
-def reading(workflow: Workflow) -> Iterator[list[str]]:
-    """Invoke through the pointer all along; the list has every failure."""
+def reading(workflow: Workflow, every: float = 0.02) -> Iterator[list[str]]:
+    """Invoke through the pointer all along, every so many seconds; the list has every failure."""
     failures: list[str] = []
     done, count = threading.Event(), [0]
     runtime, ssm = workflow.emulator.client("bedrock-runtime"), workflow.emulator.client("ssm")
@@ -71,7 +96,7 @@ def reading(workflow: Workflow) -> Iterator[list[str]]:
                 count[0] += 1
             except Exception as error:
                 failures.append(f"{type(error).__name__}: {error}")
-            done.wait(0.02)
+            done.wait(every)
 
     reader = threading.Thread(target=read, name="reader")
     reader.start()

@@ -1,4 +1,4 @@
-"""What an account has before a customization is deployed in it: a network under given ids, and a default MLflow app."""
+"""What an account has before a customization is deployed in it: a network and a key under given ids, an MLflow app."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.ec2.models import ec2_backends
+from moto.kms.models import kms_backends
 
 from nova_constructs.emulator import Emulator
 
@@ -21,6 +22,15 @@ def furnish(emulator: Emulator, vpc: Mapping[str, Sequence[str]]) -> None:
 def mlflow_app(emulator: Emulator, name: str = "DefaultMLFlowApp") -> str:
     """Make an app and return its ARN."""
     return str(emulator.client("sagemaker").create_mlflow_app(Name=name, **_MLFLOW)["Arn"])
+
+
+def key(emulator: Emulator, arn: str) -> None:
+    """Make a KMS key under an ARN that a template already names; the service makes ids at random."""
+    made = emulator.client("kms").create_key(Description="models")["KeyMetadata"]["KeyId"]
+    held = kms_backends["123456789012"]["us-east-1"]
+    key = held.keys.pop(made)
+    key.id, key.arn = arn.rpartition("/")[2], arn
+    held.keys[key.id] = key
 
 
 def network(emulator: Emulator, vpc: Mapping[str, Sequence[str]]) -> None:

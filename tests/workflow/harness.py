@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lambda_handlers.protocol.registry import OPEN_MARKER
 from lambda_handlers.protocol.store import decode
 from lambda_handlers.protocol.turns import Turns
 from nova_constructs.app import build
@@ -35,6 +36,7 @@ ENTRY: dict[str, Any] = {
     "removal_policy": "destroy",
 }
 SPEED = 3600.0
+OPEN = {"S": OPEN_MARKER}
 # Generous: how long a busy machine may take decides nothing here.
 PATIENCE = 240.0
 
@@ -162,7 +164,7 @@ class Workflow:
 
     def open_rows(self) -> list[str]:
         rows = self.emulator.client("dynamodb").scan(TableName=self["JobRegistryTableName"])["Items"]
-        return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows if "open_marker" in row]
+        return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows if row.get("open_marker") == OPEN]
 
     def lock_holders(self) -> list[str]:
         """Return the runs that hold the lock, then those that wait for it."""

@@ -18,6 +18,12 @@ RESULTS = "nova-test-results"
 """A bucket that results of batch inference may go to."""
 ANSWERED = "uploads/answered.jsonl"
 """The rows that batch inference answers in every whole run."""
+GROUP = "Nova-Test-Models"
+"""A model package group that mode deploy may import from."""
+MODEL_KEY = "arn:aws:kms:us-east-1:123456789012:key/11112222-3333-4444-5555-666677778888"
+"""The KMS key that encrypts the models."""
+NO_SERVER = "https://127.0.0.1:9"
+"""Where no MLflow server listens."""
 MORE = "uploads/more.jsonl"
 """The data of the further training stage, which every run needs."""
 
@@ -101,6 +107,13 @@ def rolled_back(workflow: Workflow) -> None:
     told = json.loads(answer["Payload"].read())
     assert (told["status"], told["withdrawn"]) == ("ROLLED_BACK", before), told
     assert workflow.pointer() == told["live"]["arn"]
+
+
+def server_not_reached(workflow: Workflow) -> None:
+    """The plan has a function in the VPC of the jobs ask their MLflow server, which does not answer."""
+    ended = workflow.run()
+    assert ended["status"] == "FAILED"
+    assert f"The MLflow server {NO_SERVER} is not reached from the VPC of the jobs" in ended["cause"]
 
 
 def dataset_of(salt: str) -> bytes:
@@ -444,6 +457,28 @@ def checkpoint_of(workflow: Workflow) -> str:
     raise AssertionError("no run has a checkpoint")
 
 
+def package_of(workflow: Workflow, checkpoint: str, storage: str | None = "Restricted") -> str:
+    """Return a model package of a checkpoint, as SageMaker leaves one of its own training."""
+    sagemaker = workflow.emulator.client("sagemaker")
+    if not sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]:
+        sagemaker.create_model_package_group(ModelPackageGroupName=GROUP, ModelPackageGroupDescription="of Nova")
+    source = {"S3DataSource": {"S3Uri": checkpoint, "S3DataType": "S3Prefix", "CompressionType": "None"}}
+    made = sagemaker.create_model_package(
+        ModelPackageGroupName=GROUP,
+        InferenceSpecification={"Containers": [{"ModelDataSource": source}]},
+        **({"ManagedStorageType": storage} if storage else {}),
+    )
+    return str(made["ModelPackageArn"])
+
+
+def model_package(workflow: Workflow) -> None:
+    """A run that deploys a model package."""
+    success(workflow)
+    package = package_of(workflow, checkpoint_of(workflow))
+    ended = workflow.finish(workflow.start(mode="deploy", model_package=package, force=True))
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
+
 PATHS: dict[str, Callable[[Workflow], None]] = {
     "success": success,
     "started by hand": started_by_hand,
@@ -485,4 +520,6 @@ PATHS: dict[str, Callable[[Workflow], None]] = {
     "stopped by an early event": stopped_by_an_early_event,
     "status event lost": status_event_lost,
     "pointer tampered with": pointer_tampered,
+    # Last: later runs could not compare with it.
+    "model package": model_package,
 }

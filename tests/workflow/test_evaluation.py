@@ -162,7 +162,7 @@ def test_without_every_score_nothing_is_deployed(
 
 GOOD = {"x/eval_results/results_1.json": b'{"results": {"all": {"accuracy": 0.99, "accuracy_stderr": 0.001}}}'}
 HOSTILE = {
-    "outside of the archive": archive({**GOOD, "../../../evaluations/known.json": b"{}"}),
+    "outside of the output": archive({**GOOD, "../../../evaluations/known.json": b"{}"}),
     "a link to '/etc/passwd'": archive(GOOD, link("x/results_2.json", "/etc/passwd")),
     "a device or a pipe": archive(GOOD, link("x/results_2.json", "", tarfile.CHRTYPE)),
     "it is cut off": archive(GOOD)[:-9],

@@ -4,122 +4,26 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nova_constructs.emulator import Emulator
-from nova_constructs.iam_evidence import EVIDENCE_FILE, Evidence, Permission, account, granted_in
-from tests.workflow import paths
-from tests.workflow.approval_paths import APPROVAL_PATHS, ASKING
-from tests.workflow.furnishing import furnish
-from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
-from tests.workflow.queue_paths import QUEUE_PATHS
-
-STACK = "Nova-Demo"
-VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
-MLFLOW = "arn:aws:sagemaker:us-east-1:111122223333:mlflow"
-EVERYTHING = {
-    "data": {
-        **ENTRY["data"],
-        "split": {"train": 0.8, "validation": 0.1, "test": 0.1},
-        "dedupe": True,
-        "no_leak_with": ["evaluation/gen_qa.jsonl"],
-        "media_buckets": [paths.PHOTOS],
-    },
-    "platform": {**ENTRY["platform"], "vpc": VPC, "mlflow": {}, "tensorboard": True},
-    # So few that a burst of three is more than one run takes.
-    "triggers": [{"name": "Data", "on": "dataset", "most_objects": 2}],
-    "further_training": [{"name": "more", "dataset": paths.MORE}],
-    "batch_inference": {
-        "dataset": paths.ANSWERED,
-        "data": {"columns": {"query": "question", "response": "answer"}},
-        "output_buckets": [paths.RESULTS],
-        "platform": {**ENTRY["platform"], "instance_count": 1},
-    },
-    # One model that served stays, so that each run has some to remove; the canary asks all the while.
-    "deployment": {"target": "BEDROCK_OD", "keep": 1, "bake": {"minutes": 10080}},
-    "evaluation": [
-        {"task": "mmlu", "platform": {**ENTRY["platform"], "instance_count": 1, "vpc": VPC, "tensorboard": True}},
-        {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"},
-    ],
-    "gate": {
-        "criteria": [
-            {"task": "mmlu", "floor": 0.2},
-            {"kind": "not_worse_than_production", "task": "mmlu", "margin": 0.2},
-        ]
-    },
-}
-"""What gives the workflow every permission that a path can prove."""
-LATER_PATHS = {**APPROVAL_PATHS, **QUEUE_PATHS}
-"""Those that need another customization."""
-KEY = "arn:aws:kms:us-east-1:111122223333:key/volumes"
-ELSEWHERE: list[dict[str, Any]] = [
-    {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-tracking-server/mine"}}},
-    {"platform": {**ENTRY["platform"], "mlflow": {"resource_arn": f"{MLFLOW}-app/app-ABC123"}}},
-    # Only an instance type without disks of its own takes a key for its volumes, and none of them is documented.
-    {"platform": {**ENTRY["platform"], "instance_type": "ml.p3.16xlarge", "volume_key_arn": KEY}},
-    {"method": "RFT_LORA", "reward_function": "arn:aws:lambda:us-east-1:111122223333:function:score"},
-]
-"""What gives it the permissions that no path here can prove."""
+from nova_constructs.iam_evidence import Evidence, granted_in
+from tests.workflow.harness import synthesize
+from tests.workflow.permission_suites import ELSEWHERE, MAIN, STACK, SUITES, Assemblies, Enter, check_table, take
 
 
-@pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesize(tmp_path_factory.mktemp("everything"), **EVERYTHING)
-
-
-@pytest.fixture(scope="module")
-def workflow(assembly: Path) -> Iterator[Workflow]:
-    """Return the customization, deployed in an account that has the network and the app its jobs use."""
-    with Emulator(speed=SPEED) as emulator:
-        furnish(emulator, VPC)
-        made = Workflow(emulator, assembly)
-        made.put("IncomingBucketName", paths.MORE, paths.dataset_of("more"))
-        made.put("IncomingBucketName", paths.ANSWERED, paths.dataset_of("answered"))
-        yield made
-
-
-@pytest.fixture(scope="module")
-def asking_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesize(tmp_path_factory.mktemp("asking"), **ASKING)
-
-
-@pytest.fixture(scope="module")
-def asking(workflow: Workflow, asking_assembly: Path) -> Iterator[Workflow]:
-    """Return a customization whose every run waits for a person, which those of the other paths must not.
-
-    Its tests come last: a process has one emulator.
-    """
-    workflow.emulator.stop()
-    with Emulator(speed=SPEED) as emulator:
-        yield Workflow(emulator, asking_assembly)
-
-
-def test_every_permission_of_the_template_is_accounted_for(assembly: Path, tmp_path: Path) -> None:
+def test_every_permission_of_the_template_is_accounted_for(assemblies: Assemblies, tmp_path: Path) -> None:
     """The fast half: the checked-in table names every permission, and nothing that is not in the template."""
     evidence = Evidence.load()
-    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate([ASKING, *ELSEWHERE])]
-    names = {str(permission) for made in (assembly, *more) for permission in granted_in(made, STACK)}
+    more = [synthesize(tmp_path / str(number), **changes) for number, changes in enumerate(ELSEWHERE)]
+    names = {str(permission) for made in (*assemblies.values(), *more) for permission in granted_in(made, STACK)}
     assert [name for name in sorted(names) if name not in evidence.proven and not evidence.requires(name)] == []
     assert sorted(set(evidence.proven) - names) == []
     assert [name for name in evidence.proven if evidence.requires(name)] == []
     assert [p for p in evidence.required_by_aws if not fnmatch.filter(names, p)] == []
-
-
-@pytest.fixture(scope="module")
-def proven() -> dict[str, str]:
-    """Collect, over the tests of this module, which permission the first path proved that needed it."""
-    return {}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", paths.PATHS)
-def test_path(workflow: Workflow, assembly: Path, proven: dict[str, str], path: str) -> None:
-    _take(paths.PATHS[path], path, workflow, assembly, proven)
 
 
 REMOVALS = [
@@ -136,9 +40,12 @@ REMOVALS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("role", "sid", "action"), REMOVALS)
 def test_a_run_without_a_permission_is_denied_that_action(
-    workflow: Workflow, assembly: Path, role: str, sid: str, action: str
+    enter: Enter, assemblies: Assemblies, role: str, sid: str, action: str
 ) -> None:
-    permission = next(p for p in granted_in(assembly, STACK) if (p.role, p.sid, p.action) == (role, sid, action))
+    workflow = enter("everything")
+    permission = next(
+        p for p in granted_in(assemblies["everything"], STACK) if (p.role, p.sid, p.action) == (role, sid, action)
+    )
     iam = workflow.emulator.client("iam")
     name = workflow.stack.resources[permission.role_logical_id]
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -172,40 +79,20 @@ def _less(statement: dict[str, Any], action: str) -> dict[str, Any]:
     return {**statement, "Action": [each for each in actions if each != action] or ["sts:GetCallerIdentity"]}
 
 
+ALL = [pytest.param(suite, path, id=path) for suite in MAIN for path in SUITES[suite][1]]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", LATER_PATHS)
-def test_path_of_approval(asking: Workflow, asking_assembly: Path, proven: dict[str, str], path: str) -> None:
-    asking.emulator.faults.clear()
-    _take(LATER_PATHS[path], path, asking, asking_assembly, proven)
-
-
-def _take(
-    take: Callable[[Workflow], None], path: str, workflow: Workflow, assembly: Path, proven: dict[str, str]
-) -> None:
-    workflow.emulator.calls.clear()
-    take(workflow)
-    assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
-    for permission in _used(workflow, granted_in(assembly, STACK)):
+@pytest.mark.parametrize(("suite", "path"), ALL)
+def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suite: str, path: str) -> None:
+    for permission in take(enter(suite), assemblies[suite], suite, path):
         proven.setdefault(str(permission), path)
 
 
 @pytest.mark.slow
 def test_the_table_is_what_the_paths_use(
-    assembly: Path, asking_assembly: Path, proven: dict[str, str], request: pytest.FixtureRequest
+    assemblies: Assemblies, proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
-    table = json.loads(EVIDENCE_FILE.read_text())
-    if request.config.getoption("--write-evidence"):
-        table["proven"] = dict(sorted(proven.items()))
-        EVIDENCE_FILE.write_text(json.dumps(table, indent=2) + "\n")
-    granted = [str(found) for made in (assembly, asking_assembly) for found in granted_in(made, STACK)]
-    evidence = Evidence.load()
-    assert [name for name in granted if name not in proven and not evidence.requires(name)] == []
-    assert sorted(set(table["proven"]) - set(proven)) == []
-    assert [name for name in proven if evidence.requires(name)] == []
-
-
-def _used(workflow: Workflow, granted: tuple[Permission, ...]) -> tuple[Permission, ...]:
-    used = workflow.emulator.calls.used()
-    return account(granted, used=used, physical_ids=workflow.stack.resources, evidence=Evidence()).used
+    check_table(assemblies, MAIN, proven, write=request.config.getoption("--write-evidence"))

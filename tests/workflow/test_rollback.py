@@ -111,7 +111,13 @@ def test_it_all_in_one_account(workflow: Workflow, nova: Nova) -> None:
     assert nova("models", "prune", "--live-too", "--yes").code == 2
     assert [f"{c.role_name} {c.action} {c.resource}" for c in workflow.emulator.calls.denied()] == []
 
+    assert "`nova models prune --customization Nova-Demo/Demo` shows and removes these" in workflow["AfterDeletion"]
+    holding = data_of(workflow)
     workflow.emulator.client("cloudformation").delete_stack(StackName="Nova-Demo")
+    assert data_of(workflow) == holding
+    shown = nova("models", "prune", "--customization", "Nova-Demo/Demo", "--live-too")
+    everything = listed(nova, "--customization", "Nova-Demo/Demo")
+    assert (shown.code, f"{len(everything)} would be removed, and nobody" in shown.err) == (2, True)
     left = listed(nova, "--customization", "Nova-Demo/Demo")
     assert left[("deployment", third)] == "live"
     answers(workflow)
@@ -121,6 +127,19 @@ def test_it_all_in_one_account(workflow: Workflow, nova: Nova) -> None:
     assert (last.code, len(json.loads(last.out)["removed"])) == (0, 2)
     assert workflow.pointer() is None
     assert nova("models", "list", "--customization", "Nova-Demo/Demo").code == 2
+
+
+def data_of(workflow: Workflow) -> dict[str, int]:
+    """Return how many objects and items each bucket and table of the customization has; all of them have some."""
+    found = {}
+    for output, name in workflow.stack.outputs.items():
+        if output.endswith("BucketName"):
+            found[output] = len(workflow.s3.list_objects_v2(Bucket=name).get("Contents", []))
+        elif output.endswith("TableName"):
+            found[output] = workflow.emulator.client("dynamodb").scan(TableName=name, Select="COUNT")["Count"]
+    assert {"DemoAuditBucketName", "DemoPreparedBucketName", "DemoRunLedgerTableName"} <= set(found)
+    assert min(found["DemoAuditBucketName"], found["DemoRunLedgerTableName"]) > 0
+    return found
 
 
 def goes_off(workflow: Workflow) -> None:

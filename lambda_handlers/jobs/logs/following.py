@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from lambda_handlers.jobs.logs.lines import LogLine, Notify, ignore
-from lambda_handlers.jobs.logs.reading import JobLogs, default_client
+from lambda_handlers.jobs.logs.reading import JobLogs, LoggedJob, default_client
 
 POLL_SECONDS: Final = 5.0
 TERMINAL: Final = frozenset({"Completed", "Failed", "Stopped"})
@@ -20,7 +20,7 @@ TERMINAL: Final = frozenset({"Completed", "Failed", "Stopped"})
 class Look:
     """Say which jobs may have written since the last look, and whether nothing more will come after this one."""
 
-    jobs: Sequence[str]
+    jobs: Sequence[LoggedJob]
     ended: bool
 
 

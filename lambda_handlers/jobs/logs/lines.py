@@ -27,7 +27,7 @@ class LogLine:
 
     @property
     def node(self) -> str:
-        """Return the instance that wrote the line, `algo-1` and so on."""
+        """Return the instance that wrote the line: `algo-1` and so on, or the id of a cluster's node."""
         return node_of(self.stream)
 
 
@@ -35,7 +35,8 @@ class NoticeKind(StrEnum):
     """What there is to tell beside the lines."""
 
     NO_STREAM = "no_stream"
-    """The job has no log stream: its container has not started, or never did, or the logs have expired."""
+    """The job has no log stream, or no line of its cluster's log names it: its container has not started, or never did,
+    or the logs have expired."""
     LOST_STREAM = "lost_stream"
     """A stream was there and is gone: somebody deleted it, or all of it has expired."""
 

@@ -1,16 +1,15 @@
 """A small snapshot of the public hub: documents, templates and override specs for work without AWS.
 
 It can be rendered from where no hub answers. It stands in for `DescribeHubContent` of
-SageMakerPublicHub and for the objects of a Region's hub bucket: for jobs on SageMaker Training Jobs, supervised
-fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset evaluations; for
-HyperPod, continued pre-training, of whose payloads it has the recipe alone. Judges and evaluations by a reward function
-are not in it, as they are not in the hub: `recipes.finding` brings them.
+SageMakerPublicHub and for the objects of a Region's hub bucket: for jobs on SageMaker Training Jobs and for HyperPod,
+supervised fine-tuning of all four models, reinforcement fine-tuning of Nova 2 Lite, benchmarks and own-dataset
+evaluations; for HyperPod alone, continued pre-training, and the recipes of a Nova Forge subscription, which mix data.
+Judges and evaluations by a reward function are not in it, as they are not in the hub: `recipes.finding` brings them.
 """
 
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -18,7 +17,13 @@ from typing import Any
 
 from lambda_handlers.catalog import MODELS, Platform, Technique, images, regions
 from lambda_handlers.recipes import documents
-from lambda_handlers.recipes.hub_snapshot.recipes import SnapshotRecipe, recipes
+from lambda_handlers.recipes.hub_snapshot.payloads import payload
+from lambda_handlers.recipes.hub_snapshot.recipes import (
+    SnapshotRecipe,
+    hyperpod_variants,
+    recipes,
+    with_data_mixing,
+)
 
 __all__ = ["CONTENT_VERSION", "HUB_NAME", "bucket", "hub_content", "objects"]
 
@@ -45,7 +50,11 @@ def hub_content(name: str, region: str, version: str | None = None) -> dict[str,
     if version not in (None, CONTENT_VERSION):
         raise KeyError(f"{name} {version}")
     arn = f"arn:aws:sagemaker:{region}:aws"
-    entries = [_entry(recipe, region) for recipe in _recipes() if recipe.model == model]
+    entries: dict[str, dict[str, Any]] = {}
+    for recipe in _recipes():
+        if recipe.model == model:
+            # A recipe that is for both platforms is one entry with the files of both.
+            entries[recipe.name] = entries.get(recipe.name, {}) | _entry(recipe, region)
     return {
         "HubContentName": name,
         "HubContentArn": f"{arn}:hub-content/{HUB_NAME}/Model/{name}/{CONTENT_VERSION}",
@@ -55,36 +64,29 @@ def hub_content(name: str, region: str, version: str | None = None) -> dict[str,
         "HubName": HUB_NAME,
         "HubArn": f"{arn}:hub/{HUB_NAME}",
         "HubContentDisplayName": model.name.replace("_", " ").title(),
-        "HubContentDocument": json.dumps({"RecipeCollection": entries}),
+        "HubContentDocument": json.dumps({"RecipeCollection": list(entries.values())}),
         "HubContentStatus": "Available",
         "CreationTime": _CREATED,
     }
 
 
 @cache
-def objects() -> Mapping[str, bytes]:
-    """Return key and content of every object that the hub documents name; `bucket` of each Region holds them all."""
+def objects(region: str = "us-east-1") -> Mapping[str, bytes]:
+    """Return key and content of every object that the hub documents name, as the `bucket` of a Region holds them."""
     found: dict[str, bytes] = {}
     for recipe in _recipes():
         template_key, spec_key = _keys(recipe)
         text = documents.dump(recipe.template())
-        found[template_key] = (_payload(text) if recipe.platform is Platform.SMHP else text).encode()
+        if recipe.platform is Platform.SMHP:
+            text = payload(recipe, _TECHNIQUES[recipe.technique], region)
+        found[template_key] = text.encode()
         found[spec_key] = json.dumps(recipe.spec(), indent=2).encode()
     return MappingProxyType(found)
 
 
 @cache
 def _recipes() -> tuple[SnapshotRecipe, ...]:
-    return tuple(recipes())
-
-
-def _payload(recipe: str) -> str:
-    """Return the part of a HyperPod payload that holds the recipe, in the form of the hub."""
-    head = (
-        "---\n# Source: templates/training-config.yaml\n\napiVersion: v1\nkind: ConfigMap\nmetadata:\n"
-        "  name: training-config-{{name}}\ndata:\n  config.yaml: |-\n"
-    )
-    return head + textwrap.indent(recipe, "    ") + "\n---\n"
+    return (*recipes(), *hyperpod_variants(), *with_data_mixing())
 
 
 def _keys(recipe: SnapshotRecipe) -> tuple[str, str]:
@@ -103,7 +105,7 @@ def _entry(recipe: SnapshotRecipe, region: str) -> dict[str, Any]:
         "Versions": [recipe.version],
         "Hardware": "GPU",
         "SupportedInstanceTypes": list(recipe.instance_types),
-        "IsSubscriptionModel": False,
+        "IsSubscriptionModel": recipe.by_subscription,
     }
     return entry | _files(recipe, region) | ({} if recipe.evaluates else _training_facts(recipe))
 
@@ -125,10 +127,12 @@ def _image(recipe: SnapshotRecipe, region: str) -> dict[str, str]:
 
 
 def _training_facts(recipe: SnapshotRecipe) -> dict[str, Any]:
-    length = recipe.values["training_config"]["max_length"]
+    run, length = recipe.values["run"], recipe.values["training_config"]["max_length"]
+    # Where others serve the job, they count too: generation, rollout, and six services.
+    serving = run["generation_replicas"] + run["rollout_worker_replicas"] + 6 if "generation_replicas" in run else 0
     facts = {
         "CustomizationTechnique": recipe.technique,
-        "InstanceCount": recipe.values["run"]["replicas"],
+        "InstanceCount": run["replicas"] + serving,
         "SequenceLength": f"{length // 1024}K",
     }
     return facts | ({"Peft": "lora"} if recipe.lora else {})

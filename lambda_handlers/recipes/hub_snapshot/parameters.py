@@ -139,8 +139,8 @@ def reinforcement_2(*, lora: bool) -> ParameterSet:
     return _set(entries, places)
 
 
-def pretraining(*, version: int, replicas: list[int]) -> ParameterSet:
-    """Return the parameters of continued pre-training on HyperPod, instance counts and MLflow included."""
+def pretraining(*, version: int) -> ParameterSet:
+    """Return the parameters of continued pre-training, which runs on HyperPod alone: `on_hyperpod` completes them."""
     length: dict[str, Entry] = (
         {"max_steps": _entry("integer", min=10, max=100000)}
         if version == 2
@@ -148,26 +148,93 @@ def pretraining(*, version: int, replicas: list[int]) -> ParameterSet:
     )
     validation = {"validation_s3_path": _entry("string", required=False)} if version == 2 else {}
     entries = {
-        "replicas": _entry("integer", enum=replicas),
         **_NAMES,
         **validation,
         "global_batch_size": _entry("integer", enum=[32, 64, 128, 256]),
         **length,
         **_RATE,
-        "namespace": _entry("string", default="kubeflow"),
         **_CONTEXT,
-        **{name: _entry("string", required=False) for name in _MLFLOW},
     }
     optimizer = "training_config.optim" if version == 2 else "training_config.model.optim"
     places = {
         **_RUN,
-        **{name: f"run.{name}" for name in ("replicas", *_MLFLOW)},
         "validation_s3_path": "run.validation_data_s3_path",
         "global_batch_size": "training_config.global_batch_size",
         **{name: f"training_config.trainer.{name}" for name in length},
         "learning_rate": f"{optimizer}.lr",
     }
     return _set(entries, places)
+
+
+def reinforcement_2_hyperpod(*, lora: bool) -> ParameterSet:
+    """Return the parameters of reinforcement fine-tuning of Nova 2 on HyperPod, as `on_hyperpod` completes them."""
+    low_rank = {
+        "lora_alpha": _entry("integer", enum=[16, 32, 64]),
+        "learning_rate_ratio": _entry("float", required=False, min=1.0, max=70.0),
+    }
+    entries = {
+        **_NAMES,
+        "reward_lambda_arn": _entry("string"),
+        "learning_rate": _entry("float", min=1e-08, max=0.001),
+        "max_steps": _entry("integer", min=5, max=100000, default=10),
+        "number_generation": _entry("integer", min=2, max=16),
+        **(low_rank if lora else _CONTEXT),
+        "global_batch_size": _entry("integer", min=16, max=256),
+        "max_length": _entry("integer", min=4096, max=32768),
+        "save_steps": _entry("integer", min=0, max=100000, default=10),
+    }
+    trainer, rollout = "training_config.trainer", "training_config.rollout"
+    places: dict[str, str | tuple[str, ...]] = {
+        **_RUN,
+        "reward_lambda_arn": ("run.reward_lambda_arn", f"{rollout}.rewards.api_endpoint.lambda_arn"),
+        "learning_rate": f"{trainer}.optim_config.lr",
+        "max_steps": f"{trainer}.max_steps",
+        "save_steps": f"{trainer}.save_steps",
+        "number_generation": f"{rollout}.advantage_strategy.number_generation",
+        "lora_alpha": f"{trainer}.peft.lora_tuning.alpha",
+        "learning_rate_ratio": f"{trainer}.peft.lora_tuning.loraplus_lr_ratio",
+        "global_batch_size": "training_config.global_batch_size",
+        "max_length": "training_config.max_length",
+    }
+    return _set(entries, places)
+
+
+def on_hyperpod(
+    allowed: ParameterSet, *, instance_types: tuple[str, ...], replicas: tuple[int, ...] = (), default: int = 0
+) -> ParameterSet:
+    """Return parameters as HyperPod payloads have them: with namespace and instance type, and for training MLflow.
+
+    `replicas` are the instance counts of a training recipe, `default` the one that is taken for none.
+    """
+    cluster = {
+        "namespace": _entry("string", default="kubeflow"),
+        "instance_type": _entry("string", required=False, enum=list(instance_types), default=instance_types[0]),
+    }
+    training: dict[str, Entry] = {}
+    if replicas:
+        training = {"replicas": _entry("integer", enum=list(replicas), default=default)}
+        training |= {name: _entry("string", required=False) for name in _MLFLOW}
+    places = {name: (f"run.{name}",) for name in training}
+    return ParameterSet(entries={**training, **allowed.entries, **cluster}, places={**dict(allowed.places), **places})
+
+
+def with_data_mixing(allowed: ParameterSet, categories: Mapping[str, float]) -> ParameterSet:
+    """Return parameters with the shares of Nova's own data, by category; the catalog is nobody's to choose."""
+    percent = _entry("float", required=False, min=0.0, max=100.0)
+    shares = {f"nova_{name}_percent": f"data_mixing.sources.nova_data.{name}" for name in categories}
+    entries = {
+        **allowed.entries,
+        "dataset_catalog": _entry("string", required=False),
+        "customer_data_percent": percent,
+        **dict.fromkeys(shares, percent),
+    }
+    places = {
+        **dict(allowed.places),
+        "dataset_catalog": ("data_mixing.dataset_catalog",),
+        "customer_data_percent": ("data_mixing.sources.customer_data.percent",),
+        **{name: (place,) for name, place in shares.items()},
+    }
+    return ParameterSet(entries=entries, places=places)
 
 
 def judge(*, version: int) -> ParameterSet:

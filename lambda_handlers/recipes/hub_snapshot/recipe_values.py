@@ -116,6 +116,45 @@ def reinforcement_2(model: NovaModel, *, lora: bool) -> Tree:
     }
 
 
+def reinforcement_2_hyperpod(model: NovaModel, *, lora: bool, replicas: int) -> Tree:
+    """Return a reinforcement fine-tuning recipe of Nova 2 for HyperPod."""
+    tuning = {"alpha": 32, "loraplus_lr_ratio": 64.0}
+    data: Tree = {"data_s3_path": "s3://example-bucket/train.jsonl", "output_s3_path": "", "replicas": replicas}
+    services: Tree = {"generation_replicas": 2, "rollout_worker_replicas": 1, "reward_lambda_arn": ""}
+    return {
+        "run": _identity(model, "my-rft-run") | data | services | _mlflow("my-rft"),
+        "training_config": {
+            "max_length": 10240,
+            "global_batch_size": 256,
+            "reasoning_effort": "high",
+            "data": {"shuffle": False},
+            "rollout": {
+                "rollout_strategy": {"type": "off_policy_async", "age_tolerance": 2},
+                "advantage_strategy": {"number_generation": 8},
+                "generator": {"max_new_tokens": 8192, "set_random_seed": True, "temperature": 1, "top_k": 0},
+                "rewards": {"api_endpoint": {"lambda_arn": "", "lambda_concurrency_limit": 100}},
+            },
+            "trainer": {
+                "max_steps": 100,
+                "save_steps": 100,
+                "save_top_k": 5,
+                "refit_freq": 4,
+                "clip_ratio_high": 0.2,
+                "ent_coeff": 0.001,
+                "loss_scale": 1,
+                "optim_config": {"lr": 7e-7, "weight_decay": 0.0, "adam_beta1": 0.9, "adam_beta2": 0.95},
+                "peft": {"peft_scheme": "lora", "lora_tuning": tuning} if lora else {"peft_scheme": None},
+            },
+        },
+    }
+
+
+def with_data_mixing(values: Tree, catalog: str, categories: Tree) -> Tree:
+    """Return a recipe whose training data is mixed, half and half, with that of Nova's own catalog."""
+    sources: Tree = {"customer_data": {"percent": 50.0}, "nova_data": dict(categories)}
+    return {**values, "data_mixing": {"dataset_catalog": catalog, "sources": sources}}
+
+
 def pretraining_1(model: NovaModel, *, replicas: int) -> Tree:
     """Return a continued pre-training recipe of Nova 1, for HyperPod."""
     return {

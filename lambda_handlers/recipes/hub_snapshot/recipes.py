@@ -7,7 +7,7 @@ content may differ: it is read at run time, and this snapshot only stands in for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_handlers.catalog import MODELS, NovaModel, Platform
@@ -18,6 +18,14 @@ from lambda_handlers.recipes.hub_snapshot.recipe_values import Tree
 _G12, _G48 = ("ml.g5.12xlarge", "ml.g6.12xlarge"), ("ml.g5.48xlarge", "ml.g6.48xlarge")
 _P5_P4D = ("ml.p5.48xlarge", "ml.p4d.24xlarge", "ml.p5en.48xlarge")
 _P5 = ("ml.p5.48xlarge", "ml.p5en.48xlarge")
+_SFT_REPLICAS: Mapping[str, tuple[int, ...]] = {
+    "NOVA_MICRO": (2, 4, 8),
+    "NOVA_LITE": (4, 8, 16),
+    "NOVA_LITE_2": (4, 8, 16, 32),
+    "NOVA_PRO": (6, 12, 24),
+}
+"""On HyperPod; on training jobs the hub has one count for each recipe."""
+_NOVA_DATA: Mapping[str, float] = {"code": 30.0, "general": 70.0}
 _MICRO_EVALUATION = ("ml.p5.48xlarge", "ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g6.12xlarge", "ml.g6.24xlarge")
 _EVALUATION_TYPES: Mapping[str, tuple[str, ...]] = {
     "NOVA_MICRO": _MICRO_EVALUATION,
@@ -41,6 +49,7 @@ class SnapshotRecipe:
     values: Tree
     parameters: ParameterSet
     platform: Platform = Platform.SMTJ
+    by_subscription: bool = False
 
     @property
     def evaluates(self) -> bool:
@@ -86,8 +95,46 @@ def recipes() -> Iterator[SnapshotRecipe]:
     yield from _supervised_1()
     yield from _nova_2()
     yield from _pretraining()
+    yield from _reinforcement_on_hyperpod()
     for model in MODELS.values():
         yield from _evaluations(model)
+
+
+def hyperpod_variants() -> Iterator[SnapshotRecipe]:
+    """Yield the recipes that are for training jobs and for HyperPod alike, as they are for HyperPod."""
+    for recipe in recipes():
+        if recipe.platform is Platform.SMHP or (recipe.technique == "RLVR"):
+            continue
+        if recipe.evaluates:
+            yield _on_hyperpod(recipe)
+        elif "ml.p5.48xlarge" in recipe.instance_types:
+            yield _on_hyperpod(recipe, _SFT_REPLICAS[recipe.model.name])
+
+
+def with_data_mixing() -> Iterator[SnapshotRecipe]:
+    """Yield the recipes of a Nova Forge subscription: training on HyperPod with data of Nova's own mixed in.
+
+    Their categories are those that the customization SDK documents, and the name of the catalog is the snapshot's own:
+    what a subscription has is only seen with one.
+    """
+    for recipe in (*hyperpod_variants(), *_pretraining()):
+        if recipe.technique in ("SFT", "CPT"):
+            catalog = f"nova-{recipe.technique.lower()}-text"
+            yield replace(
+                recipe,
+                name=f"{recipe.name}_text_with_datamix",
+                display_name=f"{recipe.display_name} with Data Mixing",
+                values=recipe_values.with_data_mixing(recipe.values, catalog, dict(_NOVA_DATA)),
+                parameters=parameters.with_data_mixing(recipe.parameters, _NOVA_DATA),
+                by_subscription=True,
+            )
+
+
+def _on_hyperpod(recipe: SnapshotRecipe, replicas: tuple[int, ...] = ()) -> SnapshotRecipe:
+    default = max(recipe.values["run"]["replicas"], replicas[0]) if replicas else 0
+    types = recipe.instance_types
+    allowed = parameters.on_hyperpod(recipe.parameters, instance_types=types, replicas=replicas, default=default)
+    return replace(recipe, platform=Platform.SMHP, parameters=allowed)
 
 
 def _supervised_1() -> Iterator[SnapshotRecipe]:
@@ -150,11 +197,11 @@ def _nova_2() -> Iterator[SnapshotRecipe]:
 
 
 def _pretraining() -> Iterator[SnapshotRecipe]:
-    rows: tuple[tuple[str, str, str, int, list[int], str], ...] = (
-        ("NOVA_MICRO", "nova_micro_1_0_p5x8", "GPU", 8, [2, 4, 8, 16, 32], "1.2.0"),
-        ("NOVA_LITE", "nova_lite_1_0_p5x16", "GPU", 16, [4, 8, 16, 32], "1.2.0"),
-        ("NOVA_PRO", "nova_pro_1_0_p5x24", "GPU", 24, [6, 12, 24], "1.2.0"),
-        ("NOVA_LITE_2", "nova_lite_2_0_p5x8", "P5 GPU", 8, [4, 8, 16, 32], "2.2.0"),
+    rows: tuple[tuple[str, str, str, int, tuple[int, ...], str], ...] = (
+        ("NOVA_MICRO", "nova_micro_1_0_p5x8", "GPU", 8, (2, 4, 8, 16, 32), "1.2.0"),
+        ("NOVA_LITE", "nova_lite_1_0_p5x16", "GPU", 16, (4, 8, 16, 32), "1.2.0"),
+        ("NOVA_PRO", "nova_pro_1_0_p5x24", "GPU", 24, (6, 12, 24), "1.2.0"),
+        ("NOVA_LITE_2", "nova_lite_2_0_p5x8", "P5 GPU", 8, (4, 8, 16, 32), "2.2.0"),
     )
     for name, stem, hardware, replicas, allowed, version in rows:
         model = MODELS[name]
@@ -168,7 +215,30 @@ def _pretraining() -> Iterator[SnapshotRecipe]:
             instance_types=("ml.p5.48xlarge",),
             version=version,
             values=make(model, replicas=replicas),
-            parameters=parameters.pretraining(version=model.version, replicas=allowed),
+            parameters=parameters.on_hyperpod(
+                parameters.pretraining(version=model.version),
+                instance_types=("ml.p5.48xlarge",),
+                replicas=allowed,
+                default=replicas,
+            ),
+            platform=Platform.SMHP,
+        )
+
+
+def _reinforcement_on_hyperpod() -> Iterator[SnapshotRecipe]:
+    model = MODELS["NOVA_LITE_2"]
+    for lora, rank, title in ((True, "lora_", " (PEFT)"), (False, "", "")):
+        allowed = parameters.reinforcement_2_hyperpod(lora=lora)
+        yield SnapshotRecipe(
+            model=model,
+            name=f"nova_lite_2_0_p5_gpu_{rank}rft",
+            display_name=f"Nova Lite RLVR Training{title}",
+            technique="RLVR",
+            lora=lora,
+            instance_types=_P5,
+            version="2.2.0",
+            values=recipe_values.reinforcement_2_hyperpod(model, lora=lora, replicas=2),
+            parameters=parameters.on_hyperpod(allowed, instance_types=_P5, replicas=(2, 4, 8, 16), default=2),
             platform=Platform.SMHP,
         )
 

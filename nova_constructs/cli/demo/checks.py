@@ -11,10 +11,14 @@ from typing import Any
 
 from lambda_handlers import catalog
 from nova_constructs.cli.demo.dataset import EXAMPLE, check_dataset, check_uploads, parse_columns
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.node_runtime import bundled_node
 
 PLATFORM = "SMTJ"
+CLUSTER_NAME = "nova-demo"
+NAMESPACE = "kubeflow"
+INSTANCE_ROLE_ARN = f"arn:aws:iam::123456789012:role/{CLUSTER_NAME}-execution"
 DEPLOY_TARGET = "BEDROCK_OD"
 EVALUATION_TASKS = ("mmlu", "gen_qa")
 _PREFERRED_INSTANCE = "ml.p5.48xlarge"
@@ -32,7 +36,9 @@ class DemoRequest:
     instance_type: str
     instance_count: int
     node: Path
-    worse: bool = False
+    platform: str = PLATFORM
+    second: Second | None = None
+    """What is wrong in a second run, where there is one."""
     uploads: int = 1
     """Into how many objects the data is cut, which are uploaded in one burst."""
 
@@ -44,11 +50,7 @@ class DemoRequest:
                     "name": "demo",
                     "model": self.model,
                     "method": self.method,
-                    "platform": {
-                        "type": PLATFORM,
-                        "instance_type": self.instance_type,
-                        "instance_count": self.instance_count,
-                    },
+                    "platform": self._platform(),
                     "data": {"columns": dict(self.columns)},
                     "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "evaluation/gen_qa.jsonl"}],
                     "gate": {"criteria": self._criteria()},
@@ -57,21 +59,38 @@ class DemoRequest:
             ]
         }
 
+    def _platform(self) -> dict[str, Any]:
+        asked = {
+            "type": self.platform,
+            "instance_type": self.instance_type,
+            "instance_count": self.instance_count,
+        }
+        if self.platform == catalog.Platform.SMTJ:
+            return asked
+        return {**asked, "cluster_name": CLUSTER_NAME, "namespace": NAMESPACE, "instance_role_arn": INSTANCE_ROLE_ARN}
+
     def _criteria(self) -> list[dict[str, Any]]:
         floor = {"task": "mmlu", "metric": "accuracy", "floor": 0.5}
         compared = {"kind": "not_worse_than_production", "task": "mmlu", "metric": "accuracy", "margin": 0.05}
-        return [floor, compared] if self.worse else [floor]
+        return [floor, compared] if self.second is Second.WORSE else [floor]
 
 
 def check(
-    *, data: Path | None, columns: str | None, model: str, method: str, worse: bool = False, uploads: int = 1
+    *,
+    data: Path | None,
+    columns: str | None,
+    model: str,
+    method: str,
+    platform: str = PLATFORM,
+    second: Second | None = None,
+    uploads: int = 1,
 ) -> DemoRequest:
     """Return the request, or raise BadInputError for the first thing that cannot work."""
     node = find_node(os.environ)
-    chosen, how = _check_combination(model, method)
-    instance_type, instance_count = _instances(chosen.name, how.name)
+    chosen, how = _check_combination(model, method, platform)
+    instance_type, instance_count = _instances(chosen.name, how.name, platform)
     path = check_dataset(data or EXAMPLE / "train.jsonl")
-    check_uploads(uploads, path, worse=worse)
+    check_uploads(uploads, path, second=second)
     return DemoRequest(
         data=path,
         columns=parse_columns(columns, path),
@@ -81,7 +100,8 @@ def check(
         instance_type=instance_type,
         instance_count=instance_count,
         node=node,
-        worse=worse,
+        platform=platform,
+        second=second,
         uploads=uploads,
     )
 
@@ -104,7 +124,7 @@ def find_node(environment: Mapping[str, str]) -> Path:
     )
 
 
-def _check_combination(model: str, method: str) -> tuple[catalog.NovaModel, catalog.TrainingMethod]:
+def _check_combination(model: str, method: str, platform: str) -> tuple[catalog.NovaModel, catalog.TrainingMethod]:
     try:
         chosen = catalog.model(model)
     except catalog.UnknownNameError as unknown:
@@ -113,13 +133,13 @@ def _check_combination(model: str, method: str) -> tuple[catalog.NovaModel, cata
         how = catalog.method(method)
     except catalog.UnknownNameError as unknown:
         raise _unknown(unknown, "--method") from None
-    problems = catalog.combinations.check(chosen.name, how.name, PLATFORM, DEPLOY_TARGET, EVALUATION_TASKS)
+    problems = catalog.combinations.check(chosen.name, how.name, platform, DEPLOY_TARGET, EVALUATION_TASKS)
     if how.technique is not catalog.Technique.SFT:
         problems = [*problems, f"The demo fine-tunes on questions and answers; {how.name} does not."]
     if problems:
         raise BadInputError(
             "this combination cannot work: " + " ".join(problems),
-            received=f"--model {model} --method {method} on {PLATFORM}, deployed to {DEPLOY_TARGET}",
+            received=f"--model {model} --method {method} on {platform}, deployed to {DEPLOY_TARGET}",
             do="try --model NOVA_LITE_2 --method SFT_LORA",
         )
     return chosen, how
@@ -134,8 +154,8 @@ def _unknown(unknown: catalog.UnknownNameError, option: str) -> BadInputError:
     )
 
 
-def _instances(model: str, method: str) -> tuple[str, int]:
+def _instances(model: str, method: str, platform: str) -> tuple[str, int]:
     work = catalog.instances.Work.TRAINING
-    options = {option.type: option.counts for option in catalog.instances.allowed(work, model, method, PLATFORM)}
+    options = {option.type: option.counts for option in catalog.instances.allowed(work, model, method, platform)}
     instance_type = _PREFERRED_INSTANCE if _PREFERRED_INSTANCE in options else next(iter(options))
     return instance_type, min(options[instance_type])

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import click
 
+from lambda_handlers.catalog import Platform
 from lambda_handlers.planning.dataset import MOST_OBJECTS
 from nova_constructs.cli import output
-from nova_constructs.cli.demo.checks import DemoRequest, check
+from nova_constructs.cli.demo.checks import PLATFORM, DemoRequest, check
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.embedded import require_installed
+from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.exits import exit_code
 from nova_constructs.cli.interrupts import Interrupts
 
@@ -21,8 +24,10 @@ Examples:
   nova demo
   nova demo --data train.jsonl --columns question=prompt,answer=completion
   nova demo --model NOVA_MICRO --method SFT_LORA --json | jq .pointer
+  nova demo --platform SMHP --json | jq '.jobs[].kind'
   nova demo --worse
   nova demo --uploads 50 --json | jq '{rows, objects, executions}'
+  nova demo --fail-smoke --json | jq '{error, pointer, production}'
 
 \b
 Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skipped.
@@ -36,7 +41,19 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 )
 @click.option("--model", default="NOVA_LITE_2", show_default=True, help="Model to customize.")
 @click.option("--method", default="SFT_LORA", show_default=True, help="How to customize it.")
+@click.option(
+    "--platform",
+    type=click.Choice([platform.value for platform in Platform], case_sensitive=False),
+    default=PLATFORM,
+    show_default=True,
+    help="Where jobs run: SMTJ, SageMaker training jobs; SMHP, a HyperPod cluster.",
+)
 @click.option("--worse", is_flag=True, help="Bring a model into production, then train a worse one: it is rejected.")
+@click.option(
+    "--fail-smoke",
+    is_flag=True,
+    help="Bring a model into production, then deploy one that does not answer: the run fails, production stays.",
+)
 @click.option(
     "--uploads",
     type=click.IntRange(1, MOST_OBJECTS),
@@ -46,16 +63,39 @@ Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 rejected by the gate, 4 skippe
 )
 @output.json_option
 def demo(
-    data: Path | None, columns: str | None, model: str, method: str, worse: bool, uploads: int, as_json: bool
+    data: Path | None,
+    columns: str | None,
+    model: str,
+    method: str,
+    platform: str,
+    worse: bool,
+    fail_smoke: bool,
+    uploads: int,
+    as_json: bool,
 ) -> int:
     """Run the whole workflow on this machine: synthesize, deploy on the embedded emulator, train, gate, serve.
 
     Needs no AWS account and no network. Training, scores, hosting and time are simulated, and the report says so.
     """
     began = time.monotonic()
+    second = _second(worse=worse, fail_smoke=fail_smoke)
     require_installed()
-    request = check(data=data, columns=columns, model=model, method=method, worse=worse, uploads=uploads)
+    request = check(
+        data=data, columns=columns, model=model, method=method, platform=platform, second=second, uploads=uploads
+    )
     return _run(request, began, as_json=as_json)
+
+
+def _second(*, worse: bool, fail_smoke: bool) -> Second | None:
+    if worse and fail_smoke:
+        raise BadInputError(
+            "a demo has one second run at most",
+            received=f"{Second.WORSE} and {Second.FAIL_SMOKE}",
+            do="run nova demo once with each",
+        )
+    if worse:
+        return Second.WORSE
+    return Second.FAIL_SMOKE if fail_smoke else None
 
 
 def _run(request: DemoRequest, began: float, *, as_json: bool) -> int:

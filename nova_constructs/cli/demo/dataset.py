@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nova_constructs.cli.demo.second_run import Second
 from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.files import require_readable
 
@@ -42,11 +43,15 @@ def check_dataset(path: Path) -> Path:
     return path
 
 
-def check_uploads(uploads: int, path: Path, *, worse: bool) -> None:
+def check_uploads(uploads: int, path: Path, *, second: Second | None) -> None:
     """Raise BadInputError for a file that cannot be cut into so many objects, each with a row."""
     rows = sum(1 for _ in _lines(path))
-    if uploads > 1 and worse:
-        raise BadInputError("--uploads does not go with --worse, which runs on one object", do="leave one of them out")
+    if uploads > 1 and second:
+        raise BadInputError(
+            f"--uploads does not go with {second}, which runs on one object",
+            received=f"--uploads {uploads} and {second}",
+            do="leave one of them out",
+        )
     if uploads > rows:
         raise BadInputError(
             f"{path} has too few rows for --uploads",

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lambda_handlers.catalog import Platform
 from nova_constructs.cli import output, times
 from nova_constructs.cli.demo.result import DemoResult
 from nova_constructs.cli.run.render import SCORE_HEADERS, gate_rows, score_rows
@@ -25,17 +26,19 @@ def print_report(to: Console, result: DemoResult) -> None:
     _model(to, result)
     _permissions(to, result)
     to.print()
-    to.print(what_is_simulated(result.speed), style="italic")
+    simulated = what_is_simulated(result.speed, result.platform)
+    to.print(" ".join([simulated, result.injected or ""]).strip(), style="italic")
 
 
-def what_is_simulated(speed: float) -> str:
+def what_is_simulated(speed: float, platform: str) -> str:
     """Return in plain words what of a demo is real and what is not."""
+    cluster = ", the HyperPod cluster with its Kubernetes API" if platform == Platform.SMHP else ""
     return (
         "Real: the synthesized template, the state machine with its events, retries and time limits, the Lambda code "
         "as it is packaged for AWS, and every IAM, key and bucket policy, decided anew on each call. "
-        "Simulated on this machine: AWS itself, the training and evaluation jobs and their durations, the scores, the "
-        f"model on Bedrock and its answer, and the clock, which runs {speed:.0f} times faster while everything waits. "
-        "No AWS account was used, no model was trained, and nothing was charged."
+        f"Simulated on this machine: AWS itself{cluster}, the training and evaluation jobs and their durations, the "
+        f"scores, the model on Bedrock and its answer, and the clock, which runs {speed:.0f} times faster while "
+        "everything waits. No AWS account was used, no model was trained, and nothing was charged."
     )
 
 
@@ -96,9 +99,10 @@ def _model(to: Console, result: DemoResult) -> None:
         to.print(f"  pointer     {escape(str(result.pointer['name']))}")
         to.print(f"    before    {escape(str(result.pointer.get('before') or 'nothing'))}")
         to.print(f"    after     {escape(str(result.pointer.get('after')))}")
-    if result.answer is not None:
+    if live := result.production:
         to.print(f"  asked       {escape(result.prompt)}")
-        to.print(f"  answered    {escape(result.answer)}  [dim](simulated)[/]")
+        told = "answered" if live.answers else "[red]failed[/]  "
+        to.print(f"  {told}    {escape(live.said)}  [dim](simulated)[/]")
 
 
 def _permissions(to: Console, result: DemoResult) -> None:

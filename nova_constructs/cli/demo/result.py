@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nova_constructs.cli.demo.production import Production
 from nova_constructs.cli.run.details import RunDetails
 from nova_constructs.iam_evidence import Permission, PermissionUse
 
@@ -44,16 +45,24 @@ class DemoResult:
     pointer: Mapping[str, Any] | None
     rows: Mapping[str, int]
     prompt: str
-    answer: str | None
+    production: Production | None
     iam: IamUse
     seconds: float
     speed: float
+    injected: str | None = None
+    """What the emulator was told to do wrong in a second run."""
     executions: int = 1
 
     @property
     def objects(self) -> int:
         """How many objects the dataset of the run has."""
         return len((self.details.summary.get("dataset") or {}).get("objects", ()))
+
+    @property
+    def answer(self) -> str | None:
+        """What the model of this run answers, if it is the one in production."""
+        live = self.production if self.status == "SUCCEEDED" and self.pointer else None
+        return live.said if live and live.answers else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -75,6 +84,8 @@ class DemoResult:
             "gate": self.details.summary.get("gate"),
             "prompt": self.prompt,
             "answer": self.answer,
+            "production": self.production.as_dict() if self.production else None,
+            "injected": self.injected,
             "seconds": round(self.seconds, 2),
             "iam": self.iam.as_dict(),
         }
@@ -85,11 +96,12 @@ def build_result(
     *,
     platform: str,
     prompt: str,
-    answer: str | None,
+    production: Production | None,
     iam: IamUse,
     seconds: float,
     speed: float,
     pointer: Mapping[str, Any] | None = None,
+    injected: str | None = None,
     executions: int = 1,
 ) -> DemoResult:
     """Put the parts together; what the run never came to is None, and its counts are 0.
@@ -107,10 +119,11 @@ def build_result(
         pointer=told.get("pointer") or pointer,
         rows={name: int(rows.get(name, 0)) for name in COUNTS},
         prompt=prompt,
-        answer=answer,
+        production=production,
         iam=iam,
         seconds=seconds,
         speed=speed,
+        injected=injected,
         executions=executions,
     )
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_constructs.cli.demo.checks import DemoRequest
+from nova_constructs.cli.demo.cluster import prepare
 from nova_constructs.cli.demo.dataset import first_rows, parts_of
+from nova_constructs.cli.demo.production import ask_production, pointed_at
 from nova_constructs.cli.demo.result import DemoResult, IamUse, build_result
+from nova_constructs.cli.demo.second_run import Second, describe, start_second, trouble
 from nova_constructs.cli.demo.synth import synthesis
 from nova_constructs.cli.demo.watch import watch
 from nova_constructs.cli.demo.workplace import workplace
-from nova_constructs.cli.demo.worse import production, start_again, worse_training
 from nova_constructs.cli.deployed import Customization, customizations_of
 from nova_constructs.cli.embedded import running_emulator
 from nova_constructs.cli.errors import CommandError
@@ -76,6 +78,7 @@ def run_demo(request: DemoRequest, interrupts: Interrupts, began: float) -> Demo
         ):
             _look_around(emulator, interrupts)
             assembly = synthesized()
+            prepare(emulator, request)
             progress.say("Deploying the stack")
             deployed = _deploy(emulator, assembly)
             interrupts.check()
@@ -117,15 +120,16 @@ def _run(
     progress.say(f"Run {run_id}")
     watch(runs, run_id, interrupts, progress)
     details, pointer = read_details(runs, run_id), None
-    if request.worse and details.status == "SUCCEEDED":
-        details, pointer = _run_worse(deployed, request, interrupts, progress)
+    if request.second and details.status == "SUCCEEDED":
+        details, pointer = _run_again(deployed, request, request.second, run_id, interrupts, progress)
     prompt = _prompt(request)
     return build_result(
         details,
-        platform=request.customizations()["customizations"][0]["platform"]["type"],
+        platform=request.platform,
         prompt=prompt,
-        answer=_ask(runs, details, prompt),
+        production=ask_production(runs, prompt),
         pointer=pointer,
+        injected=describe(request.second) if request.second else None,
         iam=_iam_use(deployed),
         executions=sum(1 for _ in runs.latest(1000)),
         seconds=time.monotonic() - began,
@@ -133,17 +137,17 @@ def _run(
     )
 
 
-def _run_worse(
-    deployed: Deployed, request: DemoRequest, interrupts: Interrupts, progress: Progress
-) -> tuple[RunDetails, dict[str, str]]:
-    """Run again with training that makes a worse model; return that run, and the pointer before and after it."""
+def _run_again(
+    deployed: Deployed, request: DemoRequest, second: Second, first: str, interrupts: Interrupts, progress: Progress
+) -> tuple[RunDetails, dict[str, str | None]]:
+    """Run again with something wrong; return that run, and the pointer before and after it."""
     runs = deployed.runs
-    before = production(runs)
-    with worse_training(deployed.emulator):
-        run_id = start_again(runs, f"datasets/{request.data.name}")
-        progress.say(f"Run {run_id}, of a worse model")
+    before = pointed_at(runs)
+    with trouble(deployed.emulator, second, first_run=first):
+        run_id, shown = start_second(runs, second, f"datasets/{request.data.name}")
+        progress.say(shown)
         watch(runs, run_id, interrupts, progress)
-    pointer = {"name": before["name"], "before": before["value"], "after": production(runs)["value"]}
+    pointer = {"name": runs.customization.outputs["PointerParameterName"], "before": before, "after": pointed_at(runs)}
     return read_details(runs, run_id), pointer
 
 
@@ -169,18 +173,6 @@ def _started_run(customization: Customization, runs: Runs, interrupts: Interrupt
 
 def _prompt(request: DemoRequest) -> str:
     return str(first_rows(request.data)[0][request.columns["question"]])
-
-
-def _ask(runs: Runs, details: RunDetails, prompt: str) -> str | None:
-    """Return the live model's answer, found as any caller finds it: through the pointer."""
-    pointer = details.summary.get("pointer")
-    if details.status != "SUCCEEDED" or not pointer:
-        return None
-    arn = runs.client("ssm").get_parameter(Name=pointer["name"])["Parameter"]["Value"]
-    answered = runs.client("bedrock-runtime").converse(
-        modelId=arn, messages=[{"role": "user", "content": [{"text": prompt}]}]
-    )
-    return "".join(block.get("text", "") for block in answered["output"]["message"]["content"])
 
 
 def _iam_use(deployed: Deployed) -> IamUse:

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 import click
 
-from lambda_handlers.jobs.logs import LogLine, Look, Notice, NoticeKind, follow_logs, read_logs, training_metrics
+from lambda_handlers.jobs.logs import (
+    LoggedJob,
+    LogLine,
+    Look,
+    Notice,
+    NoticeKind,
+    follow_logs,
+    read_logs,
+    training_metrics,
+)
 from nova_constructs.cli import output
 from nova_constructs.cli.aws import client
 from nova_constructs.cli.deployed import stack_options
-from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.interrupts import InterruptError, Interrupts
+from nova_constructs.cli.logs.asked import SMHP, SMTJ, Wanted, Whose, check_wanted
+from nova_constructs.cli.logs.cluster_source import ClusterSource
 from nova_constructs.cli.logs.printing import line_printer, metrics_printer
 from nova_constructs.cli.logs.since import parse_since
 from nova_constructs.cli.logs.sources import JobSource, RunSource, Source
 from nova_constructs.cli.run.target import open_runs
 
 POLL_SECONDS = 5.0
-_JOB = re.compile(r"(arn:[\w:-]+:training-job/)?[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """Hold which lines are asked for."""
-
-    limit: int | None
-    from_head: bool
-    since: datetime | None
-    follow: bool
-    metrics: bool
 
 
 @click.command(
@@ -48,6 +44,7 @@ Examples:
   nova logs RUN --follow --since 10m
   nova logs RUN --metrics > steps.csv
   nova logs --job-id my-training-job --limit 20 --from-head --json
+  nova logs --job-id my-job --platform SMHP --cluster hp --namespace kubeflow
 
 \b
 Printed: local time, stage and instance, and the line, with control characters as escapes;
@@ -58,7 +55,14 @@ Exit codes: 0 read, whatever the lines say; 1 AWS refused; 2 bad input; 130 Ctrl
 """
 )
 @click.argument("run_id", metavar="[RUN]", required=False)
-@click.option("--job-id", metavar="NAME", help="Name or ARN of a training job that no run knows, instead of RUN.")
+@click.option("--job-id", metavar="NAME", help="A job that no run knows, by its name or ARN, instead of RUN.")
+@click.option(
+    "--platform",
+    type=click.Choice([SMTJ, SMHP], case_sensitive=False),
+    help="With --job-id: SMTJ for a training job (default), SMHP for a job on HyperPod.",
+)
+@click.option("--cluster", metavar="NAME", help="With --platform SMHP: the HyperPod cluster.")
+@click.option("--namespace", metavar="NAME", help="With --platform SMHP: the job's namespace. Default: kubeflow.")
 @click.option("--stage", metavar="NAME", help="Only this stage: training, evaluation-mmlu and so on.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the jobs have ended. Ctrl-C leaves them running.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the last so many lines. Default: all.")
@@ -70,6 +74,9 @@ Exit codes: 0 read, whatever the lines say; 1 AWS refused; 2 bad input; 130 Ctrl
 def logs(
     run_id: str | None,
     job_id: str | None,
+    platform: str | None,
+    cluster: str | None,
+    namespace: str | None,
     stage: str | None,
     stack: str | None,
     customization: str | None,
@@ -77,15 +84,12 @@ def logs(
     since: str | None,
     **how: Any,
 ) -> int:
-    """Print the log lines of the training jobs of RUN, of all attempts and instances, in the order of time."""
+    """Print the log lines of the training and evaluation jobs of RUN, of all attempts and instances, in time order."""
     wanted = Wanted(since=parse_since(since, datetime.now(UTC)) if since else None, **how)
-    _check(run_id, job_id, stage, wanted)
-    if job_id is not None:
-        source: Source = JobSource(job_id, client("sagemaker"))
-        cloudwatch: Any = client("logs")
-    else:
-        runs = open_runs(stack=stack, customization=customization)
-        source, cloudwatch = RunSource(runs, run_id or "", stage), runs.client("logs")
+    whose = Whose(run_id=run_id, stage=stage, job_id=job_id, platform=platform, cluster=cluster, namespace=namespace)
+    whose.check()
+    check_wanted(wanted)
+    source, cloudwatch = _source(whose, wanted, stack=stack, customization=customization)
     make = metrics_printer if wanted.metrics else line_printer
     show = make(source.stage if as_json else source.origin, as_json=as_json)
     with Interrupts(announce=False) if wanted.follow else nullcontext() as interrupts:
@@ -100,35 +104,20 @@ def logs(
     return 0
 
 
-def _check(run_id: str | None, job_id: str | None, stage: str | None, wanted: Wanted) -> None:
-    if (run_id is None) == (job_id is None):
-        raise BadInputError(
-            "name either a run or a job",
-            received="neither" if run_id is None else f"{run_id} and --job-id {job_id}",
-            do="try `nova logs RUN` or `nova logs --job-id NAME`",
-        )
-    if job_id is not None and not _JOB.fullmatch(job_id):
-        raise BadInputError(
-            "this is no name of a training job",
-            received=job_id,
-            allowed="1 to 63 letters, digits and hyphens, or the job's ARN",
-            do="see the names with `nova run show RUN` or `aws sagemaker list-training-jobs`",
-        )
-    if job_id is not None and stage is not None:
-        raise BadInputError("a job has no stages", received=f"--stage {stage}", do="leave --stage out with --job-id")
-    if wanted.from_head and wanted.limit is None:
-        raise BadInputError("--from-head needs a --limit: without one, all lines come", do="add --limit 100")
-    if wanted.follow and wanted.limit is not None and (wanted.from_head or wanted.metrics):
-        other = "--from-head" if wanted.from_head else "--metrics"
-        raise BadInputError(
-            f"--follow with --limit and {other} is contradictory: following never leaves out what comes",
-            do="leave out --follow or --limit",
-        )
+def _source(whose: Whose, wanted: Wanted, *, stack: str | None, customization: str | None) -> tuple[Source, Any]:
+    """Return whose lines are read, and the client of CloudWatch Logs to read them with."""
+    if whose.job_id is None:
+        runs = open_runs(stack=stack, customization=customization)
+        return RunSource(runs, whose.run_id or "", whose.stage), runs.client("logs")
+    sagemaker = client("sagemaker")
+    if whose.platform != SMHP:
+        return JobSource(whose.job_id, sagemaker), client("logs")
+    return ClusterSource(whose, sagemaker, follows=wanted.follow), client("logs")
 
 
 def _lines(source: Source, cloudwatch: Any, wanted: Wanted, interrupts: Interrupts | None) -> Iterator[LogLine]:
     def notify(notice: Notice) -> None:
-        _tell(source, notice)
+        _tell(source, notice, wanted.since)
 
     # How many steps are wanted says nothing about how many lines hold them.
     limit = None if wanted.metrics else wanted.limit
@@ -149,7 +138,7 @@ def _lines(source: Source, cloudwatch: Any, wanted: Wanted, interrupts: Interrup
 
 
 def _saying_when_empty(source: Source) -> Callable[[], Look]:
-    jobs: set[str] = set()
+    jobs: set[LoggedJob] = set()
     said: set[str] = set()
 
     def look() -> Look:
@@ -178,18 +167,9 @@ def _records(lines: Iterator[LogLine], wanted: Wanted) -> Iterable[Any]:
     return islice(steps, wanted.limit) if wanted.from_head else deque(steps, maxlen=wanted.limit)
 
 
-def _tell(source: Source, notice: Notice) -> None:
+def _tell(source: Source, notice: Notice, since: datetime | None) -> None:
     name = output.harmless(f"{source.origin(notice.job) or 'job'} ({notice.job})")
     if notice.kind is NoticeKind.LOST_STREAM:
         click.echo(f"{name}: the log stream {output.harmless(notice.stream)} is gone: deleted or expired.", err=True)
         return
-    state = source.state(notice.job)
-    if state is None:
-        raise BadInputError(
-            "there is no such training job in this account and region, and no log of it",
-            received=notice.job,
-            do="check the name, AWS_PROFILE and AWS_REGION; a run is named without --job-id",
-        )
-    ended = state.startswith(("Completed", "Failed", "Stopped"))
-    why = "its container never wrote anything, or the lines have expired" if ended else "its container has not begun"
-    click.echo(f"{name}: no log stream{'' if ended else ' yet'}, {why}. The job is {state}.", err=True)
+    click.echo(f"{name}: {output.harmless(source.no_lines(notice.job, since))}", err=True)

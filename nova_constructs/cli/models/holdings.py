@@ -19,6 +19,7 @@ from nova_constructs.cli.errors import BadInputError
 from nova_constructs.cli.items import ReadItems
 
 TAG_OUTPUT = "CustomizationTag"
+_PRICE_OUTPUT = "UsdPerUnitHour"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,8 @@ class Holdings:
     live: Callable[[], Target | None]
     """Reads the pointer again."""
     parameter: str
+    usd_per_unit_hour: float | None = None
+    """What a model unit costs, where the stack was told."""
 
 
 def open_holdings(*, stack: str | None, customization: str | None) -> Holdings:
@@ -77,6 +80,7 @@ def _of_stack(found: Customization) -> Holdings:
         judged=rule.judge(made),
         live=pointer.read,
         parameter=found.outputs["PointerParameterName"],
+        usd_per_unit_hour=float(found.outputs[_PRICE_OUTPUT]) if _PRICE_OUTPUT in found.outputs else None,
     )
 
 

@@ -45,7 +45,7 @@ def prune(yes: bool, live_too: bool, stack: str | None, customization: str | Non
     holdings = open_holdings(stack=stack, customization=customization)
     doomed = _doomed(holdings, live_too=live_too)
     if doomed and not yes:
-        _confirm(doomed, as_json=as_json)
+        _confirm(doomed, holdings.usd_per_unit_hour, as_json=as_json)
     # With the live ones go their callers' sign-posts: there is nothing left that the pointer could come to show.
     removal = remove_all(aws.client("bedrock"), doomed, (lambda: None) if live_too else holdings.live)
     if live_too and not removal.left:
@@ -66,13 +66,13 @@ def _doomed(holdings: Holdings, *, live_too: bool) -> list[Judged]:
     return [each for each in holdings.judged if each.standing not in (Standing.COMMITTED, Standing.UNKNOWN)]
 
 
-def _confirm(doomed: Sequence[Judged], *, as_json: bool) -> None:
+def _confirm(doomed: Sequence[Judged], usd_per_unit_hour: float | None, *, as_json: bool) -> None:
     if as_json or not sys.stdin.isatty():
         names = ", ".join(f"{each.made.kind} {each.made.name}" for each in doomed)
         raise BadInputError(
             f"{len(doomed)} would be removed, and nobody is here to confirm it", received=names, do="add --yes"
         )
-    print_judged(doomed)
+    print_judged(doomed, usd_per_unit_hour)
     if not click.confirm(f"Remove these {len(doomed)}?", err=True):
         raise BadInputError("nothing was removed", do="run it again to remove them")
 
@@ -86,10 +86,11 @@ def _forget_pointer(parameter: str) -> None:
 
 
 def _tell(holdings: Holdings, removal: Removal, *, as_json: bool) -> None:
-    left = [{**as_dict(each), "why": why} for each, why in removal.left]
+    price = holdings.usd_per_unit_hour
+    left = [{**as_dict(each, price), "why": why} for each, why in removal.left]
     if as_json:
         document: dict[str, Any] = {
-            "customization": holdings.tag, "removed": [as_dict(each) for each in removal.removed], "left": left
+            "customization": holdings.tag, "removed": [as_dict(each, price) for each in removal.removed], "left": left
         }  # fmt: skip
         output.print_json(document)
         return

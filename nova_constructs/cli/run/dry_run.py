@@ -48,7 +48,9 @@ def print_report(to: Console, report: Mapping[str, Any]) -> None:
     if report["requests"]:
         to.print()
         output.print_rows(
-            to, ("WOULD SEND", "ONLY IF", "STAND-IN FOR", "REQUEST"), [_request(each) for each in report["requests"]]
+            to,
+            ("WOULD SEND", "PLATFORM", "ONLY IF", "STAND-IN FOR", "REQUEST"),
+            [_request(each) for each in report["requests"]],
         )
     cost = report["cost"]
     if cost["jobs"]:
@@ -70,7 +72,8 @@ def _request(request: Mapping[str, Any]) -> Row:
 
     stand_ins = ", ".join(request["stand_ins"]) or "-"
     what, place = f"{request['operation']} of {request['stage']}", request["request_uri"]
-    return escape(what), escape(request["only_if"] or "-"), escape(stand_ins), escape(place)
+    platform = request.get("platform") or "-"
+    return escape(what), platform, escape(request["only_if"] or "-"), escape(stand_ins), escape(place)
 
 
 def _job(job: Mapping[str, Any]) -> Row:

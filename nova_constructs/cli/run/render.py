@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nova_constructs.cli import history, output, times
-from nova_constructs.cli.jobs import failed_with_log, instances_text
+from nova_constructs.cli.jobs import failed_with_log, instances_text, platform_text
 from nova_constructs.cli.run.details import RunDetails
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ def print_details(to: Console, details: RunDetails) -> None:
         output.print_rows(to, ("STAGE", "STATUS", "DURATION"), [_stage_row(stage) for stage in details.stages])
     if details.jobs:
         to.print()
-        cells = ((job["stage"], job["kind"], instances_text(job), job.get("arn") or "-") for job in details.jobs)
-        output.print_rows(to, ("JOB OF", "KIND", "INSTANCES", "ARN"), [tuple(map(escape, row)) for row in cells])
+        cells = [
+            (job["stage"], job["kind"], platform_text(job), instances_text(job), job.get("arn") or "-")
+            for job in details.jobs
+        ]
+        headers = ("JOB OF", "KIND", "PLATFORM", "INSTANCES", "ARN")
+        output.print_rows(to, headers, [tuple(map(escape, row)) for row in cells])
     if details.summary.get("scores"):
         to.print()
         output.print_rows(to, SCORE_HEADERS, score_rows(details.summary["scores"]))

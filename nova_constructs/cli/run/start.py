@@ -43,6 +43,7 @@ Examples:
   nova run start ./train.jsonl --recipe ./recipe.yaml --dry-run
   nova run start ./more.jsonl --base-run 20260101-120000-abc123 --mode train
   nova run start --mode evaluate --model production --wait
+  nova run start --mode deploy --model-package arn:aws:sagemaker:REGION:ACCOUNT:model-package/GROUP/1 --force
   nova run start ./questions.jsonl --mode batch_inference --base-run 20260101-120000-abc123 --wait
 
 \b
@@ -56,9 +57,10 @@ Exit codes: with --wait those of the run (0 succeeded, 1 failed, 3 rejected, 4 s
     default=FULL.name,
     show_default=True,
     help="full: the whole workflow; prepare: ends with the data; train: ends with the checkpoint; evaluate: measures a "
-    "model and deploys nothing; batch_inference: a model answers every row of DATASET.",
+    "model and deploys nothing; batch_inference: a model answers every row of DATASET; deploy: serves a model.",
 )
 @click.option("--model-path", metavar="S3URI", help="Train on from this checkpoint, or evaluate it.")
+@click.option("--model-package", metavar="ARN", help="With --mode deploy: this model package of SageMaker.")
 @click.option("--base-run", metavar="RUN", help="Train on from the checkpoint of this run, or evaluate it.")
 @click.option(
     "--model", type=click.Choice(["base", "production"]), help="With --mode evaluate or batch_inference: the model."
@@ -87,6 +89,7 @@ def start(
     dataset: str | None,
     mode: str,
     model_path: str | None,
+    model_package: str | None,
     base_run: str | None,
     model: str | None,
     place: str | None,
@@ -107,6 +110,7 @@ def start(
     asked = {
         "mode": None if mode == FULL.name else mode,
         "model_path": model_path,
+        "model_package": model_package,
         "base_run": base_run,
         "model": model,
         "output": place,

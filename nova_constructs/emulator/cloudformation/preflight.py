@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nova_constructs.emulator.cloudformation import compute, identity, messaging, orchestration, storage
+from nova_constructs.emulator.cloudformation import clusters, compute, identity, messaging, orchestration, storage
 from nova_constructs.emulator.cloudformation.kind import Kind, words
 
 KINDS: Mapping[str, Kind] = {
-    kind.type: kind for module in (storage, identity, compute, orchestration, messaging) for kind in module.KINDS
+    kind.type: kind
+    for module in (storage, identity, clusters, compute, orchestration, messaging)
+    for kind in module.KINDS
 }
 _ATTRIBUTES = words("Type Properties DependsOn Condition DeletionPolicy UpdateReplacePolicy Metadata")
 _SECTIONS = words(

@@ -101,9 +101,20 @@ class MotoFacts:
         """Give the ARN of provisioned throughput that a call names by ARN or by name."""
         return _identified(self._store.throughputs, identifier)
 
+    def model_key_arn(self, serving: str) -> str | None:
+        """Give the KMS key of the model behind a deployment or provisioned throughput (ARN), where it has its own."""
+        found = self._store.deployments.get(serving) or self._store.throughputs.get(serving)
+        model = self._store.models.get(found.model_arn) if found else None
+        return model.kms_key_arn if model else None
+
     def invocation_job_arn(self, identifier: str) -> str | None:
         """Give the ARN of a batch inference job that a call names by ARN, None if there is none."""
         return identifier if identifier in self._store.invocations else None
+
+    def cluster_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a HyperPod cluster that a call names by ARN or by name."""
+        found = self._store.cluster(identifier)
+        return found.arn if found else None
 
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""

@@ -14,9 +14,12 @@ def install(state: SimulatorState) -> Undo:
         bedrock,
         bedrock_runtime,
         cloudwatch_logs,
+        eks,
         hub,
+        hyperpod_clusters,
         image_registry,
         mlflow,
+        model_packages,
         s3_behaviour,
         sagemaker,
         service_quotas,
@@ -28,7 +31,8 @@ def install(state: SimulatorState) -> Undo:
     state.on_halt(store.halt)
     state.on_reset(store.clear)
     services = (
-        s3_behaviour, cloudwatch_logs, image_registry, sagemaker, mlflow, service_quotas, hub, bedrock, bedrock_runtime
+        s3_behaviour, cloudwatch_logs, image_registry, sagemaker, model_packages, mlflow, service_quotas, hub, eks,
+        hyperpod_clusters, bedrock, bedrock_runtime,
     )  # fmt: skip
     return undo_all([store.clear, *(service.install(state) for service in services)])
 

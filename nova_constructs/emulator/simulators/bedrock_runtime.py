@@ -44,6 +44,8 @@ class Inference:
 
     def _reply(self, model_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
         model = self._served(model_id)
+        if reason := self._state.faults.reason("no_answer", model.name, model.tags):
+            raise aws_error("ModelErrorException", reason)
         question = _question(request.get("messages") or [])
         limit = int((request.get("inferenceConfig") or {}).get("maxTokens") or 5000)
         injected = self._state.faults.reason("answer", model.name, model.tags)

@@ -33,10 +33,10 @@ class Checkpoint:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def escrow_bucket(account: str, region: str) -> str:
-    """Name of the escrow bucket of an account for training jobs."""
-    suffix = hashlib.sha256(f"{account}/{region}/smtj".encode()).hexdigest()[:8]
-    return f"customer-escrow-{account}-smtj-{suffix}"
+def escrow_bucket(account: str, region: str, platform: str = "smtj") -> str:
+    """Name of the escrow bucket of an account for training jobs (`smtj`) or HyperPod (`hp`)."""
+    suffix = hashlib.sha256(f"{account}/{region}/{platform}".encode()).hexdigest()[:8]
+    return f"customer-escrow-{account}-{platform}-{suffix}"
 
 
 def split_uri(uri: str) -> tuple[str, str]:

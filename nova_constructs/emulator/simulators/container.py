@@ -15,6 +15,7 @@ from nova_constructs.emulator.simulators.acting import AccessRefusedError, Actin
 from nova_constructs.emulator.simulators.checkpoints import split_uri
 from nova_constructs.emulator.simulators.image_registry import NovaImage, layer_digest
 from nova_constructs.emulator.simulators.state import SimulatorState
+from nova_constructs.emulator.simulators.training_data import TrainingData, read_chats, read_conversations
 from nova_constructs.emulator.simulators.training_job import TrainingJob
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -29,6 +30,9 @@ class ContainerError(Exception):
 class Container:
     """One job's instances, acting under the job's role."""
 
+    platform = "smtj"
+    """What the names of the platform's escrow buckets contain."""
+
     def __init__(self, state: SimulatorState, job: TrainingJob, image: NovaImage) -> None:
         self.job = job
         self.image = image
@@ -38,6 +42,11 @@ class Container:
         self._service = ActingService(
             state, role_arn=job.role_arn, service_principal="sagemaker.amazonaws.com", source_arn=job.arn
         )
+
+    @property
+    def log_group(self) -> str:
+        """Name of the log group that the job writes to."""
+        return LOG_GROUP
 
     def pull_image(self) -> None:
         """Pull the image's manifest and layer."""
@@ -65,10 +74,13 @@ class Container:
         events: dict[int, list[dict[str, Any]]] = {}
         for moment, node, text in lines:
             stamp = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}"
-            event = {"timestamp": int(moment.timestamp() * 1000), "message": f"[{stamp}] [{level}] {text}"}
+            event = {
+                "timestamp": int(moment.timestamp() * 1000),
+                "message": f"[{stamp}] [{level}] {self._line(node, text)}",
+            }
             events.setdefault(node, []).append(event)
         for node, batch in events.items():
-            stream = {"logGroupName": LOG_GROUP, "logStreamName": self._stream(node)}
+            stream = {"logGroupName": self.log_group, "logStreamName": self._stream(node)}
             self._call(_LOGGING, "logs", "PutLogEvents", **stream, logEvents=batch)
 
     def download_inputs(self) -> None:
@@ -84,13 +96,16 @@ class Container:
         body = self.channels.get(channel, {}).get(name)
         if not path.startswith(_INPUT) or body is None:
             raise ContainerError(f"AlgorithmError: Recipe file not found: {path or 'sagemaker_recipe_local_path'}")
-        try:
-            recipe = yaml.safe_load(body)
-        except yaml.YAMLError as error:
-            raise ContainerError(f"AlgorithmError: Recipe is not valid YAML: {error}") from error
-        if not isinstance(recipe, dict) or not isinstance(recipe.get("run"), dict):
-            raise ContainerError("AlgorithmError: Recipe has no section 'run'")
-        return recipe
+        return parsed_recipe(body)
+
+    def read_training_data(self) -> TrainingData:
+        """Read the rows of the training data; raises DataRefusedError for what cannot be trained on."""
+        channels = self.job.request.get("InputDataConfig") or []
+        source: Mapping[str, Any] = next(
+            (each["DataSource"]["S3DataSource"] for each in channels if each["ChannelName"] == "train"), {}
+        )
+        read = read_conversations if source.get("S3DataType") == "Converse" else read_chats
+        return read(self.data())
 
     def data(self, channel: str = "train") -> Mapping[str, bytes]:
         """Return the files of a data channel."""
@@ -119,6 +134,9 @@ class Container:
     def _stream(self, node: int) -> str:
         return f"{self.job.name}/algo-{node}-{int(self.job.created.timestamp())}"
 
+    def _line(self, node: int, text: str) -> str:  # noqa: ARG002  # other platforms say which instance writes
+        return text
+
     def _download(self, uri: str) -> dict[str, bytes]:
         bucket, prefix = split_uri(uri)
         files: dict[str, bytes] = {}
@@ -140,6 +158,17 @@ class Container:
             return self._service.call(service, operation, **parameters)
         except AccessRefusedError as error:
             raise ContainerError(f"ClientError: {doing}: {error}") from error
+
+
+def parsed_recipe(body: bytes | str) -> dict[str, Any]:
+    """Read the text of a recipe; raises ContainerError for what is none."""
+    try:
+        recipe = yaml.safe_load(body)
+    except yaml.YAMLError as error:
+        raise ContainerError(f"AlgorithmError: Recipe is not valid YAML: {error}") from error
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("run"), dict):
+        raise ContainerError("AlgorithmError: Recipe has no section 'run'")
+    return recipe
 
 
 def _file_name(prefix: str, key: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from lambda_handlers.catalog.instances import TABLES
 from nova_constructs.emulator.simulation import Simulation
 from nova_constructs.emulator.simulators import rewards, scored_answers
-from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, store_weights
+from nova_constructs.emulator.simulators.checkpoints import Checkpoint, escrow_bucket, split_uri, store_weights
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.evaluation_results import (
     Evaluated,
@@ -26,8 +26,6 @@ from nova_constructs.emulator.simulators.store import Store
 from nova_constructs.emulator.simulators.training_data import (
     DataRefusedError,
     TrainingData,
-    read_chats,
-    read_conversations,
     read_evaluation,
     read_questions,
 )
@@ -62,7 +60,9 @@ def train(state: SimulatorState, store: Store, container: Container, settings: S
         store.checkpoints[checkpoint.uri] = checkpoint
         return {"manifest.json": json.dumps({"checkpoint_s3_bucket": checkpoint.uri}).encode()}
 
-    script = training_script(config, rows=data.rows, steps=steps, seconds=seconds, nodes=container.nodes)
+    script = training_script(
+        config, rows=data.rows, steps=steps, seconds=seconds, nodes=container.nodes, platform=container.platform
+    )
     return Work(script=script, finish=finish)
 
 
@@ -122,13 +122,8 @@ def _family(instance_type: str) -> str:
 
 
 def _training_data(container: Container) -> TrainingData:
-    channels = container.job.request.get("InputDataConfig") or []
-    source: Mapping[str, Any] = next(
-        (c["DataSource"]["S3DataSource"] for c in channels if c["ChannelName"] == "train"), {}
-    )
-    read = read_conversations if source.get("S3DataType") == "Converse" else read_chats
     try:
-        data = read(container.data())
+        data = container.read_training_data()
     except DataRefusedError as error:
         raise ContainerError(f"AlgorithmError: {error}") from error
     if reward := container.job.hyperparameters.get("reward_lambda_arn"):
@@ -145,10 +140,11 @@ def _checkpoint(
     quality: float,
 ) -> Checkpoint:
     job, run = container.job, recipe["run"]
-    parent = _parent(store, job.hyperparameters.get("base_model_location"))
+    parent = _parent(store, container, job.hyperparameters.get("base_model_location"))
     base = parent.lineage if parent else str(job.hyperparameters.get("base_model") or run.get("model_name_or_path"))
+    bucket = escrow_bucket(state.account, state.region, container.platform)
     return Checkpoint(
-        uri=f"s3://{escrow_bucket(state.account, state.region)}/{job.name}/step_{_steps(recipe, data.rows)}",
+        uri=f"s3://{bucket}/{job.name}/step_{_steps(recipe, data.rows)}",
         model_type=str(run.get("model_type")),
         base_model=base,
         lora=_scheme(recipe["training_config"]) == "lora",
@@ -159,9 +155,12 @@ def _checkpoint(
     )
 
 
-def _parent(store: Store, location: str | None) -> Checkpoint | None:
+def _parent(store: Store, container: Container, location: str | None) -> Checkpoint | None:
     if not location:
         return None
+    others = {"smtj", "hp"} - {container.platform}
+    if any(f"-{other}-" in split_uri(location)[0] for other in others):
+        raise ContainerError(f"AlgorithmError: Model checkpoint belongs to another platform: {location}")
     parent = store.checkpoints.get(location.rstrip("/"))
     if parent is None:
         raise ContainerError(f"AlgorithmError: Model checkpoint not found: {location}")
@@ -189,4 +188,6 @@ def _evaluated(store: Store, container: Container, recipe: Mapping[str, Any], qu
     name = location or str(hyperparameters.get("base_model") or run.get("model_name_or_path"))
     if not location and name.startswith("s3://"):
         location = name
-    return Evaluated(model_name=name, checkpoint=_parent(store, location), base_quality=quality * _BASE_SHARE)
+    return Evaluated(
+        model_name=name, checkpoint=_parent(store, container, location), base_quality=quality * _BASE_SHARE
+    )

@@ -12,6 +12,7 @@ from nova_constructs.emulator.simulators.acting import AccessRefusedError, Actin
 from nova_constructs.emulator.simulators.background import Background
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint, split_uri
 from nova_constructs.emulator.simulators.idempotency import ClientTokens
+from nova_constructs.emulator.simulators.model_packages import checkpoint_uri_of
 from nova_constructs.emulator.simulators.operations import Parameters, aws_error
 from nova_constructs.emulator.simulators.paging import page
 from nova_constructs.emulator.simulators.settings import settings_for
@@ -28,7 +29,7 @@ class CustomModel:
     arn: str
     name: str
     checkpoint: Checkpoint
-    role_arn: str
+    role_arn: str | None
     created: datetime
     tags: dict[str, str]
     kms_key_arn: str | None = None
@@ -129,17 +130,16 @@ class CustomModels:
             raise aws_error("ConflictException", f"The model name {name} is already in use.")
 
     def _checkpoint(self, parameters: Parameters) -> Checkpoint:
-        if "customModelDataSource" in parameters:
-            raise NotImplementedError("CreateCustomModel from a model package is not emulated")
-        uri = ((parameters.get("modelSourceConfig") or {}).get("s3DataSource") or {}).get("s3Uri")
-        if not uri:
-            raise aws_error("ValidationException", "modelSourceConfig.s3DataSource.s3Uri is required.")
+        uri = _source(parameters) or checkpoint_uri_of(self._state, _package(parameters))
         checkpoint = self._store.checkpoints.get(uri.rstrip("/"))
         if checkpoint is None:
             raise aws_error("ValidationException", f"{uri} is not a model checkpoint in an Amazon-managed S3 bucket.")
         return checkpoint
 
-    def _service(self, parameters: Parameters, arn: str) -> ActingService:
+    def _service(self, parameters: Parameters, arn: str) -> ActingService | None:
+        """Return Bedrock as it acts under the role of the request; a model package it reads as itself."""
+        if _package(parameters):
+            return None
         role_arn = parameters.get("roleArn")
         if not role_arn:
             raise aws_error("ValidationException", "roleArn is required for a model source in Amazon S3.")
@@ -155,22 +155,36 @@ class CustomModels:
             arn=arn,
             name=parameters["modelName"],
             checkpoint=checkpoint,
-            role_arn=parameters["roleArn"],
+            role_arn=parameters.get("roleArn"),
             created=self._state.clock.now(),
             tags=as_tags(parameters.get("modelTags"), "key", "value"),
             kms_key_arn=parameters.get("modelKmsKeyArn"),
             base_model_arn=f"arn:aws:bedrock:{self._state.region}::foundation-model/{checkpoint.model_type}",
         )
 
-    def _import(self, model: CustomModel, service: ActingService) -> None:
+    def _import(self, model: CustomModel, service: ActingService | None) -> None:
         try:
-            read_weights(service, model.checkpoint.uri)
+            if service:
+                read_weights(service, model.checkpoint.uri)
             failure = self._state.faults.reason("fail_import", model.name, model.tags)
         except AccessRefusedError as error:
             failure = f"The model artifacts could not be read: {error}"
         with self._store.lock:
             model.status = "Active" if failure is None else "Failed"
             model.failure = failure
+
+
+def _source(parameters: Parameters) -> str:
+    """Return the address that a request names; an error answer unless it names one source."""
+    uri = ((parameters.get("modelSourceConfig") or {}).get("s3DataSource") or {}).get("s3Uri")
+    if bool(uri) == bool(_package(parameters)):
+        raise aws_error("ValidationException", "Give either modelSourceConfig or customModelDataSource.")
+    return str(uri or "")
+
+
+def _package(parameters: Parameters) -> str:
+    source = (parameters.get("customModelDataSource") or {}).get("modelPackageArnDataSource") or {}
+    return str(source.get("modelPackageArn") or "")
 
 
 def read_weights(service: ActingService, uri: str) -> None:

@@ -70,6 +70,10 @@ class Faults:
         """Keep matching training jobs in Training until they are stopped or reach their maximum run time."""
         self._add("never_finish", _by_name(match), remaining=times)
 
+    def image_pull(self, match: Match, reason: str = "toomanyrequests", times: int | None = None) -> None:
+        """Let images of matching pods on HyperPod not be pulled; they are tried again every five minutes."""
+        self._add("image_pull", _by_name(match), text=reason, remaining=times)
+
     def fail_record(self, match: Match, reason: str = "The record was refused.", times: int | None = None) -> None:
         """Let matching batch inference jobs complete with an error in place of the answer to their first record."""
         self._add("fail_record", _by_name(match), text=reason, remaining=times)
@@ -103,6 +107,12 @@ class Faults:
     def answer(self, match: Match, text: str, times: int | None = None) -> None:
         """Let matching models answer this text, whoever asks them through whatever serves them."""
         self._add("answer", _by_name(match), text=text, remaining=times)
+
+    def no_answer(
+        self, match: Match, reason: str = "The model could not process the request.", times: int | None = None
+    ) -> None:
+        """Let matching models fail every question (ModelErrorException), whatever serves them."""
+        self._add("no_answer", _by_name(match), text=reason, remaining=times)
 
     def crash_function(self, match: Match, times: int | None = 1, when: EventMatch | None = None) -> None:
         """Kill the processes of matching functions as they take an invocation, as for lack of memory.

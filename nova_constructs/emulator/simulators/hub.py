@@ -37,7 +37,7 @@ def install(state: SimulatorState) -> Undo:
 def _fill_bucket(region: str) -> None:
     bucket = snapshot.bucket(region)
     make_service_bucket(bucket, region, _public(bucket))
-    for key, body in snapshot.objects().items():
+    for key, body in snapshot.objects(region).items():
         put_service_object(bucket, key, body)
 
 

@@ -24,13 +24,18 @@ _IMAGE = re.compile(
 class NovaImage:
     """A parsed image URI of the Nova registry of a Region."""
 
+    tags: tuple[str, ...] = ("SM-TJ-",)
+    """How the tags of the platform's images begin."""
+    purpose: str = "training jobs"
+    repositories: frozenset[str] = frozenset(_REPOSITORIES)
+
     def __init__(self, uri: str, region: str) -> None:
-        """Raise ValueError if the URI is not an image of a Nova training job in the Region."""
+        """Raise ValueError if the URI is not an image of the platform in the Region."""
         found = _IMAGE.fullmatch(uri)
         if not found or found["region"] != region or found["account"] != _registry_account(region):
             raise ValueError(f"{uri} is not an image of the Nova registry in {region}")
-        if found["repo"] not in _REPOSITORIES or not found["tag"].startswith("SM-TJ-"):
-            raise ValueError(f"{uri} is not an image for training jobs")
+        if found["repo"] not in self.repositories or not found["tag"].startswith(self.tags):
+            raise ValueError(f"{uri} is not an image for {self.purpose}")
         self.registry, self.repository, self.tag = found["account"], found["repo"], found["tag"]
 
     @property

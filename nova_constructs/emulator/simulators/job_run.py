@@ -9,6 +9,7 @@ from nova_constructs.emulator.simulators.acting import AccessRefusedError
 from nova_constructs.emulator.simulators.container import Container, ContainerError
 from nova_constructs.emulator.simulators.container_work import Files, Work, evaluate, train
 from nova_constructs.emulator.simulators.image_registry import NovaImage
+from nova_constructs.emulator.simulators.playing import Line, play
 from nova_constructs.emulator.simulators.settings import settings_for
 from nova_constructs.emulator.simulators.state import SimulatorState
 from nova_constructs.emulator.simulators.store import Store
@@ -17,8 +18,6 @@ from nova_constructs.emulator.simulators.training_log import Script
 
 STATE_CHANGE = "SageMaker Training Job State Change"
 _SHARES = {"Starting": 0.08, "Downloading": 0.12, "Training": 0.7, "Uploading": 0.1}
-_WRITING = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the time in Training at which the lines so far are sent to CloudWatch Logs."""
 _STOPPING_SECONDS = 60.0
 _LONGEST_PENDING = 28 * 86400
 _REASON_LIMIT = 1024
@@ -141,26 +140,20 @@ class JobRun:
 
     def _play(self, script: Script, until: float = 1.0) -> None:
         """Spend a share of the time in Training, and write the lines whose time has come every now and then."""
-        begun = self._job.modified or self._job.created
-        seconds = self._seconds * _SHARES["Training"]
-        due = [(begun + timedelta(seconds=seconds * line.share), line.node, line.text) for line in script]
-        written = 0
-        for mark in _WRITING:
-            if mark > until:
-                break
-            instant = begun + timedelta(seconds=seconds * mark)
-            try:
-                self._wait_until(instant)
-            except (_StopRequestedError, _OutOfTimeError):
-                self._write(due[written:], min(instant, self._state.clock.now()))
-                raise
-            written += self._write(due[written:], instant)
+        play(
+            script,
+            begun=self._job.modified or self._job.created,
+            seconds=self._seconds * _SHARES["Training"],
+            until=until,
+            wait=self._wait_until,
+            write=self._write,
+            now=self._state.clock.now,
+            ends=(_StopRequestedError, _OutOfTimeError),
+        )
 
-    def _write(self, due: Sequence[tuple[datetime, int, str]], instant: datetime) -> int:
-        lines = [line for line in due if line[0] <= instant]
+    def _write(self, lines: Sequence[Line]) -> None:
         with self._state.clock.busy():
             self._container.log(lines)
-        return len(lines)
 
     def _without_output(self, files: Files) -> Files:
         if not self._state.faults.applies("omit_output", self._job.name, self._job.tags):

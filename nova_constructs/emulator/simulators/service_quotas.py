@@ -1,4 +1,4 @@
-"""Service Quotas: ListServiceQuotas of Amazon SageMaker's training instances, in pages; other services have none here.
+"""Service Quotas: ListServiceQuotas of Amazon SageMaker's instances, in pages; other services have none here.
 
 The values are `Simulation.instance_quota`, or by the quota's name those of `Simulation.quotas`; the codes are made up.
 What jobs use of a quota is not counted, and creating a job is not refused because of one.
@@ -16,7 +16,7 @@ from nova_constructs.emulator.simulators.operations import Parameters, aws_error
 from nova_constructs.emulator.simulators.paging import page
 from nova_constructs.emulator.simulators.state import SimulatorState, Undo
 
-_USES = ("training job usage", "training warm pool usage")
+_USES = ("training job usage", "training warm pool usage", "cluster usage")
 _MOST = 100
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nova_constructs.emulator.kubernetes.access import AccessEntries
 from nova_constructs.emulator.simulators.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from nova_constructs.emulator.simulators.custom_models import CustomModel
     from nova_constructs.emulator.simulators.deployments import Deployment
+    from nova_constructs.emulator.simulators.hyperpod_clusters import ClusterRecord
     from nova_constructs.emulator.simulators.invocation_jobs import InvocationJob
     from nova_constructs.emulator.simulators.state import SimulatorState
     from nova_constructs.emulator.simulators.throughputs import Throughput
@@ -24,7 +26,10 @@ _JOIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Store:
-    """Jobs by name, checkpoints by URI, the rest by ARN; hold `lock` to change more than one."""
+    """Jobs and clusters by name, access entries by EKS cluster, checkpoints by URI, the rest by ARN.
+
+    Hold `lock` to change more than one.
+    """
 
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
@@ -32,6 +37,8 @@ class Store:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     throughputs: dict[str, Throughput] = field(default_factory=dict)
     invocations: dict[str, InvocationJob] = field(default_factory=dict)
+    clusters: dict[str, ClusterRecord] = field(default_factory=dict)
+    access: dict[str, AccessEntries] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
     _workers: set[threading.Thread] = field(default_factory=set)
@@ -63,8 +70,15 @@ class Store:
                 self.deployments,
                 self.throughputs,
                 self.invocations,
+                self.clusters,
+                self.access,
             ):
                 kept.clear()
+
+    def cluster(self, identifier: str) -> ClusterRecord | None:
+        """Return a HyperPod cluster by its name or ARN, or None."""
+        by_arn = (each for each in self.clusters.values() if each.arn == identifier)
+        return self.clusters.get(identifier) or next(by_arn, None)
 
     def tags(self, arn: str) -> dict[str, str] | None:
         """Return the tags of a resource, or None if it is not one of the simulated ones."""

@@ -47,6 +47,17 @@ def read_chats(files: Mapping[str, bytes]) -> TrainingData:
     return TrainingData(sha256=digest(files), rows=len(examples), examples=tuple(examples))
 
 
+def read_texts(files: Mapping[str, bytes]) -> TrainingData:
+    """Read rows of continued pre-training: nothing but `text`."""
+    examples = []
+    for place, row in _rows(files):
+        if set(row) != {"text"} or not isinstance(row["text"], str) or not row["text"].strip():
+            raise DataRefusedError(f"{place}: a row must have the field 'text', not empty, and no other")
+        half = len(row["text"]) // 2
+        examples.append((row["text"][:half], row["text"][half:]))
+    return TrainingData(sha256=digest(files), rows=len(examples), examples=tuple(examples))
+
+
 def read_questions(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """Read the rows of a bring-your-own-data evaluation: `query` and `response`, optional `system`, `metadata`."""
     return read_evaluation(files, "gen_qa.jsonl", ("query", "response"))

@@ -28,9 +28,16 @@ class ScriptedLine:
 Script = Sequence[ScriptedLine]
 
 
-def training_script(config: Mapping[str, Any], *, rows: int, steps: int, seconds: float, nodes: int) -> Script:
-    """Return the lines of a training, in the order of time; `config` is the recipe's training_config."""
-    report = _reward_step if "rollout" in config else _loss_step
+def training_script(
+    config: Mapping[str, Any], *, rows: int, steps: int, seconds: float, nodes: int, platform: str
+) -> Script:
+    """Return the lines of a training, in the order of time; `config` is the recipe's training_config.
+
+    `platform` is that of the container: on HyperPod, `hp`, reinforcement writes the lines of the others and its score.
+    """
+    report = _loss_step
+    if "rollout" in config:
+        report = _scored_step if platform == "hp" else _reward_step
     lines = [ScriptedLine(share=0.0, text=f"Loaded {rows} training samples", node=node) for node in _nodes(nodes)]
     every = math.ceil(steps / _REPORTED_STEPS)
     for step in sorted({*range(0, steps, every), steps - 1}):
@@ -78,6 +85,10 @@ def _loss_step(values: Mapping[str, float]) -> str:
         "global_step: {step} | reduced_train_loss: {loss:.4g} | train_step_timing in s: {seconds:.4g} | "
         "consumed_samples: {samples}"
     ).format(**values, last=int(values["steps"]) - 1)
+
+
+def _scored_step(values: Mapping[str, float]) -> str:
+    return _loss_step(values) + f" | train_rm_score: {values['reward']:.4g}"
 
 
 def _reward_step(values: Mapping[str, float]) -> str:

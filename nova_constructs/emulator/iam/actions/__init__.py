@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from nova_constructs.emulator.iam.actions import dynamodb, management, messaging, models, network, workflow
+from nova_constructs.emulator.iam.actions import (
+    bedrock,
+    clusters,
+    dynamodb,
+    management,
+    messaging,
+    models,
+    network,
+    workflow,
+)
 from nova_constructs.emulator.iam.actions.call import ApiCall, Encryption, Facts, Need, Row
 from nova_constructs.emulator.iam.actions.s3 import s3_needs
 from nova_constructs.emulator.iam.actions.s3_request import S3Request
@@ -17,12 +26,13 @@ from nova_constructs.emulator.iam.errors import UnknownOperationError
 __all__ = ["TABLE", "ApiCall", "Encryption", "Facts", "Need", "S3Request", "needs", "s3_needs"]
 
 TABLE: Final[Mapping[str, Mapping[str, Row]]] = {
-    "bedrock": models.BEDROCK,
+    "bedrock": bedrock.BEDROCK,
     "cloudformation": management.CLOUDFORMATION,
     "cloudwatch": management.CLOUDWATCH,
     "dynamodb": dynamodb.ROWS,
     "ec2": network.EC2,
     "ecr": management.ECR,
+    "eks": clusters.EKS,
     "events": workflow.EVENTS,
     "iam": management.IAM,
     "kms": management.KMS,

@@ -62,8 +62,14 @@ class Facts(Protocol):
     def throughput_arn(self, identifier: str) -> str | None:
         """Give the ARN of provisioned throughput that a call names by ARN or by name."""
 
+    def model_key_arn(self, serving: str) -> str | None:
+        """Give the KMS key of the model behind a deployment or provisioned throughput (ARN), where it has its own."""
+
     def invocation_job_arn(self, identifier: str) -> str | None:
         """Give the ARN of a batch inference job that a call names by ARN, None if there is none."""
+
+    def cluster_arn(self, identifier: str) -> str | None:
+        """Give the ARN of a HyperPod cluster that a call names by ARN or by name."""
 
     def state_machine_of_token(self, token: str) -> str | None:
         """Give the ARN of the state machine that handed out a task token."""

@@ -1,4 +1,4 @@
-"""Amazon SageMaker AI and Amazon Bedrock, with the permissions that tags at creation and roles imply."""
+"""Amazon SageMaker AI, with the permissions that tags at creation and roles imply."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from nova_constructs.emulator.iam.actions.call import (
     pass_role,
     request_tags,
 )
-from nova_constructs.emulator.iam.errors import EvaluationError
+from nova_constructs.emulator.iam.actions.key_use import use_key
 
 PUBLIC_HUB: Final = "SageMakerPublicHub"
-# Bedrock makes up the last part of these ARNs, so a policy can only name them by wildcard when they are created.
-_NEW_ID = "000000000000"
 
 
 def _training_job_arn(call: ApiCall) -> str:
@@ -37,7 +35,7 @@ def _create_training_job(call: ApiCall) -> Iterator[Need]:
         yield Need(action="sagemaker:AddTags", resource=arn, context=context)
     yield from pass_role(call.params.get("RoleArn"), "sagemaker.amazonaws.com", associated=arn)
     for key in _training_kms_keys(call):
-        yield from _use_key(call, key, "sagemaker")
+        yield from use_key(call, key, "sagemaker")
 
 
 def _training_keys(call: ApiCall) -> ContextValues:
@@ -69,18 +67,10 @@ def _training_kms_keys(call: ApiCall) -> list[str]:
     return [volume] if volume else []
 
 
-def _use_key(call: ApiCall, key: str, service: str) -> Iterator[Need]:
-    """Let a service use a customer-managed key for the caller: SageMaker and Bedrock do it by a grant."""
-    arn = call.facts.key_arn(key)
-    if arn is None:
-        raise EvaluationError(f"{call.service}:{call.operation} names the unknown KMS key {key}")
-    context = {
-        "kms:ViaService": f"{service}.{call.region}.amazonaws.com",
-        "kms:CallerAccount": call.account,
-        "aws:ViaAWSService": "true",
-    }
-    yield Need(action="kms:CreateGrant", resource=arn, context={**context, "kms:GrantIsForAWSResource": "true"})
-    yield Need(action="kms:DescribeKey", resource=arn, context=context)
+def _package_arn(call: ApiCall) -> str:
+    """Give the ARN of a model package that a call names by name or ARN."""
+    name = call.text("ModelPackageName")
+    return name if name.startswith("arn:") else call.arn(f"model-package/{name.lower()}")
 
 
 def _hub_account(call: ApiCall) -> tuple[str, str]:
@@ -109,6 +99,12 @@ def _add_tags(call: ApiCall) -> list[Need]:
     return [Need(action="sagemaker:AddTags", resource=call.text("ResourceArn"), context=tags)]
 
 
+def _cluster(call: ApiCall) -> list[Need]:
+    """Give the need on a HyperPod cluster; of one that does not exist SageMaker would know no id either."""
+    arn = call.facts.cluster_arn(call.text("ClusterName")) or call.arn("cluster/000000000000")
+    return [Need(action=f"sagemaker:{call.operation}", resource=arn)]
+
+
 _training_job, _by_resource_arn = on(_training_job_arn), on(lambda call: call.text("ResourceArn"))
 SAGEMAKER: Final[Mapping[str, Row]] = {
     "CreateTrainingJob": _create_training_job,
@@ -117,6 +113,8 @@ SAGEMAKER: Final[Mapping[str, Row]] = {
     "ListTrainingJobs": anywhere,
     "AddTags": _add_tags,
     "ListTags": _by_resource_arn,
+    "DescribeModelPackage": on(lambda call: _package_arn(call)),
+    "DescribeCluster": _cluster,
     "DescribeHub": _hub,
     "ListHubContents": _hub,
     "DescribeHubContent": _hub_content,
@@ -126,135 +124,4 @@ SAGEMAKER: Final[Mapping[str, Row]] = {
     ),
     "ListMlflowApps": anywhere,
     "ListMlflowTrackingServers": anywhere,
-}
-
-
-def _bedrock_tags(call: ApiCall, name: str = "tags") -> ContextValues:
-    return request_tags(as_mapping(call.params.get(name), key="key", value="value"))
-
-
-def _tagged(call: ApiCall, tags: ContextValues, new: str) -> Iterator[Need]:
-    if tags:
-        yield Need(action="bedrock:TagResource", resource=call.arn(new), context=tags)
-
-
-def _create_custom_model(call: ApiCall) -> Iterator[Need]:
-    """Give the needs of an import.
-
-    The action is checked on the new model, as AWS's own AmazonSageMakerModelCustomizationCoreAccess grants it; the
-    Service Authorization Reference lists no resource for it.
-    """
-    tags = _bedrock_tags(call, "modelTags")
-    new = f"custom-model/imported/{_NEW_ID}"
-    yield Need(action="bedrock:CreateCustomModel", resource=call.arn(new), context=tags)
-    yield from _tagged(call, tags, new)
-    yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
-    if key := call.params.get("modelKmsKeyArn"):
-        yield from _use_key(call, key, "bedrock")
-
-
-def _create_deployment(call: ApiCall) -> Iterator[Need]:
-    tags = _bedrock_tags(call)
-    yield Need(action="bedrock:CreateCustomModelDeployment", resource=call.text("modelArn"), context=tags)
-    yield from _tagged(call, tags, f"custom-model-deployment/{_NEW_ID}")
-
-
-def _custom_model(call: ApiCall) -> list[Need]:
-    """Give the need on a model; one that does not exist has no tags to judge by and is for the service to refuse."""
-    return _existing(call, call.facts.custom_model_arn(call.text("modelIdentifier")))
-
-
-def _deployment(call: ApiCall) -> list[Need]:
-    """Give the need on a deployment; one that does not exist is for the service to refuse."""
-    return _existing(call, call.facts.deployment_arn(call.text("customModelDeploymentIdentifier")))
-
-
-def _existing(call: ApiCall, arn: str | None) -> list[Need]:
-    return [Need(action=f"bedrock:{call.operation}", resource=arn)] if arn else []
-
-
-def _update_deployment(call: ApiCall) -> Iterator[Need]:
-    yield Need(action="bedrock:UpdateCustomModelDeployment", resource=call.text("modelArn"))
-    yield from _deployment(call)
-
-
-def _create_throughput(call: ApiCall) -> Iterator[Need]:
-    """Give the needs of provisioned throughput, which the reference checks on the model and on what is made."""
-    tags = _bedrock_tags(call)
-    new = f"provisioned-model/{_NEW_ID}"
-    yield Need(
-        action="bedrock:CreateProvisionedModelThroughput", resource=_model_arn(call, call.text("modelId")), context=tags
-    )
-    yield from _tagged(call, tags, new)
-
-
-def _throughput(call: ApiCall) -> list[Need]:
-    """Give the need on provisioned throughput; one that does not exist is for the service to refuse."""
-    return _existing(call, call.facts.throughput_arn(call.text("provisionedModelId")))
-
-
-def _update_throughput(call: ApiCall) -> Iterator[Need]:
-    yield from _throughput(call)
-    if model := call.params.get("desiredModelId"):
-        yield Need(action="bedrock:UpdateProvisionedModelThroughput", resource=_model_arn(call, model))
-
-
-def _model_arn(call: ApiCall, identifier: str) -> str:
-    return call.facts.custom_model_arn(identifier) or identifier
-
-
-def _create_invocation_job(call: ApiCall) -> Iterator[Need]:
-    """Give the needs of a batch inference job, on the model and on the job (Bedrock guide, required permissions)."""
-    tags, model = _bedrock_tags(call), call.text("modelId")
-    new = f"model-invocation-job/{_NEW_ID}"
-    if not model.startswith("arn:"):
-        # The id of an inference profile has the Regions before that of its model.
-        profile = not model.startswith("amazon.")
-        model = call.arn(f"inference-profile/{model}") if profile else call.arn(f"foundation-model/{model}", account="")
-    for resource in (model, call.arn(new)):
-        yield Need(action="bedrock:CreateModelInvocationJob", resource=resource, context=tags)
-    yield from _tagged(call, tags, new)
-    yield from pass_role(call.params.get("roleArn"), "bedrock.amazonaws.com")
-
-
-def _invocation_job(call: ApiCall) -> list[Need]:
-    """Give the need on a batch inference job; one that does not exist is for the service to refuse."""
-    return _existing(call, call.facts.invocation_job_arn(call.text("jobIdentifier")))
-
-
-def _invoked(call: ApiCall) -> str:
-    model = call.text("modelId")
-    return model if model.startswith("arn:") else call.arn(f"foundation-model/{model}", account="")
-
-
-def _tag(call: ApiCall) -> list[Need]:
-    tags = _bedrock_tags(call)
-    return [Need(action="bedrock:TagResource", resource=call.text("resourceARN"), context=tags)]
-
-
-BEDROCK: Final[Mapping[str, Row]] = {
-    "CreateCustomModel": _create_custom_model,
-    "GetCustomModel": _custom_model,
-    "DeleteCustomModel": _custom_model,
-    "ListCustomModels": anywhere,
-    "CreateCustomModelDeployment": _create_deployment,
-    "GetCustomModelDeployment": _deployment,
-    "DeleteCustomModelDeployment": _deployment,
-    "UpdateCustomModelDeployment": _update_deployment,
-    "ListCustomModelDeployments": anywhere,
-    "CreateProvisionedModelThroughput": _create_throughput,
-    "GetProvisionedModelThroughput": _throughput,
-    "DeleteProvisionedModelThroughput": _throughput,
-    "UpdateProvisionedModelThroughput": _update_throughput,
-    "ListProvisionedModelThroughputs": anywhere,
-    "CreateModelInvocationJob": _create_invocation_job,
-    "GetModelInvocationJob": _invocation_job,
-    "StopModelInvocationJob": _invocation_job,
-    "ListModelInvocationJobs": anywhere,
-    "InvokeModel": on(_invoked, action="InvokeModel"),
-    "Converse": on(_invoked, action="InvokeModel"),
-    "InvokeModelWithResponseStream": on(_invoked, action="InvokeModelWithResponseStream"),
-    "ConverseStream": on(_invoked, action="InvokeModelWithResponseStream"),
-    "ListTagsForResource": on(lambda call: call.text("resourceARN")),
-    "TagResource": _tag,
 }
