@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambda_handlers.deployment import requests
 from lambda_handlers.deployment.promotion import promote
 from lambda_handlers.protocol.errors import DeploymentFailed, LockLost, TransientServiceError
+from lambda_handlers.protocol.lock import LOCK_KEY
 from lambda_handlers.protocol.pointer import Pointer
+from lambda_handlers.protocol.turns import Holder, Turns
 from tests.training.training_support import RUN, Recorder
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghijkl"
@@ -22,8 +24,9 @@ CONFIG = {"target": "BEDROCK_OD", "mode": "SWAP", "name": None, "smoke": []}
 
 class Store:
     def __init__(self, generation: int = 1) -> None:
-        lock = {"item": "lock", "run_id": "run-1", "generation": generation, "version": 1}
-        self.items: dict[str, dict[str, Any]] = {"lock": lock}
+        holder = Holder(run_id="run-1", generation=generation, acquired_at="2026-01-01T00:00:00Z")
+        lock = Turns(generation=generation, holders=(holder,)).item()
+        self.items: dict[str, dict[str, Any]] = {"lock": {**lock, **LOCK_KEY, "version": 1}}
 
     def get(self, key: Mapping[str, Any]) -> Any:
         return self.items.get(key["item"])
