@@ -380,8 +380,8 @@ def ends_before_it_is_open(workflow: Workflow) -> None:
 
 def pause(workflow: Workflow) -> None:
     """Let simulated time pass within a call, at the speed of real time."""
-    end = workflow.emulator.clock.monotonic() + 3.0
-    until(lambda: workflow.emulator.clock.monotonic() > end or None, "three seconds")
+    end = workflow.emulator.clock.monotonic() + 5.0
+    until(lambda: workflow.emulator.clock.monotonic() > end or None, "five seconds")
 
 
 def fails_before_it_is_open(stage: str) -> Callable[[Workflow], None]:
