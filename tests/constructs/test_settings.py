@@ -62,7 +62,7 @@ def test_the_same_name_twice_in_one_stack_is_refused(tmp_path: Path, entry: dict
     [
         ({"model": "NOVA_LITE_3"}, "NOVA_LITE_2"),
         ({"method": "SFT_LARO"}, "SFT_LORA"),
-        ({"method": "CPT", "deployment": {"target": "NONE"}}, "method 'CPT' is not run by this version: use SFT_LORA"),
+        ({"method": "CPT", "deployment": {"target": "NONE"}}, "CPT runs only on SageMaker HyperPod; use platform SMHP"),
         ({"method": "SFT_FULL"}, "Target NONE evaluates without deploying"),
         ({"method": "RFT_LORA"}, "RFT_LORA needs a reward_function"),
         ({"method": "RFT_LORA", "model": "NOVA_PRO", "reward_function": REWARD}, "RFT_LORA needs a Nova 2 model"),
