@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+# Whole workflows wait for one another's threads more than for the processor.
+SLOW_JOBS ?= 3
 ORACLE := .venv-oracle
 ORACLE_STAMP := $(ORACLE)/.installed
 
@@ -28,7 +30,7 @@ test: install ## Fast tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: install ## Faults at every state, whole workflows
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow --timeout 600
+	$(BIN)/python -m pytest -n $(SLOW_JOBS) --dist loadfile -m slow --timeout 600
 
 test-long: install $(ORACLE_STAMP) ## What takes longer than CI allows
 	$(BIN)/python -m pytest -m long --timeout 3600
