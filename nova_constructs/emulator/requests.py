@@ -25,6 +25,7 @@ from nova_constructs.emulator.state import InjectedResponse
 
 _SERVICES_BY_SIGNING_NAME: Mapping[str, tuple[str, ...]] = {
     "states": ("stepfunctions",),
+    "dynamodb": ("dynamodb", "dynamodbstreams"),
     "bedrock": ("bedrock", "bedrock-runtime"),
     "monitoring": ("cloudwatch",),
     "servicequotas": ("service-quotas",),

@@ -220,6 +220,36 @@ class LogGroup(Kind):
         aws.logs.delete_log_group(logGroupName=made.physical_id)
 
 
+class EventSourceMapping(Kind):
+    type = "AWS::Lambda::EventSourceMapping"
+    applied = words(
+        "EventSourceArn FunctionName BatchSize StartingPosition Enabled FilterCriteria MaximumRetryAttempts"
+        " MaximumRecordAgeInSeconds DestinationConfig"
+    )
+    replaced_by = words("EventSourceArn StartingPosition")
+
+    @override
+    def problems(self, properties: Properties) -> list[str]:
+        """Refuse what is read otherwise than from the beginning of a DynamoDB stream."""
+        start = properties.get("StartingPosition")
+        return [] if start == "TRIM_HORIZON" else [f"StartingPosition {start}"]
+
+    @override
+    def create(self, aws: Aws, name: str, properties: Properties) -> Made:
+        uuid = aws.client("lambda").create_event_source_mapping(**properties)["UUID"]
+        return Made(physical_id=uuid, attributes={"Id": uuid})
+
+    @override
+    def update(self, aws: Aws, made: Made, properties: Properties, before: Properties) -> Made:
+        changed = {name: value for name, value in properties.items() if name not in self.replaced_by}
+        aws.client("lambda").update_event_source_mapping(UUID=made.physical_id, **changed)
+        return made
+
+    @override
+    def delete(self, aws: Aws, made: Made, properties: Properties) -> None:
+        aws.client("lambda").delete_event_source_mapping(UUID=made.physical_id)
+
+
 KINDS: tuple[Kind, ...] = (
     Function(),
     Version(),
@@ -227,5 +257,6 @@ KINDS: tuple[Kind, ...] = (
     Permission(),
     Layer(),
     EventInvokeConfig(),
+    EventSourceMapping(),
     LogGroup(),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
@@ -244,6 +245,11 @@ class Table(Kind):
         if expiry is not None and expiry != before.get("TimeToLiveSpecification"):
             specification = {"AttributeName": expiry["AttributeName"], "Enabled": flag(expiry["Enabled"])}
             aws.dynamodb.update_time_to_live(**table, TimeToLiveSpecification=specification)
+        stream = properties.get("StreamSpecification")
+        if before and stream != before.get("StreamSpecification"):
+            wanted = {"StreamEnabled": bool(stream), **(stream or {})}
+            changed = aws.dynamodb.update_table(**table, StreamSpecification=wanted)["TableDescription"]
+            return replace(made, attributes={**made.attributes, "StreamArn": changed.get("LatestStreamArn", "")})
         return made
 
     @override

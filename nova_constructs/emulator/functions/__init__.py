@@ -11,6 +11,7 @@ from moto.awslambda.models import LambdaFunction, LambdaStorage
 from nova_constructs.emulator.functions.asynchronous import AsyncInvocations
 from nova_constructs.emulator.functions.logs import log_group
 from nova_constructs.emulator.functions.runtime import Runtime
+from nova_constructs.emulator.functions.streams import StreamReaders
 from nova_constructs.emulator.functions.worker import Outcome
 from nova_constructs.emulator.patches import Patches
 from nova_constructs.emulator.state import EmulatorState, Undo
@@ -23,15 +24,19 @@ def install(state: EmulatorState) -> Undo:
     patches = Patches()
     runtime = Runtime(state)
     background = AsyncInvocations(state, runtime)
+    readers = StreamReaders(state, runtime)
+    readers.install(patches)
     patches.replace(LambdaFunction, "invoke", _invoker(runtime, background))
     _patch_configuration(patches, runtime)
     _patch_versions(patches)
     state.on_halt(runtime.stop)
     state.on_reset(runtime.resume)
+    state.on_reset(readers.forget)
 
     def undo() -> None:
         runtime.stop()
         background.stop()
+        readers.stop()
         patches.undo()
 
     return undo

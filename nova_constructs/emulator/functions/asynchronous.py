@@ -123,17 +123,22 @@ class AsyncInvocations:
         self._send(job.function, destination, json.dumps(body))
 
     def _send(self, function: Any, arn: str, body: str) -> None:
-        service = arn.split(":")[2]
-        client = self._state.boto_client_as(function.role, "lambda.amazonaws.com", service, function.function_arn)
-        try:
-            if service == "sqs":
-                client.send_message(QueueUrl=queue_url(self._state, arn), MessageBody=body)
-            elif service == "sns":
-                client.publish(TopicArn=arn, Message=body)
-            elif service == "lambda":
-                client.invoke(FunctionName=arn, InvocationType="Event", Payload=body.encode())
-        except (ClientError, BotoCoreError):
-            return  # a destination that refuses loses the record, as on AWS; the refusal is in the recorded calls
+        send_on(self._state, function, arn, body)
+
+
+def send_on(state: EmulatorState, function: Any, arn: str, body: str) -> None:
+    """Send what became of an event to a destination, under the function's role."""
+    service = arn.split(":")[2]
+    client = state.boto_client_as(function.role, "lambda.amazonaws.com", service, function.function_arn)
+    try:
+        if service == "sqs":
+            client.send_message(QueueUrl=queue_url(state, arn), MessageBody=body)
+        elif service == "sns":
+            client.publish(TopicArn=arn, Message=body)
+        elif service == "lambda":
+            client.invoke(FunctionName=arn, InvocationType="Event", Payload=body.encode())
+    except (ClientError, BotoCoreError):
+        return  # a destination that refuses loses the record, as on AWS; the refusal is in the recorded calls
 
 
 def _settings(function: Any) -> Mapping[str, Any]:

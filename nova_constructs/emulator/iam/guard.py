@@ -24,7 +24,12 @@ from nova_constructs.emulator.state import EmulatorState, Undo
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 # IAM prefixes that differ from the names of boto3's clients.
-_PREFIXES: Final = {"stepfunctions": "states", "bedrock-runtime": "bedrock", "service-quotas": "servicequotas"}
+_PREFIXES: Final = {
+    "stepfunctions": "states",
+    "bedrock-runtime": "bedrock",
+    "service-quotas": "servicequotas",
+    "dynamodbstreams": "dynamodb",
+}
 
 
 def install(state: EmulatorState) -> Undo:

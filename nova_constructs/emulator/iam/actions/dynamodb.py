@@ -135,7 +135,19 @@ def _statements(call: ApiCall) -> Iterator[Need]:
         yield from _on_data(call, action, found["table"], index=found["index"], context=context)
 
 
-_on_table = on(_table)
+def _records(call: ApiCall) -> list[Need]:
+    """Give the needs of reading a stream, which is encrypted with the table's key ("Encryption at rest: usage notes").
+
+    A shard iterator begins with the ARN of its stream.
+    """
+    stream = call.text("ShardIterator").split("|", 1)[0]
+    name = _table_name(stream)
+    encryption_context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": call.account}
+    keys = key_needs(call, call.facts.table_encryption(name), ["Decrypt"], "dynamodb", encryption_context)
+    return [Need(action="dynamodb:GetRecords", resource=stream), *keys]
+
+
+_on_table, _on_stream = on(_table), on(lambda call: call.text("StreamArn"))
 ROWS: Final[Mapping[str, Row]] = {
     "GetItem": _item,
     "PutItem": _item,
@@ -157,4 +169,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "UpdateTimeToLive": _on_table,
     "ListTagsOfResource": on(lambda call: call.text("ResourceArn")),
     "ListTables": anywhere,
+    "DescribeStream": _on_stream,
+    "GetShardIterator": _on_stream,
+    "GetRecords": _records,
+    "ListStreams": anywhere,
 }
