@@ -74,6 +74,14 @@ class RunLock:
         before = self.turns()
         return self._change(lambda turns: turns.without_overdue(now).passed_on(now)) != before
 
+    def drain(self, by: str, now: datetime) -> Turns:
+        """Let nobody have the lock from now on but who has it; return how it stands. Again keeps the first mark."""
+        return self._change(lambda turns: turns.drained(by, now))
+
+    def reopen(self) -> None:
+        """Let runs have the lock again; nothing if they could."""
+        self._change(lambda turns: turns.reopened())
+
     def turns(self) -> Turns:
         """Return who works and who waits."""
         return Turns.parse(self.store.get(LOCK_KEY))

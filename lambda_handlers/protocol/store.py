@@ -62,18 +62,20 @@ def next_version(replacing: Item | None) -> int:
 class DynamoItemStore:
     """Keep items in a DynamoDB table: GetItem, PutItem and Query are all it calls.
 
-    `indexes` maps the name of a global secondary index to its partition key.
+    `indexes` maps the name of a global secondary index to its partition key; `dynamodb` is the client to use, by
+    default the one of this process.
     """
 
     table_name: str
     partition_key: str
     sort_key: str | None = None
     indexes: Mapping[str, str] | None = None
+    dynamodb: Any = None
 
     def get(self, key: Item) -> Item | None:
         """Return the item, or None."""
         with service_errors():
-            answer = client("dynamodb").get_item(TableName=self.table_name, Key=_encode(key), ConsistentRead=True)
+            answer = self._client.get_item(TableName=self.table_name, Key=_encode(key), ConsistentRead=True)
         return decode(answer["Item"]) if "Item" in answer else None
 
     def put(self, item: Item, *, replacing: Item | None) -> Item:
@@ -81,7 +83,7 @@ class DynamoItemStore:
         stored = {**item, VERSION: next_version(replacing)}
         try:
             with service_errors():
-                client("dynamodb").put_item(
+                self._client.put_item(
                     TableName=self.table_name, Item=_encode(stored), **self._condition(replacing)
                 )
         except Exception as error:
@@ -97,6 +99,10 @@ class DynamoItemStore:
     def query_index(self, index: str, value: str) -> list[Item]:
         """Return the items an index holds under a value."""
         return self._query((self.indexes or {})[index], value, IndexName=index)
+
+    @property
+    def _client(self) -> Any:
+        return client("dynamodb") if self.dynamodb is None else self.dynamodb
 
     def _condition(self, replacing: Item | None) -> dict[str, Any]:
         if replacing is None:
@@ -114,7 +120,7 @@ class DynamoItemStore:
         items: list[Item] = []
         while True:
             with service_errors():
-                answer = client("dynamodb").query(
+                answer = self._client.query(
                     TableName=self.table_name,
                     KeyConditionExpression="#key = :value",
                     ExpressionAttributeNames={"#key": attribute},

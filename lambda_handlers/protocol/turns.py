@@ -7,11 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from lambda_handlers.protocol.clock import iso
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.store import Item
+
+_TURNED_AWAY_KEPT: Final = 500
+"""All of it is one item of at most 400 KB."""
 
 
 class Concurrency(StrEnum):
@@ -55,6 +58,29 @@ class Waiter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Draining:
+    """Nobody gets the lock any more: since when (ISO 8601), by whom, and which runs were turned away meanwhile."""
+
+    since: str
+    by: str
+    turned_away: tuple[str, ...] = ()
+    """The first of them, so that what started them can be taken up again; their number is bounded."""
+
+    @property
+    def reason(self) -> str:
+        """Say why a run does not start."""
+        return (
+            f"The customization is being drained since {self.since} by {self.by}: no run starts. "
+            "`nova drain --undo` lets runs start again."
+        )
+
+    def turning_away(self, *run_ids: str) -> Draining:
+        """Return this with runs that were turned away too."""
+        every = dict.fromkeys((*self.turned_away, *run_ids))
+        return replace(self, turned_away=tuple(every)[:_TURNED_AWAY_KEPT])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Turns:
     """The holders of the lock, who waits in which order, and who was sent away and why. Each change is a new value."""
 
@@ -63,6 +89,8 @@ class Turns:
     queue: tuple[Waiter, ...] = ()
     dismissed: Mapping[str, str] = field(default_factory=dict)
     """The reason, in words, by the id of a run that will never have its turn."""
+    draining: Draining | None = None
+    """Set while whoever works is waited for and nobody else begins."""
 
     @classmethod
     def parse(cls, item: Item | None) -> Turns:
@@ -74,6 +102,7 @@ class Turns:
             holders=tuple(Holder(**each) for each in json.loads(str(item["holders"]))),
             queue=tuple(Waiter(**each) for each in json.loads(str(item["queue"]))),
             dismissed=json.loads(str(item["dismissed"])),
+            draining=_draining(str(item.get("draining", ""))),
         )
 
     def item(self) -> Item:
@@ -83,6 +112,7 @@ class Turns:
             "holders": _text(self.holders),
             "queue": _text(self.queue),
             "dismissed": canonical(dict(self.dismissed)),
+            "draining": canonical(asdict(self.draining)) if self.draining else "",
         }
 
     def holder(self, run_id: str) -> Holder | None:
@@ -97,6 +127,8 @@ class Turns:
         """Return what a run's wish to work makes of this. Whoever was sent away before stays so."""
         if self.holder(waiter.run_id) or waiter.run_id in self.dismissed:
             return self
+        if self.draining:
+            return self._turned_away(waiter.run_id, self.draining)
         if policy is Concurrency.PARALLEL:
             return self.without(waiter.run_id)._granted(waiter.run_id, now)
         if not policy.queues:
@@ -107,6 +139,17 @@ class Turns:
             queued = replace(self, queue=tuple(order))
             return (queued._latest_alone() if policy is Concurrency.QUEUE_LATEST else queued).passed_on(now)
         return self.passed_on(now)
+
+    def drained(self, by: str, now: datetime) -> Turns:
+        """Return this with nobody to get the lock from now on, and those sent away who wait for it."""
+        draining = self.draining or Draining(since=iso(now), by=by)
+        waiting = [each.run_id for each in self.queue]
+        sent_away = self._without_waiting(dict.fromkeys(waiting, draining.reason))
+        return replace(sent_away, draining=draining.turning_away(*waiting))
+
+    def reopened(self) -> Turns:
+        """Return this with the lock to be had again; who was sent away stays so."""
+        return replace(self, draining=None)
 
     def fenced(self, run_id: str) -> Turns:
         """Return this with a run kept from doing anything, and from a turn that it waits for."""
@@ -142,6 +185,10 @@ class Turns:
         why = {each.run_id: f"Its turn had not come at {_instant(each.deadline)}: run {by} worked." for each in late}
         return self._without_waiting(why)
 
+    def _turned_away(self, run_id: str, draining: Draining) -> Turns:
+        sent_away = replace(self, dismissed={**self.dismissed, run_id: draining.reason})
+        return replace(sent_away, draining=draining.turning_away(run_id))
+
     def _latest_alone(self) -> Turns:
         *older, newest = self.queue
         why = f"Run {newest.run_id}, which was started later, waits in its place."
@@ -154,6 +201,13 @@ class Turns:
     def _granted(self, run_id: str, now: datetime) -> Turns:
         holder = Holder(run_id=run_id, generation=self.generation + 1, acquired_at=iso(now))
         return replace(self, generation=holder.generation, holders=(*self.holders, holder))
+
+
+def _draining(text: str) -> Draining | None:
+    if not text:
+        return None
+    told = json.loads(text)
+    return Draining(since=told["since"], by=told["by"], turned_away=tuple(told["turned_away"]))
 
 
 def _text(entries: Collection[Any]) -> str:

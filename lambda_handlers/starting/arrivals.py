@@ -18,6 +18,8 @@ WAITING: Final = "WAITING"
 STARTED: Final = "STARTED"
 SUPERSEDED: Final = "SUPERSEDED"
 COOLED_DOWN: Final = "COOLED_DOWN"
+STATE: Final = "state"
+"""The key, beside arrivals, of the item that says how a trigger stands."""
 _MARKER: Final = "waiting_marker"
 _KEPT: Final = timedelta(days=30)
 """How long what is settled stays known: longer than any delivery is repeated (14 days in a dead-letter queue)."""
@@ -98,10 +100,38 @@ class Arrivals:
             if _swap(self.store, item, {**settled, "status": status, "run": run, "expires_at": expiry}):
                 return
 
+    def reopen(self, trigger: str, run: str) -> int:
+        """Let wait again what became part of a run that did nothing; return how many arrivals that are.
+
+        The trigger's next start then counts as if that run had not been.
+        """
+        for _ in attempts():
+            state = self.store.get({"trigger": trigger, "arrival": STATE})
+            if not state or state.get("last_run") != run:
+                break
+            if _swap(self.store, state, {**state, "last_run": "", "last_start": "", "leaves_some": False}):
+                break
+        became = [each for each in self.store.query(trigger) if _is_arrival(each) and each["run"] == run]
+        return sum(self._wait_again(trigger, str(each["arrival"]), run) for each in became)
+
+    def wait_again(self, trigger: str, id: str, run: str) -> bool:
+        """Let an arrival wait that was settled by a run which did nothing with it; return whether it was that run."""
+        return self._wait_again(trigger, _PREFIX + id, run)
+
     def newest(self, arrival: Arrival) -> str:
         """Return the sequencer of the newest version known of an object."""
         item = self.store.get(_newest_key(arrival))
         return str(item["sequencer"]) if item else ""
+
+    def _wait_again(self, trigger: str, key: str, run: str) -> bool:
+        for _ in attempts():
+            item = self.store.get({"trigger": trigger, "arrival": key})
+            if item is None or item["run"] != run or item["status"] != STARTED:
+                return False
+            kept = {name: value for name, value in item.items() if name != "expires_at"}
+            if _swap(self.store, item, {**kept, "status": WAITING, "run": "", _MARKER: WAITING}):
+                return True
+        raise AssertionError
 
     def _listed(self) -> list[Item]:
         return self.store.query_index(WAITING_INDEX, WAITING)

@@ -3,6 +3,9 @@
 A start is first written down (`pending`) by compare and swap on the state of its trigger, with the execution's name and
 input; then the execution is started under that name, then the arrivals are settled, then the start is struck off. Who
 finds one written down carries it out before anything else: under the same name nothing is started twice.
+
+Where a run that meets another ends at once (`defers`), what arrives with data of its own waits until no run works. One
+that was started and met another all the same, started by hand at that moment, has its arrivals wait again.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from lambda_handlers.protocol.clock import Clock, iso
+from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.runs import open_runs
-from lambda_handlers.protocol.stepfunctions import Executions
+from lambda_handlers.protocol.stepfunctions import Executions, ExecutionState
 from lambda_handlers.protocol.store import VERSION, ConditionFailed, Item, ItemStore
+from lambda_handlers.protocol.turns import Concurrency
 from lambda_handlers.starting.arrivals import (
     COOLED_DOWN,
     STARTED,
+    STATE,
     SUPERSEDED,
     WAITING,
     Arrival,
@@ -34,7 +40,8 @@ _ROUNDS: Final = 100
 """Starts of one trigger in one call: more than that waits for the next pass."""
 _SETTLING_IN: Final = timedelta(minutes=1)
 """How long an execution may not be known yet to those who ask for it (Step Functions, eventual consistency)."""
-_STATE: Final = "state"
+DEFERRING: Final = (Concurrency.SKIP, Concurrency.QUEUE_LATEST)
+"""The policies under which a run that meets another may end without having done anything."""
 
 
 class Starter(Protocol):
@@ -51,13 +58,14 @@ class Starter(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dispatcher:
-    """Start executions for the arrivals of one customization. `control` has the book of open runs."""
+    """Start executions for the arrivals of one customization. `control` has the lock and the book of open runs."""
 
     arrivals: Arrivals
     control: ItemStore
     starter: Starter
     executions: Executions
     clock: Clock
+    defers: bool = False
 
     def dispatch_all(self) -> list[str]:
         """Start what is due of every trigger, and finish every start that was left; return the names of the runs."""
@@ -67,6 +75,8 @@ class Dispatcher:
         """Start what is due of one trigger; `also` has just arrived and is not missed, though an index may miss it."""
         started: list[str] = []
         for _ in range(_ROUNDS):
+            if RunLock(self.control).turns().draining:
+                break  # what has arrived, and what is written down, waits for the end of that
             state = self._state(trigger)
             if state and state["pending"]:
                 started.append(self._carry_out(trigger, state))
@@ -77,11 +87,16 @@ class Dispatcher:
     def _plan(self, trigger: str, state: Item | None, also: tuple[Arrival, ...]) -> bool:
         """Write the next start down; return whether to go on."""
         now = self.clock.now()
+        if state and state.get("unconfirmed"):
+            return self._confirm(trigger, state, now)
         waiting = self._settle_the_idle(trigger, state, also)
         if self._held(state, now):
             return False
         batch = choose(waiting, now)
         if batch is None:
+            return False
+        defers = self.defers and batch.trigger.brings_data
+        if defers and self._busy(trigger, now):
             return False
         name = name_of(batch, now)
         pending = {
@@ -90,6 +105,7 @@ class Dispatcher:
             "arrivals": [each.id for each in batch.arrivals],
             "at": iso(now),
             "leaves_some": batch.leaves_some,
+            "defers": defers,
         }
         self._swap(trigger, state, {**_kept(state), "pending": canonical(pending), "waiting_marker": WAITING})
         return True
@@ -121,6 +137,33 @@ class Dispatcher:
             return True
         return last_run in open_runs(self.control) or not self.executions.describe(str(state["last_execution"])).ended
 
+    def _busy(self, trigger: str, now: datetime) -> bool:
+        """Tell whether a run works, or another trigger is about to start one."""
+        if open_runs(self.control):
+            return True
+        others = [state for each in self.arrivals.triggers() if each != trigger and (state := self._state(each))]
+        return any(each["pending"] or (each.get("unconfirmed") and not self._ended(each, now)) for each in others)
+
+    def _ended(self, state: Item, now: datetime) -> ExecutionState | None:
+        """Return how the last run ended; None while it has not."""
+        run, (_, started) = self.executions.describe(str(state["last_execution"])), _last(state)
+        # An execution that is not known yet looks like one that is no longer known.
+        unknown = run.status == "ABORTED" and started is not None and now - started < _SETTLING_IN
+        return run if run.ended and not unknown else None
+
+    def _confirm(self, trigger: str, state: Item, now: datetime) -> bool:
+        """Tell whether the last run has ended; what it brought waits again if another run kept it out."""
+        run = self._ended(state, now)
+        if run is None:
+            return False
+        kept = {name: value for name, value in _kept(state).items() if name != "waiting_marker"}
+        if run.output and json.loads(run.output).get("turned_away"):
+            for each in json.loads(str(state["unconfirmed"])):
+                self.arrivals.wait_again(trigger, each, _last(state)[0])
+            kept |= {"last_start": ""}  # a run that did nothing begins no cool-down
+        self._swap(trigger, state, {**kept, "unconfirmed": ""})
+        return True
+
     def _carry_out(self, trigger: str, state: Item) -> str:
         """Start what was written down, and settle its arrivals; each step may have been taken before."""
         pending = json.loads(str(state["pending"]))
@@ -128,16 +171,18 @@ class Dispatcher:
         for each in pending["arrivals"]:
             self.arrivals.settle(trigger, each, STARTED, pending["run"], self.clock.now())
         done = {"last_run": pending["run"], "last_start": pending["at"], "last_execution": arn}
+        if pending.get("defers"):
+            done |= {"unconfirmed": canonical(pending["arrivals"]), "waiting_marker": WAITING}
         self._swap(trigger, state, {"pending": "", "leaves_some": pending["leaves_some"], **done})
         return str(pending["run"])
 
     def _state(self, trigger: str) -> Item | None:
-        return self.arrivals.store.get({"trigger": trigger, "arrival": _STATE})
+        return self.arrivals.store.get({"trigger": trigger, "arrival": STATE})
 
     def _swap(self, trigger: str, old: Item | None, new: Mapping[str, Any]) -> None:
         """Write the state of a trigger; whoever was faster has done the same or something newer."""
         try:
-            self.arrivals.store.put({"trigger": trigger, "arrival": _STATE, **new}, replacing=old)
+            self.arrivals.store.put({"trigger": trigger, "arrival": STATE, **new}, replacing=old)
         except ConditionFailed:
             return
 

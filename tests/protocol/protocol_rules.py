@@ -121,6 +121,7 @@ def _check_free(world: World) -> None:
                 world.now(),
                 execution_arn="next",
             )
+    RunLock(world.control).reopen()
     RunLock(world.control).acquire("next", "next", world.now())
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lambda_handlers.jobs.driver import JobStatus
+from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.turns import Concurrency
 from tests.protocol.protocol_processes import Command
 from tests.protocol.protocol_rules import check_always, check_at_rest, come_to_rest
@@ -30,6 +31,7 @@ class ProtocolModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.drained_at = 0
 
     @initialize(data=st.data(), fingerprint=st.sampled_from("ABCD"), groups=st.integers(0, 3))
     def first_run(self, data: st.DataObject, fingerprint: str, groups: int) -> None:
@@ -109,6 +111,19 @@ class ProtocolModel(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         self.world.start_reconciler()
+
+    @rule(begins=st.booleans())
+    def drain(self, begins: bool) -> None:
+        lock = RunLock(self.world.control)
+        if begins:
+            self.drained_at = lock.drain("somebody", self.world.now()).generation
+        else:
+            lock.reopen()
+
+    @invariant()
+    def nobody_begins_while_drained(self) -> None:
+        turns = RunLock(self.world.control).turns()
+        assert not turns.draining or (turns.generation, turns.queue) == (self.drained_at, ())
 
     @rule(seconds=st.sampled_from([1, 60, 300, 1200, 7 * 3600, 4 * 86400]))
     def pass_time(self, seconds: int) -> None:
