@@ -7,9 +7,10 @@ from typing import Any
 
 from lambda_handlers.protocol import clock
 from lambda_handlers.protocol.store import run_control_store
+from lambda_handlers.protocol.turns import Concurrency
 from lambda_handlers.protocol.waiting import STEP_FUNCTIONS
 from lambda_handlers.starting.arrivals import Arrivals, arrivals_store
-from lambda_handlers.starting.dispatching import Dispatcher
+from lambda_handlers.starting.dispatching import DEFERRING, Dispatcher
 from lambda_handlers.starting.intake import Intake
 from lambda_handlers.starting.starter import StateMachineStarter, output_of
 
@@ -24,5 +25,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         ),
         executions=STEP_FUNCTIONS,
         clock=clock.current(),
+        defers=Concurrency(os.environ["CONCURRENCY"]) in DEFERRING,
     )
     return Intake(dispatcher=dispatcher, output_of=output_of).take(event)

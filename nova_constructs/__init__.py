@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nova_constructs.cost_ceiling import CostCeiling as CostCeiling
     from nova_constructs.customization import NovaCustomization as NovaCustomization
     from nova_constructs.data_format import DataFormat as DataFormat
+    from nova_constructs.dataset_arrives import DatasetArrives as DatasetArrives
     from nova_constructs.deployment_targets import NoDeployment as NoDeployment
     from nova_constructs.deployment_targets import OnDemand as OnDemand
     from nova_constructs.deployment_targets import ProvisionedThroughput as ProvisionedThroughput
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from nova_constructs.quality_gate import QualityGate as QualityGate
     from nova_constructs.training_stage import TrainingStage as TrainingStage
     from nova_constructs.triggers import AfterSuccess as AfterSuccess
-    from nova_constructs.triggers import DatasetArrives as DatasetArrives
     from nova_constructs.triggers import OnAlarm as OnAlarm
     from nova_constructs.triggers import OnEvent as OnEvent
     from nova_constructs.triggers import OnSchedule as OnSchedule
@@ -55,7 +55,7 @@ _HOMES = {
     "CostCeiling": "cost_ceiling",
     "DataFormat": "data_format",
     "DataMixing": "hyperpod",
-    "DatasetArrives": "triggers",
+    "DatasetArrives": "dataset_arrives",
     "EvaluationTask": "evaluation_task",
     "Floor": "quality_gate",
     "GeneralAbilityFloor": "quality_gate",

@@ -419,6 +419,7 @@ class NovaCustomization(Construct):
             state_machine=self.state_machine,
             undelivered=self.undelivered,
             name=self.node.id,
+            concurrency=self._rules.policy,
             removal_policy=removal_policy,
         )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aws_cdk import Duration
 
 from lambda_handlers.planning.execution_input import ExecutionInput
 from lambda_handlers.planning.modes import FULL
 from lambda_handlers.protocol.errors import InvalidRequest
+
+SOME_DATASET: Final = "s3://bucket/datasets/some.jsonl"
+"""Stands in an example of an execution input for data that is known only when it has arrived."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

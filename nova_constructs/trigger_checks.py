@@ -12,7 +12,7 @@ from nova_constructs.trigger import Trigger
 from nova_constructs.triggers import AfterSuccess
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
-OWN_PARTS = ("Arrivals", "Receive")
+OWN_PARTS = ("Arrivals", "Receive", "FailedCalls", "RunEnded")
 """Names of the intake's own parts, beside which the triggers stand."""
 
 
@@ -25,7 +25,7 @@ def check_trigger(scope: Construct, name: str, trigger: Trigger, known: Containe
 
 def _problems(scope: Construct, name: str, trigger: Trigger, known: Container[str]) -> Iterable[str]:
     if not _NAME.fullmatch(name) or name in OWN_PARTS:
-        yield "use a name of a letter, then letters and digits, at most 40; not Arrivals or Receive"
+        yield f"use a name of a letter, then letters and digits, at most 40; none of {', '.join(OWN_PARTS)}"
     if name in known:
         yield "there is one of this name already: give each its own"
     if isinstance(trigger, AfterSuccess) and trigger.of.node.path == scope.node.path:

@@ -20,15 +20,17 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IConstruct
 
+from lambda_handlers.protocol.turns import Concurrency
 from lambda_handlers.starting.arrivals import WAITING_INDEX
 from lambda_handlers.starting.trigger import SCHEDULED_TIME
 from nova_constructs.artifact_store import LISTS
+from nova_constructs.dataset_arrives import DatasetArrives
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.scheduling import call_at
 from nova_constructs.stage import Workshop
 from nova_constructs.tables import workflow_table
 from nova_constructs.trigger import Trigger
-from nova_constructs.triggers import AfterSuccess, DatasetArrives, OnAlarm, OnEvent, OnSchedule
+from nova_constructs.triggers import AfterSuccess, OnAlarm, OnEvent, OnSchedule
 
 
 @jsii.implements(IAspect)
@@ -55,9 +57,13 @@ class TriggerIntake(Construct):
         state_machine: sfn.StateMachine,
         undelivered: sqs.Queue,
         name: str,
+        concurrency: Concurrency = Concurrency.SKIP,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
-        """Create table and function; `name` is the customization's, under which the stack tells of its triggers."""
+        """Create table and function; `name` is the customization's, under which the stack tells of its triggers.
+
+        `concurrency` decides whether data that arrives while a run works waits here for its end.
+        """
         super().__init__(scope, construct_id)
         self._workshop, self._undelivered, self._name = workshop, undelivered, name
         self.triggers: dict[str, Trigger] = {}
@@ -71,11 +77,13 @@ class TriggerIntake(Construct):
                 "ARRIVALS_TABLE": self.table.table_name,
                 "STATE_MACHINE_ARN": state_machine.state_machine_arn,
                 "ARTIFACTS_BUCKET": workshop.store.artifacts.bucket_name,
+                "CONCURRENCY": str(concurrency),
                 **workshop.control.environment,
             },
         )
         self._allow(state_machine)
         self._keep_failed_calls()
+        self._look_when_runs_end(state_machine)
         workshop.waiting.dispatch_through(self.receive, self.table)
         Aspects.of(self).add(_ByDefault(self))
 
@@ -114,6 +122,29 @@ class TriggerIntake(Construct):
         receive.write_objects("ListObjects", workshop.store.artifacts, LISTS)
         receive.allow("StartRuns", ["states:StartExecution"], [state_machine.state_machine_arn])
         receive.allow("SeeWhetherRunsEnded", ["states:DescribeExecution"], [self._executions_of(state_machine)])
+
+    def _look_when_runs_end(self, state_machine: sfn.StateMachine) -> None:
+        """Have what waits for the end of a run started then, and not only at the reconciler's next pass."""
+        events.Rule(
+            self,
+            "RunEnded",
+            description="Nova Constructs: a run has ended, and what waits for that can start",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [state_machine.state_machine_arn],
+                    "status": ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"],
+                },
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    self.receive.function,
+                    dead_letter_queue=self._undelivered,
+                    event=events.RuleTargetInput.from_object({"dispatch": True}),
+                )
+            ],
+        )
 
     def _keep_failed_calls(self) -> None:
         """Send a call that failed and was tried twice more to the dead-letter queue, with its error."""

@@ -8,9 +8,10 @@ from typing import Any
 from aws_cdk import Duration
 
 from nova_constructs.customization import NovaCustomization
+from nova_constructs.dataset_arrives import DatasetArrives
 from nova_constructs.settings import SettingsError
 from nova_constructs.trigger import Trigger
-from nova_constructs.triggers import AfterSuccess, DatasetArrives, OnAlarm, OnEvent, OnSchedule
+from nova_constructs.triggers import AfterSuccess, OnAlarm, OnEvent, OnSchedule
 
 _KINDS: Mapping[str, type[Any]] = {
     "dataset": DatasetArrives,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lambda_handlers.checks.findings import ORDER
 from lambda_handlers.planning.context import Account, History, RunContext
@@ -24,6 +24,15 @@ from lambda_handlers.training.recipe import PAYLOAD_FILE, RECIPE_FILE
 
 _TOLD_ALONE: Final = {"SKIP": "run_skipped", "QUEUE": "run_queued"}
 """The ledger event of a decision that nothing is done about yet."""
+
+
+class _Taken(NamedTuple):
+    """What a run got: the decision, why it is none to run, the lock's generation, whether another run kept it out."""
+
+    decision: str
+    reason: str | None = None
+    generation: int = 0
+    turned_away: bool = False
 
 
 class Planner:
@@ -52,18 +61,21 @@ class Planner:
         if checked.asked.dry_run:
             # So that the reconciler closes it, should nobody else.
             open_run(self._control, execution["name"], execution["id"], self._clock.now())
-            decision, reason, generation = "DRY_RUN", None, 0
+            taken = _Taken("DRY_RUN")
         else:
-            decision, reason, generation = self._take(checked, config, execution)
+            taken = self._take(checked, config, execution)
         run = Run(
             id=execution["name"],
             execution_arn=execution["id"],
             state_machine_arn=execution["state_machine"],
             started_at=execution["start_time"],
-            lock_generation=generation,
+            lock_generation=taken.generation,
+            resumes=checked.resumes,
         )
-        plan = plan_document(checked, config, self._places, run.id, decision=decision, reason=reason)
-        if decision == "DRY_RUN":
+        plan = plan_document(checked, config, self._places, run.id, decision=taken.decision, reason=taken.reason)
+        if taken.turned_away:
+            plan["turned_away"] = True
+        if taken.decision == "DRY_RUN":
             plan["report_uri"] = self._dry_run(run.id).report_uri
         self._record(run, plan, checked, config)
         checkpoint = {"checkpoint": checked.model.as_checkpoint()} if checked.model else {}
@@ -85,10 +97,8 @@ class Planner:
     def _dry_run(self, run_id: str) -> DryRun:
         return DryRun(self._account.s3, self._places, run_id)
 
-    def _take(
-        self, checked: Checked, config: Mapping[str, Any], execution: Mapping[str, Any]
-    ) -> tuple[str, str | None, int]:
-        """Claim the input and take the lock, or a place in the queue; return decision, why, the lock's generation."""
+    def _take(self, checked: Checked, config: Mapping[str, Any], execution: Mapping[str, Any]) -> _Taken:
+        """Claim the input and take the lock, or a place in the queue."""
         run_id, execution_arn, now = execution["name"], execution["id"], self._clock.now()
         mark = fingerprint_of(checked, config)
         try:
@@ -102,11 +112,11 @@ class Planner:
                 deadline=int(now.timestamp()) + int(config.get("queue_deadline_seconds", 0)),
             )
         except TurnAwaited as wait:
-            return "QUEUE", wait.message, 0
+            return _Taken("QUEUE", wait.message)
         except (DuplicateRun, RunLocked) as refusal:
             settle(self._control, run_id, "SKIPPED")
-            return "SKIP", refusal.message, 0
-        return "RUN", None, generation
+            return _Taken("SKIP", refusal.message, turned_away=isinstance(refusal, RunLocked))
+        return _Taken("RUN", generation=generation)
 
     def _record(self, run: Run, plan: dict[str, Any], checked: Checked, config: Mapping[str, Any]) -> None:
         asked = {

@@ -35,6 +35,7 @@ class ExecutionState:
     status: str
     error: str = ""
     cause: str = ""
+    output: str = ""
 
     @property
     def ended(self) -> bool:
@@ -83,6 +84,7 @@ class StepFunctions:
             status=answer["status"],
             error=answer.get("error", ""),
             cause=answer.get("cause", ""),
+            output=answer.get("output", ""),
         )
 
     def stop(self, execution_arn: str, error: str, cause: str) -> None:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lambda_handlers.protocol.queueing import DISMISSED
+
 _OF_A_SCORE: Final = ("task", "subtask", "model", "metrics", "stderr", "samples", "results_uri")
 
 
 def summarize(result: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is known of a run.
 
-    Mode, what training began from, the model evaluated, dataset, warnings, report of a dry run, rows (of further
-    training stages by their names), checkpoint, scores, gate, results of batch inference, model, deployment and
-    pointer.
+    Mode, whether another run kept it out, what training began from, the model evaluated, dataset, warnings, report of
+    a dry run, rows (of further training stages by their names), checkpoint, scores, gate, results of batch inference,
+    model, deployment and pointer.
     """
     state = result or {}
     start = _at(state, "plan", "start") or {}
     facts = {
         "mode": _at(state, "plan", "mode"),
         "start": start if any(start.values()) else None,
+        "resume": _at(state, "plan", "resume"),
         "evaluated": None if _at(state, "plan", "origin") else _at(state, "plan", "model"),
         "origin": _origin(state),
         "dataset": _at(state, "plan", "dataset"),
         "warnings": _at(state, "plan", "warnings"),
+        "turned_away": bool(_at(state, "plan", "turned_away") or _at(state, "turn", "decision") == DISMISSED),
         "report_uri": _at(state, "plan", "report_uri"),
         "rows": _at(state, "data", "rows"),
         "further_rows": _further_rows(state.get("further_data")),

@@ -61,6 +61,11 @@ class Trigger:
         return self.kind == DATASET and self.quiet_seconds > 0
 
     @property
+    def brings_data(self) -> bool:
+        """Whether what arrives is itself what a run is about: data or a checkpoint, not only that it is time."""
+        return self.kind == DATASET or self.dataset_path is not None or self.checkpoint
+
+    @property
     def merges(self) -> bool:
         """Whether several arrivals become one run: all but events that each ask for a run of their own."""
         return self.kind in (DATASET, SCHEDULE) or self.cool_down_seconds > 0

@@ -101,9 +101,8 @@ def test_a_schedule_has_its_time_zone_and_tells_for_which_time_it_fires(template
 
 
 def test_a_customization_without_triggers_has_the_one_for_datasets(template: Template) -> None:
-    assert list(resources(template, "AWS::Events::Rule", "OtherTriggers")) == [
-        next(name for name in template["Resources"] if name.startswith("OtherTriggersDatasetArrivesRule"))
-    ]
+    rules = sorted(resources(template, "AWS::Events::Rule", "OtherTriggers"))
+    assert [name[:-8] for name in rules] == ["OtherTriggersDatasetArrivesRule", "OtherTriggersRunEnded"]
     value = json.loads(template["Outputs"]["OtherTriggerDatasetArrives"]["Value"])
     assert value["starts"] == (
         "A run starts when objects are written to datasets/… of the incoming bucket, once nothing has come for "
@@ -111,6 +110,17 @@ def test_a_customization_without_triggers_has_the_one_for_datasets(template: Tem
     )
     named = {name for name in template["Outputs"] if name.startswith("SupportTrigger")}
     assert named == {f"SupportTrigger{each['name']}" for each in SETTINGS}
+
+
+def test_the_end_of_every_run_has_what_waits_looked_at(template: Template) -> None:
+    (ended,) = resources(template, "AWS::Events::Rule", "SupportTriggersRunEnded").values()
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine", "Support")
+    assert ended["EventPattern"]["detail"] == {
+        "stateMachineArn": [{"Ref": machine}],
+        "status": ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"],
+    }
+    (target,) = ended["Targets"]
+    assert json.loads(target["Input"]) == {"dispatch": True}
 
 
 def test_only_the_intake_starts_runs_and_it_may_do_no_more(template: Template) -> None:

@@ -17,6 +17,7 @@ from lambda_handlers.protocol.errors import (
     TransientServiceError,
     UnsupportedCombination,
 )
+from lambda_handlers.protocol.summary import summarize
 from tests.checks.checks_support import KEY, ROLE, refusal
 from tests.planning.planning_world import CONFIG, ROW, World
 
@@ -75,6 +76,7 @@ def test_the_same_input_is_skipped_once_it_has_succeeded(world: World) -> None:
     again = world.plan("run-2")
     assert again["plan"]["decision"] == "SKIP"
     assert "run-1 has already succeeded" in again["plan"]["reason"]
+    assert "turned_away" not in summarize(again)
     assert again["run"]["lock_generation"] == 0
     assert "run-2" in runs.open_runs(world.control)  # until it is closed, so that the reconciler knows of it
     assert world.ledger.events[-1]["type"] == "run_skipped"
@@ -111,6 +113,7 @@ def test_a_run_is_skipped_while_another_holds_the_lock_and_leaves_its_input_free
     skipped = world.plan("run-2", data=ROW * 2)
     assert skipped["plan"]["decision"] == "SKIP"
     assert "run-1 is in progress" in skipped["plan"]["reason"]
+    assert summarize(skipped)["turned_away"]  # what started it can start it again
     world.close("run-1", "SUCCEEDED")
     assert world.plan("run-3", data=ROW * 2)["run"]["lock_generation"] == 2
 

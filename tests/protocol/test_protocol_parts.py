@@ -405,6 +405,7 @@ def test_a_summary_holds_what_the_run_came_to() -> None:
     }
     assert reason("REJECTED", state) == "mmlu 0.4 is below 0.5."
     assert summarize(None) == {}
+    assert summarize({"turn": {"decision": "DISMISSED", "reason": "a later one waits"}}) == {"turned_away": True}
 
 
 def test_a_row_never_shows_its_token() -> None:

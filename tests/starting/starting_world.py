@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,8 @@ DATASETS: dict[str, Any] = {"name": "Data", "kind": "dataset", "quiet_seconds": 
 class StartingWorld:
     """Starts executions as Step Functions does: a name is taken for good."""
 
-    def __init__(self, step: Step[Any] | None = None) -> None:
+    def __init__(self, step: Step[Any] | None = None, *, defers: bool = False) -> None:
+        self.defers = defers
         self.step: Step[Any] = step or (lambda _label, act: act())
         self.instant = datetime(2026, 1, 1, tzinfo=UTC)
         self.table = MemoryItemStore("arrivals", "trigger", "arrival", {WAITING_INDEX: "waiting_marker"}, self.step)
@@ -32,6 +34,7 @@ class StartingWorld:
         self.ended: set[str] = set()
         self.objects: dict[str, bytes] = {}
         self.outputs: dict[str, str] = {}
+        self.unknown: set[str] = set()
         self._sequence = itertools.count(1)
         self._ids = itertools.count(1)
 
@@ -49,7 +52,8 @@ class StartingWorld:
 
     def describe(self, execution_arn: str) -> ExecutionState:
         name = execution_arn.rsplit(":", 1)[1]
-        state = ExecutionState(arn=execution_arn, status="SUCCEEDED" if name in self.ended else "RUNNING")
+        status = "ABORTED" if name in self.unknown else "SUCCEEDED" if name in self.ended else "RUNNING"
+        state = ExecutionState(arn=execution_arn, status=status, output=self.outputs.get(name, ""))
         return self.step("describe execution", lambda: state)  # type: ignore[no-any-return]
 
     def _start(self, name: str, document: dict[str, Any]) -> str:
@@ -64,7 +68,14 @@ class StartingWorld:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(arrivals=self.arrivals, control=self.control, starter=self, executions=self, clock=self)
+        return Dispatcher(
+            arrivals=self.arrivals,
+            control=self.control,
+            starter=self,
+            executions=self,
+            clock=self,
+            defers=self.defers,
+        )
 
     @property
     def intake(self) -> Intake:
@@ -88,6 +99,11 @@ class StartingWorld:
     def run_ends(self, name: str) -> None:
         self.ended.add(name)
         close_run(self.control, name)
+
+    def run_is_turned_away(self, name: str) -> None:
+        """End a run that met another."""
+        self.outputs[name] = json.dumps({"status": "SKIPPED", "turned_away": True})
+        self.run_ends(name)
 
     def upload(self, key: str, *, size: int = 10, **changes: Any) -> dict[str, Any]:
         """Return the message of an object written under a key, each time another version."""

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from lambda_handlers.protocol.errors import TransientServiceError
+from lambda_handlers.protocol.runs import open_runs
 from lambda_handlers.starting.arrivals import COOLED_DOWN, STARTED, SUPERSEDED, WAITING
 from tests.protocol.protocol_processes import Command, Killed, Process, Scheduler
 from tests.starting.starting_world import StartingWorld
@@ -39,10 +40,12 @@ class Functions(Scheduler):
 class Intake(RuleBasedStateMachine):
     """Objects, alarms and events in any order, told at least once, by functions that die anywhere."""
 
+    defers = False
+
     def __init__(self) -> None:
         super().__init__()
         self.functions = Functions()
-        self.world = StartingWorld(self.functions.step)
+        self.world = StartingWorld(self.functions.step, defers=self.defers)
         self.told: list[dict[str, Any]] = []
         self.outstanding: list[dict[str, Any]] = []
 
@@ -140,6 +143,19 @@ class Intake(RuleBasedStateMachine):
         elif name not in self.world.ended:
             self.world.run_begins(name)
 
+    @precondition(lambda self: self.defers and self._not_begun())
+    @rule(data=st.data())
+    def a_run_meets_another(self, data: st.DataObject) -> None:
+        self.world.run_is_turned_away(data.draw(st.sampled_from(self._not_begun()), label="run"))
+        INJECTED["turned away"] += 1
+
+    def _not_begun(self) -> list[str]:
+        return sorted(set(self.world.executions) - self.world.ended - set(open_runs(self.world.control)))
+
+    def worked(self) -> list[dict[str, Any]]:
+        """Return the inputs of the runs that met no other."""
+        return [each for name, each in self.world.executions.items() if name not in self.world.outputs]
+
     # In the end
 
     def teardown(self) -> None:
@@ -162,6 +178,7 @@ class Intake(RuleBasedStateMachine):
             status, run = self.world.status_of(message)
             assert status != WAITING, f"{message} was forgotten"
             assert status != STARTED or run in self.world.executions
+            assert not (self.defers and message["trigger"]["name"] != "Drift" and run in self.world.outputs), run
             assert status != COOLED_DOWN or message["trigger"]["name"] == "Drift"
         leftover = [item for item in self.world.table.items.values() if "waiting_marker" in item]
         assert leftover == []
@@ -169,7 +186,7 @@ class Intake(RuleBasedStateMachine):
     def _check_objects(self) -> None:
         """Each version is in at most one run, the newest of each key in exactly one, and no run has too many."""
         runs_of: Counter[tuple[str, str]] = Counter()
-        for document in self.world.executions.values():
+        for document in self.worked():
             if document["trigger"]["kind"] == "dataset":
                 listed = self._listed(document["dataset"])
                 assert len(listed) == document["trigger"]["count"] <= MOST
@@ -185,7 +202,7 @@ class Intake(RuleBasedStateMachine):
                 assert known <= 1, f"{written} is in {known} runs"
                 assert known or self.world.status_of(message)[0] == SUPERSEDED
         assert {key: runs_of[key, version] for key, version in newest.items()} == dict.fromkeys(newest, 1)
-        own = [document for document in self.world.executions.values() if document["trigger"]["kind"] == "event"]
+        own = [document for document in self.worked() if document["trigger"]["kind"] == "event"]
         assert len(own) == sum(message["trigger"]["name"] == "Own" for message in self.told)
 
     def _listed(self, dataset: dict[str, str]) -> list[dict[str, str]]:
@@ -215,7 +232,23 @@ Intake.TestCase.settings = settings(
 TestIntake = Intake.TestCase
 
 
+class DeferringIntake(Intake):
+    """The same where what brings data waits for the end of the run that works."""
+
+    defers = True
+
+
+TestDeferringIntake = DeferringIntake.TestCase
+TestDeferringIntake.settings = settings(
+    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=_QUIET
+)
+
+
 class _LongIntake(Intake):
+    pass
+
+
+class _LongDeferringIntake(DeferringIntake):
     pass
 
 
@@ -225,6 +258,12 @@ class TestIntakeAtLength(_LongIntake.TestCase):  # type: ignore[misc, name-defin
     settings = settings(max_examples=3000, stateful_step_count=80, deadline=None, suppress_health_check=_QUIET)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+class TestDeferringIntakeAtLength(_LongDeferringIntake.TestCase):  # type: ignore[misc, name-defined]
+    settings = settings(max_examples=3000, stateful_step_count=80, deadline=None, suppress_health_check=_QUIET)
+
+
 def test_zz_faults_were_injected() -> None:
     print(f"faults injected into the intake: {dict(INJECTED)}")
-    assert {"KILL", "KILL_AFTER", "FAIL", "LOSE", "REPEAT"} <= set(INJECTED)
+    assert {"KILL", "KILL_AFTER", "FAIL", "LOSE", "REPEAT", "turned away"} <= set(INJECTED)
