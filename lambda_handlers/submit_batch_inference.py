@@ -23,4 +23,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         slug=os.environ["SLUG"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=BATCH_INFERENCE, kind=job_kind(event["inference"]), requests=requests)
+    return submissions().submit(
+        event,
+        stage=BATCH_INFERENCE,
+        kind=job_kind(event["inference"]),
+        requests=requests,
+        contents=[job.contents(event)] * len(requests),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lambda_handlers.evaluation import job
+from lambda_handlers.evaluation import job, known_scores
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.choices import job_kind
 from lambda_handlers.jobs.environment import submissions
@@ -23,4 +23,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         slug=os.environ["SLUG"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=stage_name(event["task"]), kind=job_kind(event["task"]), requests=requests)
+    return submissions().submit(
+        event,
+        stage=stage_name(event["task"]),
+        kind=job_kind(event["task"]),
+        requests=requests,
+        contents=[known_scores.contents(event)] * len(requests),
+    )

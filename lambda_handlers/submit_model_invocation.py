@@ -20,4 +20,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artifacts_bucket=os.environ["ARTIFACTS_BUCKET"],
         key_arn=os.environ["KEY_ARN"],
     )
-    return submissions().submit(event, stage=BATCH_INFERENCE, kind=bedrock_job.KIND, requests=[request])
+    return submissions().submit(
+        event,
+        stage=BATCH_INFERENCE,
+        kind=bedrock_job.KIND,
+        requests=[request],
+        contents=[bedrock_job.contents(event)],
+    )

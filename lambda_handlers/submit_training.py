@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         key_arn=os.environ["KEY_ARN"],
     )
     stage, kind = training_stage(event.get("stage")), job_kind(event["config"]["training"])
-    return submissions().submit(event, stage=stage, kind=kind, requests=requests)
+    return submissions().submit(event, stage=stage, kind=kind, requests=requests, contents=job.contents(event))

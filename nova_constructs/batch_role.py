@@ -14,7 +14,7 @@ from nova_constructs.batch_inference import BatchInference
 from nova_constructs.execution_role import service_of_this_account
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.stage import Workshop
-from nova_constructs.training import output_reader
+from nova_constructs.training import list_job_output, output_reader
 
 _RECORDS = "runs/*/batch-inference/records/*"
 _ROWS = "runs/*/batch-inference/*"
@@ -70,6 +70,7 @@ def bedrock_submitter(
     function.read_objects("ReadRows", store.prepared, _ROWS)
     function.write_objects("WriteRecords", store.artifacts, _RECORDS, multipart=True)
     workshop.waiting.allow_submitting(function)
+    list_job_output(function, store.artifacts)
     models = _models(Stack.of(scope), inference)
     workshop.waiting.permissions.create_invocation_jobs(function, role, models)
     return function

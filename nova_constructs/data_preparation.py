@@ -27,6 +27,7 @@ from nova_constructs.artifact_store import DATASETS_PREFIX, EVALUATION_PREFIX, U
 from nova_constructs.batch_inference import BatchInference
 from nova_constructs.batch_inference_stage import DATA
 from nova_constructs.data_format import DataFormat
+from nova_constructs.handler_assets import handler_code
 from nova_constructs.handler_function import HandlerFunction, statement
 from nova_constructs.lambda_task import RUN, lambda_task, shard_map
 from nova_constructs.stage import Stage, Workshop
@@ -85,7 +86,9 @@ class DataPreparation(Stage):
         store = self._workshop.store
         buckets = {"PREPARED_BUCKET": store.prepared.bucket_name, "QUARANTINE_BUCKET": store.quarantine.bucket_name}
         recording = {**buckets, **self._workshop.ledger.environment}
-        self.prepare = self._function("Prepare", "prepare_data", recording)
+        ledger = self._workshop.ledger.table
+        self.prepare = self._function("Prepare", "prepare_data", {**recording, "RUN_LEDGER_TABLE": ledger.table_name})
+        self.prepare.use_table("ReadEarlierRuns", ledger, "Query")
         self.transform_shard = self._function("Transform", "transform_shard", buckets)
         self.reduce_shards = self._function("Reduce", "reduce_shards", buckets, scratch=Size.gibibytes(4))
         self.assemble_shard = self._function("Assemble", "assemble_shard", buckets)
@@ -114,6 +117,8 @@ class DataPreparation(Stage):
         self.prepare.write_objects("WritePreparedData", store.prepared, "runs/*", multipart=True)
         self.prepare.write_objects("WriteQuarantine", store.quarantine, "runs/*", multipart=True)
         self.prepare.allow("WriteShardList", ["s3:PutObject"], [store.prepared.arn_for_objects(work)])
+        earlier = {"StringLike": {"s3:prefix": ["runs/*"]}}
+        self.prepare.allow("FindEarlierData", ["s3:ListBucket"], [store.prepared.bucket_arn], earlier)
         if any(data.no_leak_with for data in formats):
             for function in (self.prepare, self.reduce_shards):
                 function.read_objects("FindEvaluationSets", store.incoming, f"{EVALUATION_PREFIX}*")
@@ -160,7 +165,12 @@ class DataPreparation(Stage):
     def _dataset(self, config: Mapping[str, Any], *, planned: str, place: str, name: str | None = None) -> _Dataset:
         """Return the states of one dataset, which leave what came of it at `place`."""
         suffix = f"-{name}" if name else ""
-        shard = {**RUN, **({"stage": name} if name else {}), "config": dict(config)}
+        shard = {
+            **RUN,
+            **({"stage": name} if name else {}),
+            # What other code has prepared is not known to be the same.
+            "config": {**config, "code_version": handler_code().sha256},
+        }
         payload = {**shard, "dataset.$": planned}
         bucket = self._workshop.store.prepared.bucket_name
         prepare = lambda_task(self, f"PrepareData{suffix}", function=self.prepare, payload=payload, result_path=place)

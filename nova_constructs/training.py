@@ -63,6 +63,7 @@ class Training(Stage):
             **RUN,
             "recipe.$": "$.plan.training",
             "train_uri.$": "$.data.train.uri",
+            "train_sha256.$": "$.data.train.sha256",
             **({"validation.$": "$.data.validation"} if validates else {}),
             "config": _config(model, method, platform),
         }
@@ -78,6 +79,7 @@ class Training(Stage):
             "stage": name,
             "recipe.$": f"$.plan.further_training.{name}",
             "train_uri.$": f"{data}.train.uri",
+            "train_sha256.$": f"{data}.train.sha256",
             **({"validation.$": f"{data}.validation"} if stage.data.validates else {}),
             "checkpoint.$": "$.checkpoint",
             "config": _config(model, stage.trains_by, stage.runs_on),
@@ -144,7 +146,7 @@ def output_reader(
 
 
 def list_job_output(function: HandlerFunction, artifacts: s3.IBucket) -> None:
-    """Let a function list what a job on HyperPod left: files in a folder, where a training job leaves one archive."""
+    """Let a function list what jobs left: files in a folder, or one archive, to see that it is there."""
     only = {"StringLike": {"s3:prefix": ["runs/*/jobs/*"]}}
     function.allow("ListJobOutput", ["s3:ListBucket"], [artifacts.bucket_arn], only)
 
@@ -176,6 +178,8 @@ def job_submitter(
     )
     permissions = workshop.waiting.permissions
     workshop.waiting.allow_submitting(function)
+    # A run that resumes another takes over what is still there.
+    list_job_output(function, workshop.store.artifacts)
     if by_training_jobs and execution_role:
         permissions.create_training_jobs(function, execution_role.role)
     if on_clusters(platforms):

@@ -11,6 +11,8 @@ from lambda_handlers.protocol.errors import error_code, service_errors
 
 # A function or a version or alias of it (Lambda API reference, FunctionName).
 FUNCTION_ARN: Final = re.compile(r"arn:[\w-]+:lambda:(?P<region>[a-z0-9-]+):\d{12}:function:[\w-]{1,64}(:[\w$-]+)?")
+# The code of a version never changes, that of a function or an alias does (Lambda developer guide, versions).
+_VERSION: Final = re.compile(r".*:function:[^:]+:\d+")
 EXAMPLE_ARN: Final = "arn:aws:lambda:us-east-1:111122223333:function:score-answers"
 
 
@@ -18,6 +20,12 @@ def functions_called(job: Mapping[str, Any]) -> list[str]:
     """Return the ARNs of the functions that a job of these settings calls."""
     found = (job.get("reward_function"), (job.get("processor") or {}).get("function_arn"))
     return [arn for arn in found if arn]
+
+
+def code_of(job: Mapping[str, Any]) -> list[str] | None:
+    """Return what tells the code of the functions that a job calls: their ARNs, None where one is not of a version."""
+    found = functions_called(job)
+    return found if all(_VERSION.fullmatch(arn) for arn in found) else None
 
 
 def check(findings: Findings, functions: Any, arn: str, region: str) -> None:

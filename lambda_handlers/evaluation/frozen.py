@@ -16,9 +16,9 @@ from lambda_handlers.datasets.preparation import Preparation
 from lambda_handlers.datasets.reading.reader import read_rows
 from lambda_handlers.datasets.reading.rows import Damaged, Line, Record
 from lambda_handlers.evaluation.stages import set_key
-from lambda_handlers.evaluation.trained_rows import runs_compared, trained_on
+from lambda_handlers.evaluation.trained_rows import runs_compared, test_rows, trained_on
 from lambda_handlers.protocol.errors import EvaluationFailed, InvalidRequest, service_errors
-from lambda_handlers.protocol.ledger import Ledger
+from lambda_handlers.protocol.ledger import Ledger, read
 from lambda_handlers.protocol.store import ItemStore
 
 MOST_BYTES: Final = 256 * 2**20
@@ -82,7 +82,7 @@ class Freezer:
                 f"The evaluation {settings['task']} is on the test rows of the run that trained the model, and no run "
                 f"is known to have trained {plan['model']['model_path']}: evaluate a run (base_run) instead."
             )
-        return f"s3://{self.prepared_bucket}/runs/{trained_by}/test.jsonl"
+        return test_rows(read(self.events, trained_by)) or f"s3://{self.prepared_bucket}/runs/{trained_by}/test.jsonl"
 
     def _rows(
         self, settings: Mapping[str, Any], uri: str, config: Mapping[str, Any], planned: Mapping[str, Any] | None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lambda_handlers.checks.function import functions_called
+from lambda_handlers.checks.function import code_of
 from lambda_handlers.protocol.errors import error_code, service_errors
 from lambda_handlers.protocol.names import canonical, sha256
 
@@ -15,8 +14,6 @@ PREFIX: Final = "evaluations/"
 """Where records lie in the bucket of artifacts."""
 # What of a task's settings decides on its scores; where the job runs does not.
 _DECIDING: Final = ("task", "subtask", "overrides", "processor", "reward_function")
-# The code of a version never changes, that of a function or an alias does (Lambda developer guide, versions).
-_VERSION: Final = re.compile(r".*:function:[^:]+:\d+")
 
 
 def key_of(event: Mapping[str, Any]) -> str | None:
@@ -26,18 +23,31 @@ def key_of(event: Mapping[str, Any]) -> str | None:
     The payload has `task`, `subject`, `hub_content_version`, `config` (`model`; `code_version` where the recipe comes
     with our code) and, for data of one's own, `set`.
     """
-    settings, config = event["task"], event["config"]
-    if not all(_VERSION.fullmatch(arn) for arn in functions_called(settings)):
+    found = contents(event)
+    if found["functions"] is None:
         return None
-    identity = {
-        **{name: settings.get(name) for name in _DECIDING},
-        "model": config["model"],
-        "code_version": config.get("code_version"),
-        "model_path": event["subject"]["model_path"],
-        "dataset_sha256": (event.get("set") or {}).get("sha256"),
-        "hub_content_version": event.get("hub_content_version"),
-    }
+    dataset = (event.get("set") or {}).get("sha256")
+    identity = {**found["recipe"], "model_path": found["model"], "dataset_sha256": dataset}
     return f"{PREFIX}{sha256(identity)}.json"
+
+
+def contents(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides on scores, by parts; `functions` is None where a function's code may be another by now.
+
+    The payload is that of `key_of`.
+    """
+    settings, config, own = event["task"], event["config"], event.get("set")
+    return {
+        "recipe": {
+            **{name: settings.get(name) for name in _DECIDING},
+            "model": config["model"],
+            "code_version": config.get("code_version"),
+            "hub_content_version": event.get("hub_content_version"),
+        },
+        "model": event["subject"]["model_path"],
+        "data": own.get("sha256") if own else "the task's",
+        "functions": code_of(settings),
+    }
 
 
 def keep(s3: Any, bucket: str, key: str | None, record: Mapping[str, Any]) -> None:

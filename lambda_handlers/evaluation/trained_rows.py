@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from lambda_handlers.datasets import s3_objects
@@ -45,6 +45,13 @@ def trained_on(run_ids: Collection[str], asked: Collection[bytes], *, s3: Any, e
                 if prompt in asked:
                     found.setdefault(prompt, run_id)
     return found
+
+
+def test_rows(recorded: Iterable[LedgerEvent]) -> str | None:
+    """Return where the test rows of a run are: those of an earlier run, where it took its data from there."""
+    first = (event.detail for event in recorded if event.type == "data_prepared" and not event.detail.get("stage"))
+    found = [str(detail["test"]["uri"]) for detail in first if detail.get("test")]
+    return found[-1] if found else None
 
 
 def _base_run(event: LedgerEvent) -> str | None:

@@ -71,6 +71,11 @@ def prepare(event: Mapping[str, Any], *, s3: Any, role_arn: str, artifacts_bucke
     return request_of(settings, run_id, role_arn=role_arn, artifacts_bucket=artifacts_bucket, key_arn=key_arn)
 
 
+def contents(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the records are made of, by parts: the request names them by their place alone."""
+    return {"data": event["data"]["train"].get("sha256"), "settings": event["inference"]["overrides"]}
+
+
 def rows_at(s3: Any, uri: str) -> Iterator[dict[str, Any]]:
     """Yield the prepared rows."""
     for line in lines_at(s3, uri):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_handlers.evaluation import job
+from lambda_handlers.evaluation import job, known_scores
 from lambda_handlers.inference.stages import BATCH_INFERENCE, as_task
 
 
@@ -15,13 +15,20 @@ def requests(event: Mapping[str, Any], **places: Any) -> list[dict[str, Any]]:
     The payload has `run`, `inference` (the settings), `config`, `data` (what the data stage left), `model_path` (a
     checkpoint, or the model as Amazon publishes it) and `hub_content_version`; `places` are those of an evaluation job.
     """
-    uri = event["data"]["train"]["uri"]
-    asked = {
-        "run": event["run"],
-        "task": as_task(event["inference"], uri),
+    return job.requests({"run": event["run"], **_asked(event)}, stage=BATCH_INFERENCE, **places)
+
+
+def contents(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides on the answers, by parts."""
+    return known_scores.contents(_asked(event))
+
+
+def _asked(event: Mapping[str, Any]) -> dict[str, Any]:
+    rows = event["data"]["train"]
+    return {
+        "task": as_task(event["inference"], rows["uri"]),
         "config": event["config"],
         "subject": {"model_path": event["model_path"]},
-        "set": {"uri": uri},
+        "set": {"uri": rows["uri"], "sha256": rows.get("sha256")},
         "hub_content_version": event["hub_content_version"],
     }
-    return job.requests(asked, stage=BATCH_INFERENCE, **places)

@@ -40,7 +40,8 @@ class JobState:
 
     `output` holds the members a completed job adds to its stage's result; `cause` is the service's own sentence;
     `error` names the error of a failed job where the service tells it apart (capacity, time limit), or is empty;
-    `held_until` (seconds since the epoch) is when what a completed job made can first be deleted, 0 for at any time.
+    `held_until` (seconds since the epoch) is when what a completed job made can first be deleted, 0 for at any time;
+    `stopping` tells that a job that still runs was asked to end.
     """
 
     status: JobStatus
@@ -49,6 +50,7 @@ class JobState:
     cause: str = ""
     error: str = ""
     held_until: int = 0
+    stopping: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,6 +69,7 @@ class ModelInvocationJobs:
             output={"output_uri": _output_uri(job)} if status is JobStatus.COMPLETED else {},
             cause=job.get("message", ""),
             error=JobTimedOut.__name__ if job["status"] == "Expired" else "",
+            stopping=job["status"] == "Stopping",
         )
 
     def stop(self, row: JobRow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lambda_handlers.hyperpod import conditions, marks, pods
@@ -76,7 +77,8 @@ class PyTorchJobs:
         if status is JobStatus.FAILED:
             error, cause = _failure(api, job)
             return JobState(status=status, arn=arn, error=error, cause=cause)
-        return _going_on(api, job, arn)
+        deleted = bool(job["metadata"].get("deletionTimestamp"))
+        return replace(_going_on(api, job, arn), stopping=deleted)
 
     def stop(self, row: JobRow) -> None:
         """Delete all objects of the job that are its own; success if there are none."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.jobs import driver_for
+from lambda_handlers.jobs.earlier_output import output_is_there
 from lambda_handlers.protocol import waiting
 from lambda_handlers.protocol.clock import Clock
 from lambda_handlers.protocol.ledger import Ledger
@@ -27,12 +28,20 @@ class Submissions:
     customization: str
 
     def submit(
-        self, event: Mapping[str, Any], *, stage: str, kind: str, requests: Sequence[Mapping[str, Any]], name: str = ""
+        self,
+        event: Mapping[str, Any],
+        *,
+        stage: str,
+        kind: str,
+        requests: Sequence[Mapping[str, Any]],
+        name: str = "",
+        contents: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Submit one of the requests for the task token in the payload; return the facts of the job.
 
         `requests` are choices, the first the one wanted; the others are for lack of capacity. `name` is that of what
-        is made where users chose it.
+        is made where users chose it. `contents` has, for each request of a job that a run which resumes this one may
+        take over, what the request names by its place alone: recipe, rows, model.
         The payload's `retry` is the waiting state's `$$.State.RetryCount`.
         """
         row = waiting.submit(
@@ -50,5 +59,7 @@ class Submissions:
             requests=requests,
             retry=int(event.get("retry", 0)),
             name=name,
+            contents=contents,
+            output_is_there=output_is_there,
         )
         return {"job": row.facts()}

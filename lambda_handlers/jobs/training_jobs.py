@@ -75,6 +75,7 @@ class TrainingJobs:
             output=_output(job) if status is JobStatus.COMPLETED else {},
             cause=job.get("FailureReason") or _no_capacity(job, status),
             error=_error(job, status),
+            stopping=job["TrainingJobStatus"] == "Stopping",
         )
 
     def stop(self, row: JobRow) -> None:

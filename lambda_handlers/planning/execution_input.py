@@ -21,11 +21,12 @@ _REFERENCES: Final = ("model_path", "model_package", "base_run", "model")
 class ExecutionInput:
     """What one run was asked to do.
 
-    `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode that
-    reads no dataset, where a list at `objects_uri` names the objects, and in an input that is not valid. `output` is
-    the folder for the results of batch inference. `model_path`, `model_package`, `base_run` and `model` (base or
-    production) name the model that the run is about. `requested_by` is what the caller claims, and so is `trigger`,
-    what started the run by itself: nothing attests them.
+    `mode` is one of `MODES`. `recipe` is one of the user's own, or its address. `dataset_uri` is empty in a mode
+    that reads no dataset, where a list at `objects_uri` names the objects, and in an input that is not valid.
+    `output` is the folder for the results of batch inference. `model_path`, `model_package`, `base_run` and `model`
+    (base or production) name the model that the run is about. `resume` is the earlier run that is resumed.
+    `requested_by` is what the caller claims, and so is `trigger`, what started the run by itself: nothing attests
+    them.
     """
 
     dataset_uri: str = ""
@@ -45,6 +46,7 @@ class ExecutionInput:
     requested_by: str | None = None
     reason: str | None = None
     trigger: Mapping[str, Any] | None = None
+    resume: str | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> ExecutionInput:

@@ -52,6 +52,7 @@ def plan_document(
         "evaluation_sets": {task: asdict(each) for task, each in checked.evaluation_sets.items()},
         "batch_inference": _batch_inference(checked),
         "origin": dict(checked.origin) if checked.origin else None,
+        "resume": asked.resume,
         "deployment": _deployment(checked, config),
     }
 
@@ -181,6 +182,7 @@ def planned_job(
         "recipe_file": RECIPE_FILE,
         "image_uri": resolved.image_uri,
         "recipe_sha256": resolved.recipe.sha256,
+        "recipe_identity": resolved.identity,
         "instance_type": settings["instance_type"],
         "instance_count": settings["instance_count"],
         **({"mlflow": dict(resolved.mlflow)} if resolved.mlflow else {}),

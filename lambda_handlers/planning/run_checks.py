@@ -28,6 +28,7 @@ from lambda_handlers.planning.further_training import check_further_training, lo
 from lambda_handlers.planning.inference_checks import inference_of
 from lambda_handlers.planning.model_references import ModelReference, Start, check_compared, find_model, find_start
 from lambda_handlers.planning.modes import DEPLOY, MODES, Mode
+from lambda_handlers.planning.resumed_run import find_resumed
 from lambda_handlers.planning.training_checks import check_training, overrides_of
 from lambda_handlers.training.continuing import CHECKPOINT_TO_COME
 from lambda_handlers.training.recipe import Recipes, ResolvedRecipe, check_combination
@@ -63,6 +64,8 @@ class Checked:
     cost: Mapping[str, Any]
     origin: Mapping[str, Any] | None = None
     """What is known of how a model was made and measured that is deployed without being made."""
+    resumes: tuple[str, ...] = ()
+    """The run that is resumed, then those that it resumed."""
 
 
 class RunChecks:
@@ -90,6 +93,7 @@ class RunChecks:
         together = [each for each in (found, to_answer) if each]
         more = locate_further(context, together) if mode.prepares else {}
         start = find_start(context, asked) if mode.trains else Start()
+        resumes = find_resumed(context, asked)
         check_deployment(context, mode)
         measured = find_measured(context, asked) if mode is DEPLOY else None
         model = self._model(asked, mode) if mode.measures_or_asks else (measured.model if measured else None)
@@ -129,6 +133,7 @@ class RunChecks:
             warnings=tuple(self.findings.warnings),
             cost=cost,
             origin=measured.origin if measured else None,
+            resumes=resumes,
         )
 
     def _asked(self, mode: Mode, dataset: PinnedDataset | None) -> PinnedDataset | None:

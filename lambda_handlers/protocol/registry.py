@@ -94,6 +94,10 @@ class JobRow:
     """The names of earlier attempts at a job with a place: a create call of theirs may still be under way."""
     named: bool = False
     """Whether users chose the job's name, so that other runs make things of the same name."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What the job is made of, by the hash of each part; empty for what no later run may take."""
+    origin: str = ""
+    """The run that submitted the job, where that is an earlier one, which this run resumes."""
 
     @property
     def key(self) -> Item:
@@ -126,6 +130,8 @@ class JobRow:
             facts["place"] = dict(self.place)
         if self.choices > 1:
             facts |= {"choice": self.choice + 1, "choices": self.choices}
+        if self.origin:
+            facts["from_run"] = self.origin
         if self.outcome:
             facts["outcome"] = asdict(self.outcome)
         if self.status is RowStatus.HELD:
@@ -159,9 +165,13 @@ class JobRegistry:
         return [row for row in rows if row and row.status is RowStatus.HELD and row.held_until <= now]
 
     def by_name(self, job_name: str) -> JobRow | None:
-        """Return the row whose present job has that name; one written a moment ago may be missing."""
-        rows = (self._fresh(item) for item in self._store.query_index("by-name", job_name))
-        return next((row for row in rows if row and row.job_name == job_name), None)
+        """Return the row whose present job has that name; one written a moment ago may be missing.
+
+        Of a job that a later run has taken over there are several: the one that does not rest, if any, is its own.
+        """
+        found = [self._fresh(item) for item in self._store.query_index("by-name", job_name)]
+        rows = [row for row in found if row and row.job_name == job_name]
+        return next((row for row in rows if not row.rests), rows[0] if rows else None)
 
     def save(self, row: JobRow, *, replacing: JobRow | None) -> JobRow:
         """Write the row if the stored one is still `replacing`; raise ConditionFailed if not."""
@@ -204,6 +214,10 @@ def _item(row: JobRow) -> Item:
         item["delivered"] = row.delivered
     if row.named:
         item["named"] = True
+    if row.inputs:
+        item["inputs"] = canonical(dict(row.inputs))
+    if row.origin:
+        item["origin"] = row.origin
     return {**item, **_life(row)}
 
 
@@ -245,6 +259,8 @@ def _row(item: Item) -> JobRow:
         named=bool(item.get("named")),
         place=json.loads(str(item.get("place", "{}"))),
         earlier=tuple(json.loads(str(item.get("earlier", "[]")))),
+        inputs=json.loads(str(item.get("inputs", "{}"))),
+        origin=str(item.get("origin", "")),
     )
 
 

@@ -19,11 +19,13 @@ class Run:
     started_at: str
     """ISO 8601, as Step Functions gives it."""
     lock_generation: int
+    resumes: tuple[str, ...] = ()
+    """The earlier run that this one resumes, then the run that that one resumed, and so on."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Run:
         """Read the `run` member of a payload; raise InvalidRequest naming every missing field."""
-        missing = [name for name in cls.__slots__ if name not in document]
+        missing = [name for name in cls.__slots__ if name not in document and name != "resumes"]
         if missing:
             raise InvalidRequest("The run is incomplete.", problems=[f"run.{name} is missing" for name in missing])
         return cls(
@@ -32,8 +34,9 @@ class Run:
             state_machine_arn=str(document["state_machine_arn"]),
             started_at=str(document["started_at"]),
             lock_generation=int(document["lock_generation"]),
+            resumes=tuple(document.get("resumes") or ()),
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that travels in payloads."""
-        return asdict(self)
+        return {**asdict(self), "resumes": list(self.resumes)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -31,13 +31,18 @@ from lambda_handlers.protocol.outcomes import lacking, leaves_job, moves_on, ref
 from lambda_handlers.protocol.registry import JobRow, RowStatus
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.store import ConditionFailed, attempts
+from lambda_handlers.protocol.taking_over import inputs_of, take_over
 
 _NAMES_TRIED: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """What is to run for a stage, and who waits for it: `requests` are its choices, `order` is which try this is."""
+    """What is to run for a stage, and who waits for it: `requests` are its choices, `order` is which try this is.
+
+    `contents` has for each request what it names by its place alone, by parts; it is empty for what no later run may
+    take over. `output_is_there` says whether what a completed job left, its output, still exists.
+    """
 
     run: Run
     lock: RunLock
@@ -51,6 +56,8 @@ class Submission:
     requests: Sequence[Mapping[str, Any]]
     digests: Sequence[str]
     fixed_name: str
+    contents: Sequence[Mapping[str, Any]]
+    output_is_there: Callable[[Mapping[str, Any]], bool]
 
     def name(self, attempt: int) -> str:
         """Return the name of the job of an attempt."""
@@ -68,7 +75,9 @@ class Submission:
         )
 
     def is_of(self, row: JobRow) -> bool:
-        """Say whether a row's job is of one of these requests."""
+        """Say whether a row's job is of one of these requests; that of an earlier run is if all its inputs are."""
+        if row.origin:
+            return row.choice < len(self.requests) and row.inputs == inputs_of(self, row.choice)
         return row.choice < len(self.requests) and row.digest == self.digests[row.choice]
 
     def tags(self, row: JobRow) -> dict[str, str]:
@@ -97,7 +106,7 @@ def intend(desk: Desk, wanted: Submission) -> JobRow:
 
 def _intended(desk: Desk, wanted: Submission, old: JobRow | None) -> JobRow:
     if old is None:
-        return _attempt(desk, wanted)
+        return take_over(desk, wanted) or _attempt(desk, wanted)
     if _over(old):
         raise JobStopped(f"Run {wanted.run.id} is over; stage {wanted.stage} starts nothing more.")
     newest = replace(old, token=wanted.token, submission=wanted.order, submitted_at=desk.epoch())
@@ -133,6 +142,7 @@ def _attempt(desk: Desk, wanted: Submission, *, after: JobRow | None = None, err
         named=bool(wanted.fixed_name),
         place=place_of(wanted.requests[choice]),
         earlier=(*after.earlier, after.job_name) if after and after.place else (),
+        inputs=inputs_of(wanted, choice),
     )
 
 

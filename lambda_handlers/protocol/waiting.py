@@ -28,6 +28,7 @@ from lambda_handlers.protocol.registry import JobRegistry, JobRow, RowStatus
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.stepfunctions import StepFunctions, TaskTokens
 from lambda_handlers.protocol.submitting import Submission, create_or_adopt, intend, open_row
+from lambda_handlers.protocol.taking_over import hand_over
 
 STEP_FUNCTIONS: Final = StepFunctions()
 
@@ -48,6 +49,8 @@ def submit(
     requests: Sequence[Mapping[str, Any]],
     retry: int = 0,
     name: str = "",
+    contents: Sequence[Mapping[str, Any]] = (),
+    output_is_there: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     tasks: TaskTokens = STEP_FUNCTIONS,
 ) -> JobRow:
     """Have the stage's job run once and its outcome sent to `token`, however often the call is repeated.
@@ -57,6 +60,8 @@ def submit(
     `$$.State.RetryCount`: the token of its newest try is the one that is told. Raise LockLost or JobStopped when the
     run is over, TransientServiceError when an earlier attempt has yet to end, QuotaExceeded where there is no choice.
     `name` is that of what is made where users chose it, in every attempt; DeploymentExists if another has it.
+    `contents` has for each request what it names by its place alone: by all of it a run that resumes this one knows a
+    job that it need not have run again. Such a job is taken over once `output_is_there`, or while it lives.
     """
     desk = Desk(registry=registry, clock=clock, tasks=tasks, ledger=ledger, drivers=lambda _: driver)
     wanted = Submission(
@@ -72,10 +77,15 @@ def submit(
         requests=requests,
         digests=[request_digest(request) for request in requests],
         fixed_name=name,
+        contents=contents,
+        output_is_there=output_is_there,
     )
     row = intend(desk, wanted)
     if row.token != token:
         return row
+    if row.origin and row.waits:
+        hand_over(desk, run.resumes, row)
+        return _looked_at(desk, row)
     if row.status is RowStatus.CLAIMED:
         return deliver(desk, row)
     if row.status is RowStatus.PENDING:

@@ -30,7 +30,6 @@ from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import client_token, job_name, request_digest
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.registry import JobRegistry, JobRow, RowStatus
-from lambda_handlers.protocol.resume import completed_stages, stage_completed
 from lambda_handlers.protocol.run import Run
 from lambda_handlers.protocol.runs import close_run
 from lambda_handlers.protocol.stepfunctions import StepFunctions
@@ -306,17 +305,6 @@ def test_any_change_to_a_chain_is_found() -> None:
 def test_a_detail_that_cannot_be_recorded_is_refused(detail: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         append(run_ledger(), Objects(), "r", "a", "started", detail, NOW)
-
-
-def test_the_newest_result_of_a_stage_serves_the_same_inputs_only() -> None:
-    store, objects = run_ledger(), Objects()
-    for event_id, result in (("1", {"uri": "old"}), ("2", {"uri": "new"})):
-        detail = stage_completed("training", {"recipe": "r"}, result)
-        append(store, objects, "r", event_id, "stage_completed", detail, NOW)
-    (stage,) = completed_stages(read(store, "r")).values()
-    assert stage.result == {"uri": "new"}
-    assert stage.serves({"recipe": "r"})
-    assert not stage.serves({"recipe": "s"})
 
 
 def _row(status: RowStatus) -> JobRow:

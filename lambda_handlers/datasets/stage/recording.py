@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from lambda_handlers.datasets.passes import outcome
 from lambda_handlers.datasets.passes.manifest import Prepared, ReadObject
@@ -12,6 +12,9 @@ from lambda_handlers.datasets.passes.splitting import PARTS
 from lambda_handlers.datasets.stage.request import StageRequest
 from lambda_handlers.protocol.errors import DataPreparationFailed, DatasetRejected
 from lambda_handlers.protocol.ledger import Ledger
+
+DATA_PREPARED: Final = "data_prepared"
+"""Type of the ledger event of a dataset that can be trained on."""
 
 
 def record(prepared: Prepared, manifest_uri: str, *, request: StageRequest, ledger: Ledger) -> dict[str, Any]:
@@ -34,8 +37,17 @@ def record(prepared: Prepared, manifest_uri: str, *, request: StageRequest, ledg
             detail={**detail, "reason": rejection.message},
         )
         raise
-    ledger.append(run_id=run_id, event_id=f"data-prepared{suffix}", type="data_prepared", detail=detail)
+    append_prepared(ledger, request, result)
     return result
+
+
+def append_prepared(ledger: Ledger, request: StageRequest, result: Mapping[str, Any], origin: str = "") -> None:
+    """Tell the ledger what data there is and what it was made of; `origin` is the earlier run that made it, if any."""
+    suffix = f"-{request.stage}" if request.stage else ""
+    detail = {**result, "made_of": dict(request.made_of)}
+    detail |= {"stage": request.stage} if request.stage else {}
+    detail |= {"from_run": origin} if origin else {}
+    ledger.append(run_id=request.run.id, event_id=f"data-prepared{suffix}", type=DATA_PREPARED, detail=detail)
 
 
 def _check_planned(found: Sequence[ReadObject], planned: Sequence[ReadObject]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from lambda_handlers import catalog
 from lambda_handlers.datasets.passes.manifest import ReadObject
 from lambda_handlers.datasets.preparation import Operations, Preparation, Split
+from lambda_handlers.protocol.resume import input_hashes
 from lambda_handlers.protocol.run import Run
 
 
@@ -18,7 +19,8 @@ class StageRequest:
 
     `stage` names the further training stage that the data is for; None is the first. `max_reject_ratio` is a share from
     0 to 1; `no_leak_with` are the addresses of evaluation sets. `media_buckets` are the buckets that media may be read
-    from, and `account` owns the bucket that takes copies of them.
+    from, and `account` owns the bucket that takes copies of them. `made_of` is what the data is made of, by the hash of
+    each part: a run that resumes another takes what was made of the same.
     """
 
     run: Run
@@ -30,6 +32,7 @@ class StageRequest:
     no_leak_with: tuple[str, ...]
     media_buckets: tuple[str, ...]
     account: str
+    made_of: Mapping[str, str]
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Self:
@@ -45,12 +48,25 @@ class StageRequest:
             no_leak_with=tuple(config.get("no_leak_with", ())),
             media_buckets=tuple(config.get("media_buckets", ())),
             account=config.get("account", ""),
+            made_of=_made_of(config, dataset["objects"]),
         )
 
     @property
     def place(self) -> str:
         """Where in the buckets the data of this stage is, below `runs/` and `work/`."""
         return f"{self.run.id}/{self.stage}" if self.stage else self.run.id
+
+
+def _made_of(config: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the hashes of dataset, settings and code; sets that rows are kept apart from may have changed since."""
+    settings = {name: value for name, value in config.items() if name != "code_version"}
+    parts = {
+        "dataset": [[each["uri"], each["sha256"]] for each in objects],
+        "settings": settings,
+        "code": config.get("code_version"),
+        "no_leak_with": None if config.get("no_leak_with") else [],
+    }
+    return input_hashes(parts, ())
 
 
 def _preparation(config: Mapping[str, Any]) -> Preparation:
