@@ -62,6 +62,12 @@ def take(bedrock: Any, customization: str, *, name_contains: str = "", provision
     return [*_ours(bedrock, customization, (each for each in serving if each.model_arn in arns)), *models]
 
 
+def customizations(bedrock: Any) -> list[str]:
+    """Return the customizations whose tags models carry, whosoever they are (bedrock:List..., ListTagsForResource)."""
+    tags = (tags_of(bedrock, made.arn) or {} for made in _models(bedrock, ""))
+    return sorted({each[CUSTOMIZATION_TAG] for each in tags if CUSTOMIZATION_TAG in each})
+
+
 def _ours(bedrock: Any, customization: str, found: Iterable[Made]) -> Iterator[Made]:
     """Yield what bears the customization's tag, with the run that made it."""
     for made in found:

@@ -33,6 +33,11 @@ def notes_of(tags: Mapping[str, str]) -> dict[str, str]:
     return {_ANNOTATIONS[name]: value for name, value in tags.items() if name in _ANNOTATIONS}
 
 
+def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the annotations of an object say, in the words of the tags of a job."""
+    return {tag: value for tag, name in _ANNOTATIONS.items() if (value := note(thing, name))}
+
+
 def mark(thing: dict[str, Any], *, labels: Mapping[str, str], notes: Mapping[str, str]) -> None:
     """Add labels and annotations to an object."""
     metadata = thing["metadata"]

@@ -11,7 +11,7 @@ from lambda_handlers.protocol.clock import current
 from lambda_handlers.protocol.errors import LockLost, RunLocked, TurnAwaited
 from lambda_handlers.protocol.runs import open_run, open_runs
 from lambda_handlers.protocol.store import ConditionFailed, Item, ItemStore, attempts
-from lambda_handlers.protocol.turns import Concurrency, Turns, Waiter
+from lambda_handlers.protocol.turns import Concurrency, Draining, Turns, Waiter
 
 LOCK_KEY: Final[Item] = {"item": "lock"}
 
@@ -78,9 +78,9 @@ class RunLock:
         """Let nobody have the lock from now on but who has it; return how it stands. Again keeps the first mark."""
         return self._change(lambda turns: turns.drained(by, now))
 
-    def reopen(self) -> None:
-        """Let runs have the lock again; nothing if they could."""
-        self._change(lambda turns: turns.reopened())
+    def reopen(self, known: Draining) -> bool:
+        """Let runs have the lock again; return False where the mark is another by now, more runs in it, and stays."""
+        return self._change(lambda turns: turns.reopened(known)).draining is None
 
     def turns(self) -> Turns:
         """Return who works and who waits."""

@@ -147,9 +147,12 @@ class Turns:
         sent_away = self._without_waiting(dict.fromkeys(waiting, draining.reason))
         return replace(sent_away, draining=draining.turning_away(*waiting))
 
-    def reopened(self) -> Turns:
-        """Return this with the lock to be had again; who was sent away stays so."""
-        return replace(self, draining=None)
+    def reopened(self, known: Draining) -> Turns:
+        """Return this with the lock to be had again, unless more runs were turned away than `known` has.
+
+        Who was sent away stays so.
+        """
+        return replace(self, draining=None) if self.draining == known else self
 
     def fenced(self, run_id: str) -> Turns:
         """Return this with a run kept from doing anything, and from a turn that it waits for."""

@@ -4,6 +4,8 @@
     approval/      nova approve, nova reject: answers to runs that wait for a person
     data/          nova data prepare, validate, show, convert: datasets
     demo/          nova demo: the whole workflow on the embedded emulator
+    drain/         nova drain: waits for everything of a customization, or stops it
+    orphans/       nova orphans: what is left behind, found by its tags without any stack
     emulate.py     nova emulate: the emulator by itself
     recipe/        nova recipe render: recipes of the public hub
     logs/          nova logs: log lines and training metrics of a run's jobs

@@ -17,10 +17,14 @@ def job_state(cluster_name: str, namespace: str, job: str) -> str | None:
     from lambda_handlers.hyperpod.api import KubernetesApi
     from lambda_handlers.hyperpod.conditions import status_of, why
 
-    # boto3 itself reads only AWS_DEFAULT_REGION; every other SDK, and Lambda, go by AWS_REGION.
-    if region := os.environ.get("AWS_REGION"):
-        os.environ.setdefault("AWS_DEFAULT_REGION", region)
+    go_by_region()
     found = KubernetesApi(cluster_access(cluster_name)).get("PyTorchJob", namespace, job)
     if found is None:
         return None
     return ", ".join(filter(None, (_WORDS[status_of(found).value], why(found))))
+
+
+def go_by_region() -> None:
+    """Have clients that functions open, too, go by AWS_REGION: boto3 itself reads only AWS_DEFAULT_REGION."""
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)

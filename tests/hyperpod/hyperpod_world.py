@@ -133,7 +133,7 @@ def _status(code: int, reason: str, message: str, name: str = "") -> Answer:
 
 def _selected(thing: Mapping[str, Any], selector: str) -> bool:
     labels = thing["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, _, value in _pairs(selector))
+    return all(labels.get(key) == value if sign else key in labels for key, sign, value in _pairs(selector))
 
 
 def _pairs(selector: str) -> Iterator[tuple[str, str, str]]:

@@ -121,7 +121,8 @@ def _check_free(world: World) -> None:
                 world.now(),
                 execution_arn="next",
             )
-    RunLock(world.control).reopen()
+    if mark := RunLock(world.control).turns().draining:
+        RunLock(world.control).reopen(mark)
     RunLock(world.control).acquire("next", "next", world.now())
 
 

@@ -117,8 +117,8 @@ class ProtocolModel(RuleBasedStateMachine):
         lock = RunLock(self.world.control)
         if begins:
             self.drained_at = lock.drain("somebody", self.world.now()).generation
-        else:
-            lock.reopen()
+        elif mark := lock.turns().draining:
+            assert lock.reopen(mark)
 
     @invariant()
     def nobody_begins_while_drained(self) -> None:
