@@ -107,7 +107,9 @@ def test_good_rows_go_to_the_training_file_and_the_others_to_quarantine(s3: Any)
     assert json.loads(body(s3, result["quarantine_uri"]))["row"] == 20
     assert json.loads(body(s3, result["manifest_uri"]))["rows"] == result["rows"]
     assert [(each["type"], each["event_id"]) for each in ledger.events] == [("data_prepared", "data-prepared")]
-    assert ledger.events[0]["detail"] == result
+    detail = ledger.events[0]["detail"]
+    assert {name: value for name, value in detail.items() if name != "made_of"} == result
+    assert sorted(detail["made_of"]) == ["code", "dataset", "no_leak_with", "settings"]
 
 
 def test_the_data_of_a_further_stage_has_a_place_and_an_event_of_its_own(s3: Any) -> None:

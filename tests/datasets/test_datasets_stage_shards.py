@@ -40,7 +40,7 @@ class Recorder:
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     for handler in (prepare_data, finish_data):
         monkeypatch.setattr(handler, "LedgerClient", Recorder)
-    for name in ("APPEND_LEDGER_FUNCTION", "PREPARED_BUCKET", "QUARANTINE_BUCKET"):
+    for name in ("APPEND_LEDGER_FUNCTION", "PREPARED_BUCKET", "QUARANTINE_BUCKET", "RUN_LEDGER_TABLE"):
         monkeypatch.setenv(name, name.lower().replace("_", "-"))
 
 

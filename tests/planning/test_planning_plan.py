@@ -37,6 +37,7 @@ def test_a_plan_pins_the_data_and_writes_the_recipe(world: World) -> None:
         "state_machine_arn": "arn:aws:states:us-east-1:123456789012:stateMachine:demo",
         "started_at": "2026-01-01T00:00:00Z",
         "lock_generation": 1,
+        "resumes": [],
     }
     assert planned["plan"]["decision"] == "RUN"
     assert planned["plan"]["dataset"]["sha256"] == hashlib.sha256(ROW).hexdigest()
