@@ -7,19 +7,16 @@ from typing import Any
 
 from lambda_handlers.approval.asking import Asking
 from lambda_handlers.protocol import clock
-from lambda_handlers.protocol.aws import client
 from lambda_handlers.protocol.ledger import LedgerClient
 from lambda_handlers.protocol.stepfunctions import StepFunctions
 from lambda_handlers.protocol.store import run_control_store
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Keep the task token and publish the message; the answer goes to the task token."""
+    """Keep the task token and record the request; the answer goes to the task token."""
     return Asking(
         control=run_control_store(os.environ["RUN_CONTROL_TABLE"]),
         ledger=LedgerClient(os.environ["APPEND_LEDGER_FUNCTION"]),
         tasks=StepFunctions(),
         clock=clock.current(),
-        sns=client("sns"),
-        topic_arn=os.environ["TOPIC_ARN"],
     ).ask(event)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nova_constructs.hyperpod import HyperPod as HyperPod
     from nova_constructs.instance_choice import InstanceChoice as InstanceChoice
     from nova_constructs.mlflow_tracking import MlflowTracking as MlflowTracking
+    from nova_constructs.notifications import Notifications as Notifications
     from nova_constructs.platforms import JobVpc as JobVpc
     from nova_constructs.platforms import TrainingJobs as TrainingJobs
     from nova_constructs.quality_gate import BetterThanBase as BetterThanBase
@@ -65,6 +66,7 @@ _HOMES = {
     "JobVpc": "platforms",
     "MinimumSamples": "quality_gate",
     "MlflowTracking": "mlflow_tracking",
+    "Notifications": "notifications",
     "NoDeployment": "deployment_targets",
     "NotWorseThanProduction": "quality_gate",
     "NovaCustomization": "customization",

@@ -27,6 +27,7 @@ from nova_constructs.handler_assets import AssetBuildError
 from nova_constructs.hyperpod import DataMixing, HyperPod, Runtime
 from nova_constructs.instance_choice import InstanceChoice
 from nova_constructs.mlflow_tracking import MlflowTracking
+from nova_constructs.notifications import Notifications
 from nova_constructs.platforms import JobVpc, TrainingJobs
 from nova_constructs.quality_gate import QualityGate
 from nova_constructs.settings import SettingsError, read_settings
@@ -84,6 +85,8 @@ def props(settings: Mapping[str, Any]) -> dict[str, Any]:
         given["deployment"] = target_from_settings(given["deployment"])
     if "approval" in given:
         given["approval"] = Approval.from_settings(given["approval"])
+    if "notifications" in given:
+        given["notifications"] = Notifications.from_settings(given["notifications"])
     if "execution_role_arn" in given:
         given["execution_role"] = given.pop("execution_role_arn")
     if "import_role_arn" in given:

@@ -2,7 +2,7 @@
 
 Input: the whole state, of which scores, gate and checkpoint are told to people. Output: `$.approval` with `decision`
 (APPROVED, REJECTED or EXPIRED), `by`, `reason`, `at` and `sentence`. A run that is not approved ends `REJECTED`.
-Errors: `LockLost`, `TransientServiceError`, or that of SNS where the message cannot be published.
+Errors: `LockLost`, `TransientServiceError`. People are told from the ledger (notifications.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -32,21 +31,20 @@ class Approval:
 
     `deadline` (default 3 days, 1 minute to 60 days) is how long; without an answer the run ends `REJECTED`. `approvers`
     are ARNs of roles, users or sessions, with `*` in names; without any, whoever IAM lets call the function may answer.
-    `topic` is told of each request, by default one that is made. With `self_approval`, who asked for a run may answer.
+    With `self_approval`, who asked for a run may answer.
     """
 
     deadline: Duration = field(default_factory=lambda: Duration.days(3))
-    topic: sns.ITopic | str | None = None
     approvers: Sequence[str] = ()
     self_approval: bool = False
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Approval:
-        """Read the words of a settings file: `deadline_hours`, `topic_arn`, `approvers`, `self_approval`."""
+        """Read the words of a settings file: `deadline_hours`, `approvers`, `self_approval`."""
         given = {name: settings[name] for name in ("approvers", "self_approval") if name in settings}
         if "deadline_hours" in settings:
             given["deadline"] = Duration.seconds(round(settings["deadline_hours"] * 3600))
-        return cls(**given, topic=settings.get("topic_arn"))
+        return cls(**given)
 
     def problems(self) -> Iterable[str]:
         """Yield what cannot work."""
@@ -55,17 +53,6 @@ class Approval:
             yield f"approval has a deadline of {seconds:g} seconds: use 1 minute to 60 days"
         known = [approver for approver in self.approvers if not Token.is_unresolved(approver)]
         yield from (f"approval: {problem}" for problem in approver_problems(known))
-        if isinstance(self.topic, str) and not Token.is_unresolved(self.topic) and not _is_topic(self.topic):
-            allowed = "the ARN of a standard topic, arn:aws:sns:REGION:ACCOUNT:NAME"
-            yield f"approval has the topic {self.topic!r}: give {allowed}"
-
-    def problems_in(self, region: str) -> Iterable[str]:
-        """Yield what cannot work in a Region: SNS publishes to topics of its own."""
-        topic = self.topic if self.topic is None or isinstance(self.topic, str) else self.topic.topic_arn
-        if topic is None or Token.is_unresolved(topic) or Token.is_unresolved(region) or not _is_topic(topic):
-            return
-        if (there := topic.split(":")[3]) != region:
-            yield f"approval has the topic {topic!r} of {there}, the stack is in {region}: use one of its Region"
 
     def config(self) -> dict[str, Any]:
         """Return the rules as the functions read them."""
@@ -77,20 +64,15 @@ class Approval:
 
 
 class ApprovalStage(Stage):
-    """Asks and waits. Attributes: `topic`, `request`, `settle`, `answer` (the function that takes answers)."""
+    """Asks and waits. Attributes: `request`, `settle`, `answer` (the function that takes answers)."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, workshop: Workshop, approval: Approval, name: str
-    ) -> None:
-        """Create the stage; `name` is the customization's, by which `nova` finds it in the stack."""
+    def __init__(self, scope: Construct, construct_id: str, *, workshop: Workshop, approval: Approval) -> None:
         super().__init__(scope, construct_id)
-        self._workshop, self._approval = workshop, approval
-        self._config = {**approval.config(), "place": {"stack": Stack.of(self).stack_name, "name": name}}
-        self.topic = self._given_topic() or self._own_topic()
-        self.request = self._requester()
-        self.settle = self._function("Settle", "settle_approval", {})
+        self._workshop, self._approval, self._config = workshop, approval, approval.config()
+        self.request = self._function("Request", "request_approval")
+        self.settle = self._function("Settle", "settle_approval")
         # Not among the stage's own functions: people call it, the state machine never does.
-        self.answer = self._function("Answer", "answer_approval", {}, scope=Construct(self, "People"))
+        self.answer = self._function("Answer", "answer_approval", scope=Construct(self, "People"))
         self._wait, self._settle_state = self._wait_state(), self._settled_state()
         self._wait.add_catch(self._settle_state, errors=["States.Timeout"], result_path="$.approval")
         self.tasks = [self._wait, self._settle_state]
@@ -115,39 +97,16 @@ class ApprovalStage(Stage):
         """Let somebody answer, and say who they are when they start a run: lambda:InvokeFunction on one function."""
         return self.answer.function.grant_invoke(grantee)
 
-    def _given_topic(self) -> sns.ITopic | None:
-        topic = self._approval.topic
-        return sns.Topic.from_topic_arn(self, "Topic", topic) if isinstance(topic, str) else topic
-
-    def _own_topic(self) -> sns.Topic:
-        return sns.Topic(
-            self,
-            "Requests",
-            display_name="Nova Constructs: approval of models",
-            master_key=self._workshop.store.key,
-            enforce_ssl=True,
-        )
-
-    def _function(
-        self, construct_id: str, handler: str, extra: Mapping[str, str], scope: Construct | None = None
-    ) -> HandlerFunction:
+    def _function(self, construct_id: str, handler: str, scope: Construct | None = None) -> HandlerFunction:
         workshop = self._workshop
         function = HandlerFunction(
             scope or self,
             construct_id,
             handler=handler,
-            environment={**workshop.control.environment, **workshop.ledger.environment, **extra},
+            environment={**workshop.control.environment, **workshop.ledger.environment},
         )
         function.use_table("KeepApproval", workshop.control.table, "GetItem", "PutItem")
         workshop.ledger.grant_append(function)
-        return function
-
-    def _requester(self) -> HandlerFunction:
-        function = self._function("Request", "request_approval", {"TOPIC_ARN": self.topic.topic_arn})
-        function.allow("TellApprovers", ["sns:Publish"], [self.topic.topic_arn])
-        if isinstance(self.topic, sns.Topic):
-            # What SNS asks of publishers to an encrypted topic (SNS guide, "Managing encryption keys and costs").
-            function.use_key(self._workshop.store.key, "sns", "kms:Decrypt", "kms:GenerateDataKey")
         return function
 
     def _wait_state(self) -> sfn.CustomState:
@@ -182,8 +141,3 @@ class ApprovalStage(Stage):
             payload={**RUN, "config": self._config},
             result_path="$.approval",
         )
-
-
-def _is_topic(arn: str) -> bool:
-    parts = arn.split(":")
-    return len(parts) == 6 and parts[0] == "arn" and parts[2] == "sns" and bool(parts[5]) and not arn.endswith(".fifo")

@@ -33,6 +33,7 @@ from nova_constructs.execution_role import role_problems
 from nova_constructs.function_arn import function_problems
 from nova_constructs.gate_checks import gate_problems
 from nova_constructs.hyperpod import Runtime, on_training_jobs
+from nova_constructs.notifications import Notifications
 from nova_constructs.quality_gate import QualityGate
 from nova_constructs.run_rules import RunRules
 from nova_constructs.training_stage import TrainingStage
@@ -66,6 +67,7 @@ def check_customization(
     approval: Approval | None = None,
     import_role: iam.IRole | str | None = None,
     rules: RunRules | None = None,
+    notifications: Notifications | None = None,
 ) -> None:
     """Raise ConfigurationError for what cannot work; leave a warning for an undocumented instance choice."""
     tasks = [*(task.task for task in evaluation), *([TASK] if batch_inference else [])]
@@ -87,7 +89,8 @@ def check_customization(
         *gate_problems(gate, evaluation),
         *role_problems(scope, execution_role),
         *deployment_problems(scope, deployment, import_role),
-        *_approval_problems(scope, approval, deployment),
+        *_approval_problems(approval, deployment),
+        *_notification_problems(scope, notifications),
         *(rules or RunRules()).problems(platform, deployment, approval.deadline if approval else None),
         *_tracking_problems(evaluation),
         *_further_problems(scope, model, method, platform, further_training),
@@ -122,11 +125,16 @@ def _tracking_problems(evaluation: Sequence[EvaluationTask]) -> Iterable[str]:
             yield f"the platform of evaluation {task.task!r} has mlflow, which tracks training alone: leave it out"
 
 
-def _approval_problems(scope: Construct, approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
+def _notification_problems(scope: Construct, notifications: Notifications | None) -> Iterable[str]:
+    if notifications:
+        yield from notifications.problems()
+        yield from notifications.problems_in(Stack.of(scope).region)
+
+
+def _approval_problems(approval: Approval | None, deployment: DeploymentTarget) -> Iterable[str]:
     if approval is None:
         return
     yield from approval.problems()
-    yield from approval.problems_in(Stack.of(scope).region)
     if deployment.kind is None:
         yield "approval is given, but nothing is deployed: leave it out, or give a deployment"
 

@@ -9,6 +9,7 @@ from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -38,6 +39,7 @@ from nova_constructs.hyperpod import Runtime, on_clusters, on_training_jobs
 from nova_constructs.identity import Identity
 from nova_constructs.job_roles import StageJob, allow_instance_roles
 from nova_constructs.job_waiting import JobWaiting
+from nova_constructs.notifications import Announcements, Notifications
 from nova_constructs.quality_gate import GateStage, QualityGate
 from nova_constructs.rollback import Rollback
 from nova_constructs.run_closing import RunClosing
@@ -63,7 +65,7 @@ class NovaCustomization(Construct):
     None where nothing is deployed),
     `approval` (None where no person is asked), `rollback` (None where nothing is deployed), `closing`, `state_machine`,
     `turn` (None where no run waits for another),
-    `intake` (what receives triggers), `undelivered` and `undelivered_alarm`.
+    `intake` (what receives triggers), `announcements` (who is told), `undelivered` and `undelivered_alarm`.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class NovaCustomization(Construct):
         batch_inference: BatchInference | None = None,
         deployment: DeploymentTarget | None = None,
         approval: Approval | None = None,
+        notifications: Notifications | None = None,
         reward_function: str | lambda_.IFunction | None = None,
         cost_ceiling: CostCeiling | None = None,
         execution_role: iam.IRole | str | None = None,
@@ -101,7 +104,8 @@ class NovaCustomization(Construct):
         in reinforcement fine-tuning: the function or its ARN, which the jobs' role may call and, beside those of
         further stages, no other. With a `cost_ceiling`, jobs that may cost more are an error. `overrides` change recipe
         values of the first training and can be overridden again by an execution's input. `import_role` is
-        a role of your own, or its ARN, under which Bedrock reads checkpoints. `concurrency` says what becomes of a run
+        a role of your own, or its ARN, under which Bedrock reads checkpoints. `notifications` says who is told of
+        decisions beside the subscribers of `topic`. `concurrency` says what becomes of a run
         that starts while another works; one that waits does so for `queue_deadline`, 14 days by default. A run that is
         open for longer than `max_run_age`, 90 days by default, is ended. `reconcile_interval` defaults to 5 minutes.
         Stateful resources are kept when the stack goes, unless `removal_policy` says otherwise. Raises
@@ -120,6 +124,7 @@ class NovaCustomization(Construct):
             deployment=deployment, reward_function=reward, cost_ceiling=cost_ceiling,
             overrides=overrides or {}, further_training=further, batch_inference=inference,
             execution_role=execution_role, approval=approval, import_role=import_role, rules=rules,
+            notifications=notifications,
         )  # fmt: skip
         self._rules = rules
         self._model, self._method = catalog.model(model).name, catalog.method(method).name
@@ -156,17 +161,22 @@ class NovaCustomization(Construct):
                 import_role=import_role,
             )
         )
-        self.approval = (
-            ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval, name=self.node.id)
-            if approval
-            else None
-        )
+        self.approval = ApprovalStage(self, "Approval", workshop=self.workshop, approval=approval) if approval else None
         self.rollback = self._create_rollback(deployment)
         self._usd_per_unit_hour = (
             deployment.usd_per_unit_hour if isinstance(deployment, ProvisionedThroughput) else None
         )
         self.state_machine = self._state_machine()
         self._connect(removal_policy)
+        self.announcements = Announcements(
+            self,
+            "Announcements",
+            workshop=self.workshop,
+            notifications=notifications or Notifications(),
+            undelivered=self.undelivered,
+            alarms=[self.undelivered_alarm, self.waiting.watch.stalled, self.waiting.watch.failing],
+            name=self.node.id,
+        )
         self._outputs()
 
     @property
@@ -178,6 +188,11 @@ class NovaCustomization(Construct):
     def waiting(self) -> JobWaiting:
         """The job registry and what completes its rows."""
         return self.workshop.waiting
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """The topic that is told of every decision; subscriptions can filter by attributes (docs/events.md)."""
+        return self.announcements.topic
 
     def add_trigger(self, name: str, trigger: Trigger) -> None:
         """Have runs start by themselves; without any trigger, every dataset that arrives starts one.
@@ -439,6 +454,7 @@ class NovaCustomization(Construct):
             "ArrivalsTableName": self.intake.table.table_name,
             "UndeliveredQueueUrl": self.undelivered.queue_url,
             "PointerParameterName": self.workshop.control.pointer_parameter_name,
+            "TopicArn": self.topic.topic_arn,
             "CustomizationTag": self.identity.customization,
             "Concurrency": str(self._rules.policy),
         }
@@ -454,6 +470,5 @@ class NovaCustomization(Construct):
             )
         if self.approval:
             values["ApprovalFunctionName"] = self.approval.answer.function.function_name
-            values["ApprovalTopicArn"] = self.approval.topic.topic_arn
         for name, value in values.items():
             CfnOutput(self, name, value=value).override_logical_id(f"{self.node.id}{name}")

@@ -33,6 +33,8 @@ class RunLedger(Construct):
             partition_key="run_id",
             sort_key=dynamodb.Attribute(name="seq", type=dynamodb.AttributeType.NUMBER),
             key=store.key,
+            # What is told of a run is told from here (notifications.py).
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
             removal_policy=removal_policy,
         )
         self.append = HandlerFunction(

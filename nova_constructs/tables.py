@@ -16,6 +16,7 @@ def workflow_table(
     key: kms.IKey,
     sort_key: dynamodb.Attribute | None = None,
     time_to_live_attribute: str | None = None,
+    stream: dynamodb.StreamViewType | None = None,
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
 ) -> dynamodb.Table:
     """Create a table with a string partition key, point-in-time recovery and the given KMS key."""
@@ -31,5 +32,6 @@ def workflow_table(
             point_in_time_recovery_enabled=True
         ),
         time_to_live_attribute=time_to_live_attribute,
+        stream=stream,
         removal_policy=removal_policy,
     )

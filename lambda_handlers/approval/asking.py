@@ -1,4 +1,4 @@
-"""Ask for approval: keep the token, record, tell people. The state then waits for its token."""
+"""Ask for approval: keep the token and record, which tells people. The state then waits for its token."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_handlers.approval.approvals import Approval, Approvals, Rules
-from lambda_handlers.approval.message import compose, evidence
+from lambda_handlers.approval.message import evidence
 from lambda_handlers.protocol.clock import Clock, iso
-from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.protocol.ledger import Ledger
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.run import Run
@@ -28,11 +27,9 @@ class Asking:
     ledger: Ledger
     tasks: TaskTokens
     clock: Clock
-    sns: Any
-    topic_arn: str
 
     def ask(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Put the approval of a run, or its new token where the state tries again, and publish the message.
+        """Put the approval of a run, or its new token where the state tries again, and record it.
 
         The token of a try that is older than the one known changes nothing. An answer that came between two tries is
         sent to the new token. Raises LockLost for a run that is being closed.
@@ -55,8 +52,6 @@ class Asking:
                 "self_approval": approval.rules.self_approval,
             },
         )
-        with service_errors():
-            self.sns.publish(TopicArn=self.topic_arn, **compose(approval, event["result"], event["config"]["place"]))
         _log.info("approval of run %s was asked for until %s", run.id, approval.deadline_text)
         return {"deadline": approval.deadline}
 

@@ -91,7 +91,7 @@ def append(
 
 def read(store: ItemStore, run_id: str) -> list[LedgerEvent]:
     """Return the events of a run in order."""
-    return [_event(item) for item in store.query(run_id)]
+    return [event_of(item) for item in store.query(run_id)]
 
 
 def verify(events: Sequence[LedgerEvent]) -> list[str]:
@@ -182,7 +182,8 @@ def _put(store: ItemStore, event: LedgerEvent) -> bool:
     return True
 
 
-def _event(item: Item) -> LedgerEvent:
+def event_of(item: Item) -> LedgerEvent:
+    """Return the event that an item of the table is."""
     return LedgerEvent(
         run_id=str(item["run_id"]),
         seq=int(item["seq"]),

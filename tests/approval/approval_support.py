@@ -30,7 +30,6 @@ CONFIG: dict[str, Any] = {
     "deadline_seconds": 3600,
     "approvers": [],
     "self_approval": False,
-    "place": {"stack": "Nova-Demo", "name": "Demo"},
 }
 
 
@@ -74,14 +73,6 @@ class Tokens:
         raise AssertionError("an answer is never a failure")
 
 
-class Topic:
-    def __init__(self) -> None:
-        self.published: list[dict[str, Any]] = []
-
-    def publish(self, **message: Any) -> None:
-        self.published.append(message)
-
-
 class Clock:
     def __init__(self) -> None:
         self.instant = NOW
@@ -99,7 +90,6 @@ class World:
     control: MemoryItemStore = field(default_factory=run_control)
     ledger: Ledger = field(default_factory=Ledger)
     tasks: Tokens = field(default_factory=Tokens)
-    topic: Topic = field(default_factory=Topic)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
@@ -118,9 +108,7 @@ class World:
         }
 
     def ask(self, token: str = "token-0", retry: int = 0) -> dict[str, Any]:
-        asking = Asking(
-            control=self.control, ledger=self.ledger, tasks=self.tasks, clock=self.clock, sns=self.topic, topic_arn="t"
-        )
+        asking = Asking(control=self.control, ledger=self.ledger, tasks=self.tasks, clock=self.clock)
         event = {"run": self.run, "token": token, "retry": retry, "config": self.config, "result": RESULT}
         return asking.ask(event)
 

@@ -42,7 +42,7 @@ def test_the_token_is_gone_once_it_was_used_and_never_recorded() -> None:
     approval = Approvals(world.control).get("run-1")
     assert approval
     assert approval.token == ""
-    for told in (answer, world.ledger.events, world.topic.published, world.tasks.sent[0][1]):
+    for told in (answer, world.ledger.events, world.tasks.sent[0][1]):
         assert "token-0" not in str(told)
     assert "token" not in repr(approval)
 
@@ -217,32 +217,14 @@ def test_whoever_aws_does_not_attest_changes_nothing() -> None:
     assert world.tasks.sent == []
 
 
-def test_asking_tells_people_and_programs() -> None:
+def test_asking_records_on_what_grounds_people_decide_and_no_token() -> None:
     world = waiting(requester=ALICE)
-    [message] = world.topic.published
-    assert message["Subject"] == "Approval needed: run-1 of Nova-Demo/Demo"
-    text = message["Message"]
-    for words in (
-        "waits for approval until 2026-01-02 04:04 UTC",
-        "mmlu (candidate) accuracy = 0.71",
-        "Every criterion holds.",
-        ALICE,
-        "nova approve run-1 --stack Nova-Demo --customization Demo --reason WHY",
-        "nova reject run-1 --stack Nova-Demo --customization Demo --reason WHY",
-    ):
-        assert words in text
-    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
-    deadline = int(NOW.timestamp()) + 3600
-    assert attributes == {
-        "event": "approval_requested",
-        "customization": "Nova-Demo/Demo",
-        "run": "run-1",
-        "deadline": str(deadline),
-    }
-    kind, detail = world.ledger.events["approval-requested"]
+    [(kind, detail)] = world.ledger.events.values()
     assert kind == "approval_requested"
-    assert (detail["deadline"], detail["requester"]) == (deadline, ALICE)
+    assert (detail["deadline"], detail["requester"]) == (int(NOW.timestamp()) + 3600, ALICE)
     assert detail["scores"][0]["metrics"] == {"accuracy": 0.71}
+    assert detail["gate"]["sentence"] == "Every criterion holds."
+    assert "token-0" not in str(detail)
 
 
 def test_a_retry_of_the_state_takes_the_newer_token_and_keeps_the_deadline() -> None:
@@ -262,7 +244,7 @@ def test_an_answer_between_two_tries_of_the_state_is_sent_to_the_newer_token() -
     world.say(BOB, "reject")
     assert world.ask("token-1", retry=1) == {"decided": "REJECTED"}
     assert [token for token, _ in world.tasks.sent] == ["token-0", "token-1"]
-    assert len(world.topic.published) == 1
+    assert len([each for each in world.ledger.events if each == "approval-requested"]) == 1
 
 
 def test_a_state_that_asks_again_after_the_answer_is_told_it() -> None:
@@ -278,7 +260,7 @@ def test_a_run_that_lost_its_lock_asks_nobody() -> None:
     world.generation += 1
     with pytest.raises(LockLost):
         world.ask()
-    assert world.topic.published == []
+    assert world.ledger.events == {}
 
 
 def test_expiry_is_recorded_once() -> None:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match
 from aws_cdk.assertions import Template as Assertions
 
@@ -64,15 +63,6 @@ def test_without_approval_there_is_none(definition_of: Callable[..., dict[str, A
     assert not {"AwaitApproval", "SettleApproval", "ApprovalDecision"} & set(definition_of(entry)["States"])
 
 
-def test_the_topic_is_encrypted_and_takes_nothing_without_tls(asked: Template) -> None:
-    [topic] = [r for r in asked["Resources"].values() if r["Type"] == "AWS::SNS::Topic"]
-    assert topic["Properties"]["KmsMasterKeyId"]["Fn::GetAtt"][0] == "SupportStoreKeyEF73341A"
-    [policy] = [r for r in asked["Resources"].values() if r["Type"] == "AWS::SNS::TopicPolicy"]
-    [found] = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert (found["Effect"], found["Action"]) == ("Deny", "sns:Publish")
-    assert found["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
 def test_each_function_may_do_what_it_does_and_no_more(asked: Template) -> None:
     def actions(part: str) -> set[str]:
         found = [each["Action"] for each in statements(asked, part)]
@@ -80,7 +70,7 @@ def test_each_function_may_do_what_it_does_and_no_more(asked: Template) -> None:
         return {name for name in kept if not name.startswith(("logs:", "kms:"))}
 
     table = {"dynamodb:GetItem", "dynamodb:PutItem", "lambda:InvokeFunction"}
-    assert actions("ApprovalRequest") == {*table, "sns:Publish", "states:SendTaskSuccess"}
+    assert actions("ApprovalRequest") == {*table, "states:SendTaskSuccess"}
     assert actions("ApprovalPeopleAnswer") == {*table, "states:SendTaskSuccess"}
     assert actions("ApprovalSettle") == table
 
@@ -94,7 +84,7 @@ def test_the_state_machine_may_not_answer_for_people(asked: Template) -> None:
 
 
 def test_the_stack_says_where_answers_go(asked: Template) -> None:
-    assert {"SupportApprovalFunctionName", "SupportApprovalTopicArn"} <= set(asked["Outputs"])
+    assert "SupportApprovalFunctionName" in asked["Outputs"]
 
 
 def customization(scope: Stack, approval: Approval | None) -> NovaCustomization:
@@ -110,15 +100,13 @@ def customization(scope: Stack, approval: Approval | None) -> NovaCustomization:
     )
 
 
-def test_a_role_of_the_stack_may_approve_and_a_topic_of_ones_own_is_told() -> None:
+def test_a_role_of_the_stack_may_approve() -> None:
     stack = Stack(App(), "Nova")
     role = iam.Role(stack, "Release", assumed_by=iam.AccountRootPrincipal())
-    topic = sns.Topic(stack, "Mine")
-    made = customization(stack, Approval(deadline=Duration.hours(1), approvers=[role.role_arn], topic=topic))
+    made = customization(stack, Approval(deadline=Duration.hours(1), approvers=[role.role_arn]))
     assert isinstance(made.approval, ApprovalStage)
     made.approval.grant_answer(role)
     template = Assertions.from_stack(stack)
-    template.resource_count_is("AWS::SNS::Topic", 1)
     allowed = {"Action": "lambda:InvokeFunction", "Effect": "Allow"}
     template.has_resource_properties(
         "AWS::IAM::Policy",
@@ -135,25 +123,12 @@ def test_a_role_of_the_stack_may_approve_and_a_topic_of_ones_own_is_told() -> No
         (Approval(deadline=Duration.seconds(59)), "59 seconds: use 1 minute to 60 days"),
         (Approval(deadline=Duration.days(61)), "use 1 minute to 60 days"),
         (Approval(approvers=["alice"]), "approvers has 'alice'"),
-        (Approval(topic="my-topic"), "approval has the topic 'my-topic'"),
-        (Approval(topic="arn:aws:sns:us-east-1:111122223333:a.fifo"), "a standard topic"),
     ],
 )
 def test_what_cannot_work_is_told_at_synth(approval: Approval, words: str) -> None:
     with pytest.raises(ConfigurationError) as told:
         customization(Stack(App(), "Nova"), approval)
     assert words in str(told.value)
-
-
-@pytest.mark.parametrize("of", ["us-west-2", "us-east-1"])
-def test_a_topic_of_another_region_is_told_at_synth(of: str) -> None:
-    stack = Stack(App(), "Nova", env=Environment(account="111122223333", region="us-east-1"))
-    approval = Approval(topic=f"arn:aws:sns:{of}:111122223333:releases")
-    if of == "us-east-1":
-        assert customization(stack, approval).approval
-        return
-    with pytest.raises(ConfigurationError, match="of us-west-2, the stack is in us-east-1: use one of its Region"):
-        customization(stack, approval)
 
 
 def test_approval_without_a_deployment_is_told(
@@ -164,9 +139,8 @@ def test_approval_without_a_deployment_is_told(
 
 
 def test_a_settings_file_gives_what_python_gives() -> None:
-    given = Approval.from_settings({**SETTINGS, "self_approval": True, "topic_arn": "arn:aws:sns:us-east-1:1:t"})
+    given = Approval.from_settings({**SETTINGS, "self_approval": True})
     assert given.config() == {"deadline_seconds": 172800, "approvers": [ROLE], "self_approval": True}
-    assert given.topic == "arn:aws:sns:us-east-1:1:t"
     assert Approval.from_settings({}).config() == {
         "deadline_seconds": 259200,
         "approvers": [],

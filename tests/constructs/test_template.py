@@ -17,6 +17,7 @@ Template = dict[str, Any]
 STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"}
 NO_RESOURCE_FORM = {
     "ecr:GetAuthorizationToken",
+    "dynamodb:ListStreams",
     "cloudwatch:PutMetricData",
     "bedrock:CreateCustomModel",
     "bedrock:ListCustomModels",

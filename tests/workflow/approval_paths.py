@@ -29,14 +29,18 @@ def expired(workflow: Workflow) -> None:
 
 
 def answered_between_two_tries(workflow: Workflow) -> None:
-    """Somebody answers while the message is sent, which fails: the state tries again and is told the answer."""
+    """Somebody answers while the request is recorded, which fails: the state tries again and is told the answer."""
     faults = workflow.emulator.faults
     arn: list[str] = []
-    faults.before("sns", "Publish", lambda: _say(workflow, arn[0], "approve"))
-    faults.error("sns", "Publish", "InternalError", "not now", times=3)
+
+    def requested(event: Any) -> bool:
+        return isinstance(event, dict) and event.get("type") == "approval_requested"
+
+    faults.before_function("LedgerAppend", lambda: _say(workflow, arn[0], "approve"), when=requested)
+    faults.crash_function("LedgerAppend", when=requested)
     arn.append(workflow.upload())
     assert _status(workflow, arn[0]) == "SUCCEEDED"
-    assert faults.fired["error"] >= 3
+    assert faults.fired["crash_function"] == 1
 
 
 def _say(workflow: Workflow, arn: str, decision: str) -> None:

@@ -123,7 +123,12 @@ def subscribed_queue(workflow: Workflow) -> str:
     allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
     policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": queue}]}
     workflow.emulator.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    workflow.emulator.client("sns").subscribe(TopicArn=workflow["ApprovalTopicArn"], Protocol="sqs", Endpoint=queue)
+    workflow.emulator.client("sns").subscribe(
+        TopicArn=workflow["TopicArn"],
+        Protocol="sqs",
+        Endpoint=queue,
+        Attributes={"FilterPolicy": json.dumps({"event": ["approval_requested"]})},
+    )
     return url
 
 

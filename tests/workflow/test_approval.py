@@ -227,8 +227,9 @@ def test_people_are_told_by_the_topic(workflow: Workflow, nova: Any) -> None:
     arn, run = asked(workflow)
     with workflow.emulator.clock.busy():
         message = until(lambda: people.received(workflow, queue), "the message")
-        assert f"nova approve {run} --stack Nova-Demo" in message["Message"]
-        assert "mmlu (candidate) accuracy = " in message["Message"]
+        facts = json.loads(message["Message"])["facts"]
+        assert facts["commands"][0].startswith(f"nova approve {run} --stack Nova-Demo")
+        assert facts["scores"][0]["metrics"]
         assert message["MessageAttributes"]["run"]["Value"] == run
         assert people.item(workflow, run)["token"]["S"] not in json.dumps(message)
         assert nova("alice", "reject", run, "--reason", "done")[0] == 0
