@@ -50,6 +50,10 @@ def _no_events(source: str, detail_type: str, detail: Mapping[str, Any], resourc
     """Drop an event: EventBridge is not installed."""
 
 
+def _no_metrics(namespace: str, name: str, dimensions: Mapping[str, str], value: float) -> None:
+    """Drop a value: alarms are not installed."""
+
+
 @dataclass(slots=True, kw_only=True)
 class EmulatorState:
     """Everything shared by the parts of the running emulator; the endpoint is known once the server listens."""
@@ -64,6 +68,8 @@ class EmulatorState:
     resource_policies: Any = None
     deliveries: Any = field(default_factory=list)
     put_service_event: ServiceEvents = _no_events
+    put_metric: Callable[[str, str, Mapping[str, str], float], None] = _no_metrics
+    """Measures a value of a service's own metric."""
     _resets: list[Callable[[], object]] = field(default_factory=list)
     _halts: list[Callable[[], object]] = field(default_factory=list)
     _clients: dict[tuple[str, ...], Any] = field(default_factory=dict)

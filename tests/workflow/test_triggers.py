@@ -107,9 +107,10 @@ def test_a_flapping_alarm_starts_one_run_within_its_cool_down(workflow: Workflow
         Threshold=1, ComparisonOperator="LessThanThreshold",
     )  # fmt: skip
     workflow.emulator.faults.duplicate_event(ALARM_CHANGE, times=None)
-    for _ in range(6):
-        for state in ("ALARM", "OK"):
-            watch.set_alarm_state(AlarmName="Drift", StateValue=state, StateReason="flapping")
+    for value in (0.1, 1.9) * 6:
+        watch.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Score", "Value": value}])
+        workflow.emulator.clock.sleep(180)
+    assert workflow.emulator.faults.fired["duplicate_event"] > 3
     started = one_more(workflow, "Drift", 0)
     assert output(workflow, started["arn"])["status"] == "SUCCEEDED"
     assert started["trigger"]["kind"] == "alarm"

@@ -7,6 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from nova_constructs.emulator.alarms.definition import problems
 from nova_constructs.emulator.cloudformation.kind import Aws, Kind, Made, Properties, only, words
 from nova_constructs.emulator.stepfunctions.map_definitions import unhonoured
 
@@ -169,6 +170,10 @@ class Alarm(Kind):
     replaced_by = words("AlarmName")
     name_property = "AlarmName"
     name_limit = 255
+
+    @override
+    def problems(self, properties: Properties) -> list[str]:
+        return list(problems(properties))
 
     @override
     def create(self, aws: Aws, name: str, properties: Properties) -> Made:

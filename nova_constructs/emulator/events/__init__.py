@@ -1,8 +1,8 @@
-"""EventBridge: rules, targets, schedules, and the events of services."""
+"""EventBridge: rules, targets, schedules, and the events of services, alarms among them."""
 
 from __future__ import annotations
 
-from nova_constructs.emulator.events.alarms import patch_alarms
+from nova_constructs.emulator import alarms
 from nova_constructs.emulator.events.bus import Bus, patch_rules
 from nova_constructs.emulator.events.delivery import Deliveries
 from nova_constructs.emulator.events.objects import patch_notifications
@@ -23,11 +23,12 @@ def install(state: EmulatorState) -> Undo:
     patch_rules(bus, patches)
     patch_notifications(state, patches)
     patch_schedules(planner, patches)
-    patch_alarms(state, bus, patches)
+    watch = alarms.install(state, bus, deliveries, patches)
 
     def undo() -> None:
         state.put_service_event = silent
         planner.forget()
+        watch.forget()
         deliveries.stop()
         patches.undo()
 

@@ -58,7 +58,12 @@ class Runtime:
         request_id = str(uuid.uuid4())
         keys = self._keys(function)
         crashes = self._state.faults.on_invocation(function.function_name, event)
-        worker = self._take(function, keys)
+        begun = self._state.clock.monotonic()
+        try:
+            worker = self._take(function, keys)
+        except TooManyRequestsError:
+            self._measure(function, Throttles=1)
+            raise
         if crashes:
             worker.signal()
         try:
@@ -66,7 +71,15 @@ class Runtime:
         finally:
             self._give_back(function, worker)
         write_logs(self._state, keys, function, worker, request_id, outcome.printed)
-        return _limited(outcome)
+        limited = _limited(outcome)
+        took = 1000 * (self._state.clock.monotonic() - begun)
+        self._measure(function, Invocations=1, Errors=0 if limited.error is None else 1, Duration=took)
+        return limited
+
+    def _measure(self, function: Any, **values: float) -> None:
+        """Tell the metrics of AWS Lambda, as CloudWatch has them of each function."""
+        for name, value in values.items():
+            self._state.put_metric("AWS/Lambda", name, {"FunctionName": function.function_name}, value)
 
     def stop(self) -> None:
         """Kill every process, remove the code, and refuse invocations until `resume`."""
