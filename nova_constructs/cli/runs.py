@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_handlers.protocol.turns import Turns
 from nova_constructs.cli import history
-from nova_constructs.cli.attempts import read_attempts
+from nova_constructs.cli.attempts import read_attempts, read_taken
 from nova_constructs.cli.awaited import AWAITING, Awaited, awaited
 from nova_constructs.cli.deployed import Customization
 from nova_constructs.cli.errors import BadInputError
@@ -30,6 +30,8 @@ class RunSummary:
     status: str
     started: datetime
     stopped: datetime | None
+    resume: str | None = None
+    """The earlier run that it resumes."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as it is printed with `--json`."""
@@ -40,6 +42,7 @@ class RunSummary:
             "started": self.started,
             "stopped": self.stopped,
             "seconds": seconds,
+            "resume": self.resume,
         }
 
 
@@ -61,6 +64,21 @@ def summary(execution: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return {}
     return output if isinstance(output, dict) else {}
+
+
+def input_of(execution: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input of a described execution, empty where it is none; anybody may have written it."""
+    try:
+        given = json.loads(execution.get("input") or "{}")
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def asked_to_resume(execution: Mapping[str, Any]) -> str | None:
+    """Return the run that a described execution was asked to resume."""
+    found = input_of(execution).get("resume")
+    return found if isinstance(found, str) else None
 
 
 class Runs:
@@ -123,6 +141,10 @@ class Runs:
         """Return what the ledger says of each job of a run, those of earlier attempts at a stage among them."""
         return read_attempts(self.client("dynamodb"), self.customization.outputs["RunLedgerTableName"], run_id)
 
+    def taken(self, run_id: str) -> list[Mapping[str, Any]]:
+        """Return what the ledger says that a run took over of earlier runs, and what it did not and why."""
+        return read_taken(self.client("dynamodb"), self.customization.outputs["RunLedgerTableName"], run_id)
+
     def activity(self, run_id: str) -> dict[str, str]:
         """Return what the live jobs of a run do, by stage."""
         return dict(activity(self.jobs(run_id), self.client("sagemaker")))
@@ -144,13 +166,14 @@ class Runs:
         return AWAITING if self.awaited(run_id) else "RUNNING"
 
     def _summarize(self, listed: Mapping[str, Any], turns: Turns) -> RunSummary:
-        # The list does not carry the output, which is where a rejected run differs from one that deployed.
-        known = listed if listed["status"] != "SUCCEEDED" else self.describe(listed["name"])
+        # The list carries neither the output, where a rejected run differs from one that deployed, nor the input.
+        known = self.describe(listed["name"])
         return RunSummary(
             run_id=listed["name"],
             status=self._live_status(listed["name"], turns) if known["status"] == "RUNNING" else run_status(known),
             started=listed["startDate"],
             stopped=listed.get("stopDate"),
+            resume=asked_to_resume(known),
         )
 
     def _no_such_run(self, run_id: str) -> BadInputError:

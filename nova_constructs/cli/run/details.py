@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 from nova_constructs.cli import history
 from nova_constructs.cli.awaited import AWAITING, Awaited
 from nova_constructs.cli.queued import QUEUED, Queued
-from nova_constructs.cli.runs import Runs, run_status, summary
+from nova_constructs.cli.runs import Runs, asked_to_resume, input_of, run_status, summary
 
 # What the workflow's last stage says of a run, passed on as it is.
 _PASSED_ON = (
@@ -60,6 +59,10 @@ class RunDetails:
     """What the run waits for a person to do."""
     trigger: Mapping[str, Any] | None = None
     """What started the run by itself, as its input says; None where somebody started it."""
+    resume: str | None = None
+    """The earlier run that it resumes, as its input says."""
+    taken: Sequence[Mapping[str, Any]] = ()
+    """What it took over of earlier runs and what not, as its ledger says."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as it is printed with `--json`."""
@@ -71,6 +74,8 @@ class RunDetails:
             "cause": self.cause,
             "customization": self.customization,
             "trigger": dict(self.trigger) if self.trigger else None,
+            "resume": self.resume,
+            "taken": list(self.taken),
             "execution_arn": self.execution_arn,
             "started": self.started,
             "stopped": self.stopped,
@@ -92,12 +97,15 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
     told = summary(execution) or (_closed_record(runs, run_id) if not running else {})
     waits = runs.awaited(run_id) if running else None
     turn = runs.queued(run_id) if running and not waits else None
+    resume = asked_to_resume(execution)
     return RunDetails(
         run_id=run_id,
         status=AWAITING if waits else QUEUED if turn else run_status(execution),
         queued=turn,
         awaited=waits,
         trigger=_trigger(execution),
+        resume=resume,
+        taken=runs.taken(run_id) if resume else (),
         customization=runs.customization.name,
         stack=runs.customization.stack,
         execution_arn=execution["executionArn"],
@@ -114,12 +122,8 @@ def read_details(runs: Runs, run_id: str) -> RunDetails:
 
 
 def _trigger(execution: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what the input of an execution says of what started it; anybody may have written the input."""
-    try:
-        given = json.loads(execution.get("input") or "{}")
-    except ValueError:
-        return None
-    found = given.get("trigger") if isinstance(given, dict) else None
+    """Return what the input of an execution says of what started it."""
+    found = input_of(execution).get("trigger")
     return found if isinstance(found, dict) else None
 
 

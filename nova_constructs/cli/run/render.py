@@ -78,6 +78,9 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     yield "started", times.instant(details.started)
     if details.trigger:
         yield "started by", _trigger_text(details.trigger)
+    if details.resume:
+        yield "resumes", details.resume
+        yield from map(_taken, details.taken)
     took = times.between(details.started, details.stopped or datetime.now(UTC))
     yield "duration", took if details.stopped else f"{took} so far"
     if details.queued:
@@ -131,6 +134,15 @@ def _facts(details: RunDetails) -> Iterator[tuple[str, str]]:
     for stage, counts in {"": told.get("rows"), **(told.get("further_rows") or {})}.items():
         if counts:
             yield f"rows {stage}".rstrip(), ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _taken(told: Mapping[str, Any]) -> tuple[str, str]:
+    """Say of a stage from which run it was taken, or why from none."""
+    if told["taken"]:
+        waits = ", whose job still ran" if told["taken"] == "adopted" else ""
+        return "taken", f"{told['stage']} of run {told['from_run']}{waits}"
+    reasons = "; ".join(f"{run}: {reason}" for run, reason in told["reasons"].items())
+    return "done again", f"{told['stage']} ({reasons})"
 
 
 def _trigger_text(trigger: Mapping[str, Any]) -> str:

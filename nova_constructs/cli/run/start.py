@@ -128,7 +128,7 @@ def start(
     uri = dataset if local is None else _upload(runs, local, run_id)
     if MODES[mode].deploys and not dry_run:
         attest_requester(runs, run_id)
-    execution_arn = _start(runs, run_id, input_for(uri=uri))
+    execution_arn = start_execution(runs, run_id, input_for(uri=uri))
     click.echo(f"Started run {run_id}", err=True)
     if wait or dry_run:
         wait_until_closed(runs, run_id)
@@ -181,7 +181,8 @@ def _upload(runs: Runs, path: Path, run_id: str) -> str:
     return f"s3://{bucket}/{key}"
 
 
-def _start(runs: Runs, run_id: str, document: dict[str, Any]) -> str:
+def start_execution(runs: Runs, run_id: str, document: Mapping[str, Any]) -> str:
+    """Start a run with an execution input; return the ARN of its execution."""
     started = runs.client("stepfunctions").start_execution(
         stateMachineArn=runs.customization.state_machine_arn, name=run_id, input=json.dumps(document)
     )
