@@ -396,7 +396,9 @@ class Retried(Account):
             {"name": "job-3", "arn": "arn:3", "attempt": 3},
         ]
         common = {"stage": "training", "kind": "TrainingJob"}
-        self.ledger = [{"type": {"S": "job_submitted"}, "detail": {"S": json.dumps({**common, **detail})}} for detail in told]
+        self.ledger = [
+            {"type": {"S": "job_submitted"}, "detail": {"S": json.dumps({**common, **detail})}} for detail in told
+        ]
         self.asked: list[str] = []
         self.logs = FakeLogs(
             {

@@ -15,6 +15,7 @@ from tests.workflow.hyperpod_paths import HYPERPOD_PATHS, ON_CLUSTER
 from tests.workflow.invocation_paths import BATCH, INVOCATION_PATHS
 from tests.workflow.notification_paths import NOTIFICATION_PATHS
 from tests.workflow.queue_paths import QUEUE_PATHS
+from tests.workflow.resume_paths import RESUME_PATHS
 
 STACK = "Nova-Demo"
 VPC = {"subnets": ["subnet-0123"], "security_groups": ["sg-0123"]}
@@ -58,7 +59,7 @@ EVERYTHING = {
 }
 """What gives the workflow every permission that a path can prove."""
 SUITES: dict[str, tuple[dict[str, Any], dict[str, Callable[[Workflow], None]]]] = {
-    "everything": (EVERYTHING, paths.PATHS),
+    "everything": (EVERYTHING, {**RESUME_PATHS, **paths.PATHS}),
     "asking": (ASKING, {**APPROVAL_PATHS, **QUEUE_PATHS, **NOTIFICATION_PATHS}),
     "updating": ({**updating_paths.ON_DEMAND, **BATCH}, {**updating_paths.ON_DEMAND_PATHS, **INVOCATION_PATHS}),
     "hyperpod": (ON_CLUSTER, HYPERPOD_PATHS),
