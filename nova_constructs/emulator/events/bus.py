@@ -46,10 +46,17 @@ class Bus:
             outstanding = faults.outstanding_of_reversal(kind)
             if outstanding is None:
                 self._offer_to_all(event, bus_name)
+                self._let_go(kind)
                 continue
             self._held.append((event, bus_name))
             while not outstanding and self._held:
                 self._offer_to_all(*self._held.pop())
+
+    def _let_go(self, kind: str) -> None:
+        """Offer what is still held of a detail type for which no fault holds anything back any more."""
+        for held in [each for each in self._held if each[0]["detail-type"] == kind]:
+            self._held.remove(held)
+            self._offer_to_all(*held)
 
     def _offer_to_all(self, event: Mapping[str, Any], bus_name: str) -> None:
         for rule in list(
