@@ -50,7 +50,8 @@ _WORDS: Final = {
 def next_step(error: str, run: str, place: Place) -> str:
     """Return what to do about a run that ended with this error."""
     if error in {each.__name__ for each in _OF_JOBS}:
-        return f"Look at the log of the job: {place.command('logs', run)}"
+        on = place.command("run", "resume", run)
+        return f"Look at the log of the job: {place.command('logs', run)}\nThen go on with what is done: {on}"
     if error in {each.__name__ for each in _OF_DEPLOYING}:
         again = place.command("run", "start", "--mode", "deploy", "--base-run", run)
         return f"Deploy again once the cause is gone, without training again: {again}"

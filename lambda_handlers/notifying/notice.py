@@ -97,7 +97,7 @@ class Notice:
         told = self.told
         blocks = [[_short(told.sentence)], [_short(line, _LINE_LIMIT) for line in told.lines[:_LINES_LIMIT]]]
         if told.next:
-            blocks.append(["What to do:", f"  {_short(told.next)}"])
+            blocks.append(["What to do:", *(f"  {line}" for line in _short(told.next).split("\n"))])
         if self.run:
             blocks.append(["The run:", f"  {self.place.command('run', 'show', self.run)}"])
         blocks.append([f"{self.at}, id {self.id}"])
