@@ -36,12 +36,7 @@ Examples:
 Exit codes: 0 at rest: no execution running, no job in progress, no lock held, or runs can start again; 1 something is
 left after the timeout; 2 bad input, or not confirmed.
 
-\b
-Permissions: cloudformation:DescribeStacks; states:ListExecutions, DescribeExecution, StopExecution;
-dynamodb:GetItem, PutItem, Query on the tables of control, registry and arrivals, with kms:Decrypt on their key;
-sagemaker:ListTrainingJobs, ListTags, DescribeTrainingJob, StopTrainingJob; bedrock:ListModelInvocationJobs,
-StopModelInvocationJob, ListCustomModels, ListCustomModelDeployments, ListProvisionedModelThroughputs,
-ListTagsForResource.
+Permissions: docs/drain.md lists the IAM actions that the caller needs.
 """,
 )
 @click.argument("name", metavar="[CUSTOMIZATION]", required=False)
