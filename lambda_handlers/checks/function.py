@@ -28,18 +28,19 @@ def code_of(job: Mapping[str, Any]) -> list[str] | None:
     return found if all(_VERSION.fullmatch(arn) for arn in found) else None
 
 
-def check(findings: Findings, functions: Any, arn: str, region: str) -> None:
+def check(findings: Findings, functions: Any, arn: str, region: str) -> str | None:
     """Note why jobs of the Region cannot call a function; a warning where it may not be looked at.
 
-    Whether the jobs' role may call it is among the role's needs.
+    Return what its code and settings are known by, None where they are not known. Whether the jobs' role may call it is
+    among the role's needs.
     """
     found = FUNCTION_ARN.fullmatch(arn)
     if found is None:
         findings.problem(f"The function {arn!r} has no ARN of a Lambda function: use one such as {EXAMPLE_ARN}.")
-        return
+        return None
     if found["region"] != region:
         findings.problem(f"The function {arn} is in another Region than the jobs: give one of {region}.")
-        return
+        return None
     try:
         with service_errors():
             function = functions.get_function_configuration(FunctionName=arn)
@@ -50,8 +51,11 @@ def check(findings: Findings, functions: Any, arn: str, region: str) -> None:
             findings.warn(f"The function {arn} was not checked: lambda:GetFunctionConfiguration is denied.")
         else:
             raise
-        return
+        return None
     _judge(findings, arn, function.get("State", "Active"), function.get("StateReason"))
+    # The code of an alias is that of its version; what is set beside the code changes the time.
+    marks = [function.get(name) for name in ("CodeSha256", "LastModified", "Version")]
+    return " ".join(map(str, marks)) if all(marks) else None
 
 
 def _judge(findings: Findings, arn: str, state: str, reason: str | None) -> None:

@@ -42,7 +42,8 @@ def check_clusters(context: RunContext, mode: Mode, recipes: Recipes) -> None:
             with context.findings.checking(stage):
                 objects_of_job(settings, recipes[stage], context.places, context.places.output_uri(context.run_id))
     for arn in functions_of(jobs):
-        function.check(context.findings, context.account.functions, arn, context.places.region)
+        mark = function.check(context.findings, context.account.functions, arn, context.places.region)
+        context.functions[arn] = mark
     for name in dict.fromkeys(settings["cluster_name"] for _, settings in jobs):
         here = [job for job in jobs if job[1]["cluster_name"] == name]
         with context.findings.checking(), context.findings.asking():

@@ -41,7 +41,10 @@ class History:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContext:
-    """One run that is being checked; `tracked` holds where its jobs track, once that was looked at."""
+    """One run that is being checked; `tracked` holds where its jobs track, once that was looked at.
+
+    `functions` holds what the functions that they call are known by, their code and settings, by ARN.
+    """
 
     account: Account
     history: History
@@ -50,6 +53,7 @@ class RunContext:
     execution: Mapping[str, Any]
     findings: Findings = field(default_factory=Findings)
     tracked: dict[Hashable, dict[str, str] | None] = field(default_factory=dict)
+    functions: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:

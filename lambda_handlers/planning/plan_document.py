@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from lambda_handlers.checks.function import functions_called
 from lambda_handlers.inference.stages import BATCH_INFERENCE
 from lambda_handlers.jobs.choices import choice_folder, choices_of
 from lambda_handlers.planning.further_training import further_stages
@@ -111,7 +112,8 @@ def _hub(checked: Checked, places: Places, run_id: str) -> dict[str, Any]:
 def _training(checked: Checked, config: Mapping[str, Any], places: Places, run_id: str) -> dict[str, Any] | None:
     if TRAINING not in checked.training:
         return None
-    return _planned(checked, planned_choices(checked.training, config["training"], places, run_id, TRAINING))
+    choices = planned_choices(checked.training, config["training"], places, run_id, TRAINING)
+    return _planned(checked, choices, config["training"])
 
 
 def _data_sha256(checked: Checked) -> str:
@@ -145,11 +147,13 @@ def _further_jobs(checked: Checked, stage: Mapping[str, Any], places: Places, ru
     waiting = (planned_folder(choice_folder(name, index)) for index in range(len(choices)))
     planned = (f"{places.recipe_prefix_uri(run_id, folder)}{RECIPE_FILE}" for folder in waiting)
     return _planned(
-        checked, [{**choice, "planned_recipe_uri": uri} for choice, uri in zip(choices, planned, strict=True)]
+        checked,
+        [{**choice, "planned_recipe_uri": uri} for choice, uri in zip(choices, planned, strict=True)],
+        stage["training"],
     )
 
 
-def _planned(checked: Checked, choices: list[dict[str, Any]]) -> dict[str, Any]:
+def _planned(checked: Checked, choices: list[dict[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the plan says of a training stage, from what it says of each choice of instances."""
     # Where there are recipes, there is the hub content that they are of.
     assert checked.recipes is not None
@@ -159,6 +163,7 @@ def _planned(checked: Checked, choices: list[dict[str, Any]]) -> dict[str, Any]:
         "hub_content_version": content.version,
         "hub_content_arn": content.arn,
         "alternatives": alternatives,
+        "functions": {arn: checked.functions.get(arn) for arn in functions_called(settings)},
     }
 
 

@@ -19,7 +19,7 @@ def check_resources(context: RunContext, jobs: Sequence[Job]) -> None:
     """Note what of it jobs, stage and settings, cannot use."""
     account, places = context.account, context.places
     for arn in functions_of(jobs):
-        function.check(context.findings, account.functions, arn, places.region)
+        context.functions[arn] = function.check(context.findings, account.functions, arn, places.region)
     for vpc in vpcs_of(jobs):
         network.check(context.findings, account.ec2, vpc, _addresses(jobs, vpc))
     mlflow_arns(context, jobs)

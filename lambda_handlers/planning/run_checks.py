@@ -7,7 +7,7 @@ together, or the hub has no entry or no recipe for them, no override can be chec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers import catalog
@@ -66,6 +66,8 @@ class Checked:
     """What is known of how a model was made and measured that is deployed without being made."""
     resumes: tuple[str, ...] = ()
     """The run that is resumed, then those that it resumed."""
+    functions: Mapping[str, str | None] = field(default_factory=dict)
+    """What the functions that jobs call are known by; None for one that could not be looked at."""
 
 
 class RunChecks:
@@ -134,6 +136,7 @@ class RunChecks:
             cost=cost,
             origin=measured.origin if measured else None,
             resumes=resumes,
+            functions=dict(context.functions),
         )
 
     def _asked(self, mode: Mode, dataset: PinnedDataset | None) -> PinnedDataset | None:

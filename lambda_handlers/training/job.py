@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_handlers import catalog
-from lambda_handlers.checks.function import code_of
 from lambda_handlers.jobs.pytorch_request import pytorch_request
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
@@ -43,15 +42,16 @@ def contents(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return for each choice of instances, in the order of `requests`, what its request names by its place alone.
 
     A part is None where it is not known: the rows of a payload without their hash, or the code of a function of one's
-    own that is not named with its version.
+    own that the plan could not look at.
     """
     planned, prepared = event["recipe"], event.get("validation") or {}
+    functions = planned.get("functions")
     known = {
         "method": event["config"]["method"],
         "data": event.get("train_sha256"),
         "validation": prepared.get("sha256") if prepared.get("rows") else "none",
         "model": (event.get("checkpoint") or {}).get("uri", "as the recipe says"),
-        "functions": code_of(event["config"]["training"]),
+        "functions": None if functions is None or None in functions.values() else functions,
     }
     return [{**known, "recipe": choice.get("recipe_identity")} for choice in (planned, *planned["alternatives"])]
 

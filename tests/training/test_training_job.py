@@ -112,3 +112,43 @@ def test_each_choice_of_instances_has_a_request_with_its_own_recipe() -> None:
     changed = {**objects, f"{folder}recipe.yaml": RECIPE}
     with pytest.raises(RecipeInvalid, match=r"training-alternative-2/recipe/recipe\.yaml was changed"):
         job.requests(event, s3=MemoryS3(changed), **places)
+
+
+SHA = "1" * 64
+KNOWN: dict[str, Any] = {
+    **EVENT,
+    "train_sha256": SHA,
+    "recipe": {
+        **EVENT["recipe"],
+        "recipe_identity": "i1",
+        "functions": {},
+        "alternatives": [{"recipe_identity": "i2"}],
+    },
+}
+
+
+def test_the_contents_of_each_choice_are_what_its_request_names_by_place_alone() -> None:
+    first, second = job.contents(KNOWN)
+    assert (first["recipe"], second["recipe"]) == ("i1", "i2")
+    assert {**first, "recipe": "i2"} == second
+    assert (first["data"], first["method"], first["validation"], first["functions"]) == (SHA, "SFT_LORA", "none", {})
+    assert None not in first.values()
+
+
+@pytest.mark.parametrize(
+    ("change", "part", "expected"),
+    [
+        ({"validation": {"uri": "s3://b/v", "rows": 3, "sha256": "v"}}, "validation", "v"),
+        ({"validation": {"uri": "s3://b/v", "rows": 0, "sha256": "v"}}, "validation", "none"),
+        ({"checkpoint": {"uri": "s3://c", "platform": "SMTJ"}}, "model", "s3://c"),
+        ({"train_sha256": "2"}, "data", "2"),
+        ({"recipe": {**KNOWN["recipe"], "functions": {"arn:f": "code"}}}, "functions", {"arn:f": "code"}),
+        ({"recipe": {**KNOWN["recipe"], "functions": {"arn:f": None}}}, "functions", None),
+        ({"recipe": EVENT["recipe"]}, "functions", None),
+    ],
+)
+def test_contents_tell_what_differs_and_what_is_not_known(change: dict[str, Any], part: str, expected: Any) -> None:
+    found = job.contents({**KNOWN, **change})[0]
+    assert found[part] == expected
+    others = {name: value for name, value in found.items() if name not in (part, "recipe")}
+    assert others.items() <= job.contents(KNOWN)[0].items()

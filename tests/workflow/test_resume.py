@@ -16,7 +16,6 @@ from tests.workflow.paths import lasting
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CHANGES: dict[str, Any] = {
     "data": {**ENTRY["data"], "split": {"train": 0.8, "validation": 0.0, "test": 0.2}},
-    "platform": {**ENTRY["platform"], "max_runtime_hours": 48},
     "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "HELD_OUT"}],
 }
 
@@ -118,9 +117,10 @@ def test_another_recipe_is_trained_again_on_the_data_that_is_there_and_the_recor
 
 
 def test_a_job_that_still_lives_is_waited_for(workflow: Workflow) -> None:
-    with lasting(workflow, training_seconds=40 * 3600):
+    with lasting(workflow, training_seconds=3 * 3600):
         arn = workflow.upload()
         until(lambda: workflow.live_jobs() or None, "the training job")
+    with workflow.emulator.clock.busy():  # no simulated time but that of calls: the job does not end meanwhile
         workflow.emulator.faults.error("sagemaker", "StopTrainingJob", "AccessDeniedException", "not now", times=None)
         workflow.states.stop_execution(executionArn=arn)
         first = workflow.finish(arn)
@@ -129,8 +129,8 @@ def test_a_job_that_still_lives_is_waited_for(workflow: Workflow) -> None:
         jobs = trained(workflow)
         again = resumed(workflow, first)
         until(lambda: _adopted(workflow, again), "the adoption")
-        workflow.emulator.faults.clear()
-        record = succeeded(workflow, again)
+    workflow.emulator.faults.clear()
+    record = succeeded(workflow, again)
     assert workflow.jobs()[job] == "Completed"
     assert trained(workflow) == jobs
     assert [(each["name"], each["from_run"]) for each in told(record, "job_adopted")] == [(job, first["name"])]
