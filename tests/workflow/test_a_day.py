@@ -20,7 +20,7 @@ from tests.workflow.day_faults import RandomFaults
 from tests.workflow.harness import SPEED, until
 
 SMALL = Settings(
-    hours=4, customizations=[("full", "SKIP"), ("train", "QUEUE"), ("prepare", "SKIP")], uploads=0.75, faults=5
+    hours=4, customizations=[("full", "SKIP"), ("train", "QUEUE"), ("prepare", "SKIP")], uploads=0.75, faults=8
 )
 DAY = Settings(
     hours=24,
