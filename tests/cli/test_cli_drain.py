@@ -148,6 +148,7 @@ def test_undo_lets_runs_begin_and_what_arrived_wait_again(account: DrainAccount,
     kept, started = account.arrived("kept"), account.arrived("late", "r1")
     account.arrived("before", "r0")
     assert json.loads(nova("drain", "--json").out)["arrivals_kept"] == 1
+    assert "Nothing starts now. The customization is being drained since " in nova("triggers", "list").err
     for run in ("r1", "r2"):
         with pytest.raises(RunLocked):
             account.begins(run)

@@ -69,12 +69,17 @@ def start(workflow: Workflow, name: str, mode: str) -> str:
     return workflow.start(dataset=f"s3://{workflow['IncomingBucketName']}/uploads/{name}.jsonl", mode=mode)
 
 
-def with_job(workflow: Workflow, name: str) -> str:
-    """Start a run that trains without end, and return once its job runs."""
-    workflow.emulator.faults.never_finish("training", times=1)
-    arn = start(workflow, name, "train")
-    until(lambda: workflow.live_jobs() or None, "the training job")
-    return arn
+def training(workflow: Workflow) -> str:
+    """Wait for a job that trains, and has read all that it needs; return its name."""
+    sagemaker = workflow.emulator.client("sagemaker")
+
+    def found() -> str | None:
+        described = [sagemaker.describe_training_job(TrainingJobName=name) for name in workflow.live_jobs()]
+        return next((job["TrainingJobName"] for job in described if job["SecondaryStatus"] == "Training"), None)
+
+    name: str = until(found, "the training job")
+    workflow.emulator.clock.sleep(600)
+    return name
 
 
 def output(workflow: Workflow, arn: str) -> dict[str, Any]:
@@ -129,9 +134,9 @@ def test_a_drain_waits_for_the_run_at_work_and_sends_away_who_comes(
 def test_after_the_stack_a_job_that_was_left_behind_is_found_by_its_tags_and_stopped(
     workflow: Workflow, nova: Nova
 ) -> None:
-    arn = with_job(workflow, "left-behind")
-    run_id = arn.rsplit(":", 1)[1]
-    [job] = workflow.live_jobs()
+    workflow.emulator.faults.never_finish("training", times=1)
+    run_id = start(workflow, "left-behind", "train").rsplit(":", 1)[1]
+    job = training(workflow)
     _, told = nova("orphans", "stop", "--yes")
     assert (told["stopped"], workflow.live_jobs()) == ([], [job])  # its run is alive
     # While the stack goes, nobody learns of the end of the run, and nobody who does can stop the job.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from lambda_handlers.protocol.lock import RunLock
+from lambda_handlers.protocol.turns import Draining
 from nova_constructs.cli import aws, output
-from nova_constructs.cli.deployed import find, stack_options
+from nova_constructs.cli.deployed import Customization, find, stack_options
 from nova_constructs.cli.errors import BadInputError
+from nova_constructs.cli.items import ReadItems
 from nova_constructs.cli.triggers.reading import KnownTrigger, read_triggers
 
 _SHOWN = 10
@@ -35,7 +38,14 @@ def list_triggers(stack: str | None, customization: str | None, as_json: bool) -
         return
     for each in known:
         _print(each)
+    if draining := _draining(found):
+        click.echo(output.harmless(f"Nothing starts now. {draining.reason}"), err=True)
     click.echo("Whoever may call StartExecution, or use `nova run start`, starts runs by hand.", err=True)
+
+
+def _draining(customization: Customization) -> Draining | None:
+    table = customization.outputs.get("RunControlTableName")
+    return RunLock(ReadItems(aws.client("dynamodb"), table)).turns().draining if table else None
 
 
 def _print(trigger: KnownTrigger) -> None:
