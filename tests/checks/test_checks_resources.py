@@ -304,3 +304,15 @@ def test_tracking_needs_what_is_documented_for_the_kind() -> None:
     assert found == [(SERVER, SERVER_ACTIONS), (APP, APP_ACTIONS)]
     assert APP_ACTIONS == ("sagemaker:CallMlflowAppApi",)
     assert not any("Delete" in action or "*" in action for action in SERVER_ACTIONS)
+
+
+def test_code_and_settings_of_a_function_are_known_by_what_changes_with_them() -> None:
+    functions, found = Functions(), Findings()
+    assert function.check(found, functions, FUNCTION, REGION) is None
+    functions.configuration |= {"CodeSha256": "c1", "LastModified": "t1", "Version": "$LATEST"}
+    first = function.check(found, functions, FUNCTION, REGION)
+    assert first
+    for change in ({"CodeSha256": "c2"}, {"LastModified": "t2"}, {"Version": "2"}):
+        other = Functions()
+        other.configuration |= functions.configuration | change
+        assert function.check(found, other, FUNCTION, REGION) != first

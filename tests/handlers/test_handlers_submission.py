@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from moto import mock_aws
 
 from lambda_handlers import submit_training
-from lambda_handlers.protocol import aws
+from lambda_handlers.protocol import aws, waiting
 from lambda_handlers.protocol.ledger import LedgerClient
 from lambda_handlers.protocol.lock import RunLock
-from lambda_handlers.protocol.store import run_control_store
+from lambda_handlers.protocol.registry import JobRegistry, Outcome, RowStatus
+from lambda_handlers.protocol.store import job_registry_store, run_control_store
 
 RECIPE = b"run:\n  model_type: amazon.nova-2-lite-v1:0:256k\n  model_name_or_path: nova-lite-2/prod\n"
 ENVIRONMENT = {
@@ -113,3 +115,58 @@ def test_a_repeated_submission_makes_one_job(events: list[dict[str, Any]]) -> No
     row = boto3.client("dynamodb").get_item(TableName="registry", Key=key)["Item"]
     assert (row["attempt"]["N"], row["job_name"]["S"]) == ("1", job["TrainingJobName"])
     assert events[0]["type"] == "job_submitted"
+
+
+class Answers:
+    """The state machine's side of a task token."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        self.told.append((token, dict(output)))
+        return True
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        raise AssertionError(error, cause)
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"), [({}, True), ({"train_sha256": "2" * 64}, False), ({"output": "gone"}, False)]
+)
+def test_a_run_that_resumes_another_submits_nothing_where_all_is_the_same(
+    events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], taken: bool
+) -> None:
+    answers = Answers()
+    monkeypatch.setitem(waiting.submit.__kwdefaults__, "tasks", answers)
+    recipe = {**EVENT["recipe"], "recipe_identity": "i", "functions": {}}
+    first = {**EVENT, "train_sha256": "1" * 64, "recipe": recipe}
+    name = submit_training.handler(first, None)["job"]["name"]
+    registry, s3 = JobRegistry(job_registry_store("registry")), boto3.client("s3")
+    row = registry.get("run-1", "training")
+    assert row is not None
+    place = f"runs/run-1/jobs/{name}/output/output.tar.gz"
+    output = {"job": {"name": name}, "output_uri": f"s3://artifacts-bucket/{place}", "seconds": 1}
+    registry.save(replace(row, status=RowStatus.CLOSED, token="", outcome=Outcome(output=output)), replacing=row)
+    s3.put_object(Bucket="artifacts-bucket", Key="gone" if change.pop("output", "") else place, Body=b"archive")
+    RunLock(run_control_store("control")).release("run-1")
+    RunLock(run_control_store("control")).acquire("run-2", "e2", datetime(2026, 1, 1, tzinfo=UTC))
+    run = {**RUN, "id": "run-2", "lock_generation": 2, "resumes": ["run-1"]}
+    folder = recipe["recipe_prefix_uri"].replace("run-1", "run-2")
+    s3.put_object(Bucket="artifacts-bucket", Key="runs/run-2/training/recipe/recipe.yaml", Body=RECIPE)
+    again = {
+        **first,
+        **change,
+        "run": run,
+        "token": "token-2",
+        "train_uri": first["train_uri"].replace("run-1", "run-2"),
+        "recipe": {**recipe, "recipe_prefix_uri": folder},
+    }
+    job = submit_training.handler(again, None)["job"]
+    made = boto3.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    assert (job["name"] == name, len(made)) == ((True, 1) if taken else (False, 2))
+    # Moto's jobs have completed as soon as they are made.
+    [told] = [told for token, told in answers.told if token == "token-2"]
+    assert (told == output) is taken
+    kinds = [event["type"] for event in events if event["run_id"] == "run-2"]
+    assert kinds == (["stage_taken"] if taken else ["stage_not_taken", "job_submitted"]) + ["job_ended"]
