@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -77,7 +78,7 @@ def request_with(
             instance_type=planned["instance_type"],
             instance_count=planned["instance_count"],
             payload=payload,
-            recipe=_validated(recipe, event.get("validation")),
+            recipe=_validated(_on_prepared(recipe, event), event.get("validation")),
             image_uri=planned["image_uri"],
             output_uri=output,
         )
@@ -100,6 +101,15 @@ def request_with(
         options=settings,
         mlflow=planned.get("mlflow"),
     )
+
+
+def _on_prepared(recipe: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recipe with the places of rows as they are: planned is the run's own folder, taken may be another's."""
+    for uri in (event["train_uri"], (event.get("validation") or {}).get("uri")):
+        if uri:
+            planned = re.sub(r"(?<=/runs/)[^/]+", lambda _: str(event["run"]["id"]), uri, count=1)
+            recipe = continuing.replaced(recipe, planned, uri)
+    return recipe
 
 
 def _validated(recipe: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -93,6 +93,16 @@ def test_rows_for_validation_that_are_none_are_left_out() -> None:
     assert none["recipe"]["run"]["validation_data_s3_path"] == ""
 
 
+@pytest.mark.parametrize("rows", [3, 0])
+def test_rows_that_an_earlier_run_has_prepared_are_read_where_they_lie(rows: int) -> None:
+    of, settings = world(), config(split={"validation": 0.1})
+    plan = planned(of, settings)
+    train, uri = (f"s3://prepared-bucket/runs/run-0/{part}.jsonl" for part in ("train", "validation"))
+    [request] = requests(of, settings, plan, train_uri=train, validation={"uri": uri, "rows": rows})
+    assert request["recipe"]["run"]["data_s3_path"] == train
+    assert request["recipe"]["run"]["validation_data_s3_path"] == (uri if rows else "")
+
+
 def test_a_recipe_without_a_place_for_validation_refuses_rows_for_it() -> None:
     with pytest.raises(RecipeInvalid, match="has no place for: give it validation 0"):
         planned(world(), config(model="NOVA_MICRO", split={"validation": 0.1}))
