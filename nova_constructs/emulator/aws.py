@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,9 @@ _CONFIG = Config(
     max_pool_connections=50,
 )
 _lock = threading.Lock()
-_clients: dict[tuple[str, ...], Any] = {}
+_clients: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+KEPT = 128
+"""Clients kept for their next use; each takes a quarter of a megabyte, and each job has a few of its own."""
 
 
 def operator_client(state: EmulatorState, service: str) -> Any:
@@ -36,7 +39,9 @@ def client_as(
     """
     key = (state.endpoint, state.region, service, *keys, str(retries), str(checks))
     with _lock:
-        if key not in _clients:
+        if key in _clients:
+            _clients.move_to_end(key)
+        else:
             _clients[key] = _session().client(
                 service,
                 region_name=state.region,
@@ -46,6 +51,8 @@ def client_as(
                 aws_session_token=keys[2] or None,
                 config=_config(retries, checks),
             )
+            if len(_clients) > KEPT:
+                _clients.popitem(last=False)  # whoever still uses it goes on; its connections go with it
         return _clients[key]
 
 

@@ -72,7 +72,7 @@ class EmulatorState:
     """Measures a value of a service's own metric."""
     _resets: list[Callable[[], object]] = field(default_factory=list)
     _halts: list[Callable[[], object]] = field(default_factory=list)
-    _clients: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    _sessions: dict[tuple[str, ...], tuple[str, str, str]] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
@@ -88,15 +88,14 @@ class EmulatorState:
         from nova_constructs.emulator.iam import credentials
 
         key = (role_arn, service_principal, service, source_arn)
-        if key not in self._clients:
+        if key not in self._sessions:
             session = service_principal.split(".")[0].title()
-            keys = credentials.for_role(role_arn, service_principal, session, source_arn)
-            self._clients[key] = client_as(self, service, keys, retries=False)
-        return self._clients[key]
+            self._sessions[key] = credentials.for_role(role_arn, service_principal, session, source_arn)
+        return client_as(self, service, self._sessions[key], retries=False)
 
     def forget_sessions(self) -> None:
         """Let services assume their roles anew: policies may have changed."""
-        self._clients.clear()
+        self._sessions.clear()
 
     def on_halt(self, function: Callable[[], object]) -> None:
         """Run a function to end running work, before anything is taken away."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from nova_constructs.emulator import Emulator, EmulatorError
+from nova_constructs.emulator.aws import KEPT, client_as
 from tests.emulator.core_support import Assembly, start
 
 
@@ -71,3 +74,14 @@ def _children() -> list[int]:
     if not children.is_dir():
         return []
     return [int(pid) for task in children.iterdir() for pid in (task / "children").read_text().split()]
+
+
+def test_clients_of_sessions_that_ended_are_let_go() -> None:
+    with Emulator() as emulator:
+        first = weakref.ref(client_as(emulator.state, "sts", ("AKIA", "secret", "first")))
+        operator = emulator.client("sts")
+        for number in range(KEPT):
+            client_as(emulator.state, "sts", ("AKIA", "secret", str(number)))
+            assert emulator.client("sts") is operator
+        gc.collect()
+        assert first() is None
