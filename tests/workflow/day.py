@@ -42,7 +42,7 @@ class Settings:
     reconcile_minutes: int = 5
 
 
-def assembly(folder: Path, settings: Settings) -> Path:
+def synthesize(folder: Path, settings: Settings) -> Path:
     """Synthesize the customizations, each in a stack of its own."""
     entries = []
     for number, (kind, concurrency) in enumerate(settings.customizations):
@@ -77,7 +77,7 @@ class Day:
     emulator: Emulator
     settings: Settings
     rng: random.Random
-    folder: Path
+    assembly: Path
     workflows: list[Workflow] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
@@ -85,9 +85,8 @@ class Day:
     _bodies: dict[int, list[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        place = assembly(self.folder, self.settings)
         names = [f"C{number}" for number in range(len(self.settings.customizations))]
-        self.workflows = [Workflow(self.emulator, place, f"Nova-{name}", name) for name in names]
+        self.workflows = [Workflow(self.emulator, self.assembly, f"Nova-{name}", name) for name in names]
 
     # What happens
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nova_constructs.emulator import Emulator
-from tests.workflow.day import Day, Settings
+from tests.workflow.day import Day, Settings, synthesize
 from tests.workflow.day_faults import RandomFaults
 from tests.workflow.harness import SPEED, until
 
@@ -39,8 +39,9 @@ def live(settings: Settings, folder: Path) -> None:
     seed = int(os.environ.get("NOVA_DAY_SEED") or random.SystemRandom().randrange(2**32))
     print(f"\nNOVA_DAY_SEED={seed}")
     begun = time.monotonic()
+    assembly = synthesize(folder, settings)  # before the clock begins, which would be days ahead
     with Emulator(speed=SPEED) as emulator:
-        day = Day(emulator=emulator, settings=settings, rng=random.Random(seed), folder=folder)
+        day = Day(emulator=emulator, settings=settings, rng=random.Random(seed), assembly=assembly)
         faults = RandomFaults(day, random.Random(seed + 1))
         deployed = time.monotonic()
         day.pass_hours(faults)
