@@ -137,8 +137,9 @@ class Answers:
 def test_a_run_that_resumes_another_submits_nothing_where_all_is_the_same(
     events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], taken: bool
 ) -> None:
-    answers = Answers()
-    monkeypatch.setitem(waiting.submit.__kwdefaults__, "tasks", answers)
+    answers, defaults = Answers(), waiting.submit.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "tasks", answers)
     recipe = {**EVENT["recipe"], "recipe_identity": "i", "functions": {}}
     first = {**EVENT, "train_sha256": "1" * 64, "recipe": recipe}
     name = submit_training.handler(first, None)["job"]["name"]
