@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +25,14 @@ def resources(synthesize: Synthesize, entry: dict[str, Any], kind: str, **deploy
 
 
 def watched(synthesize: Synthesize, entry: dict[str, Any], **bake: Any) -> list[Any]:
-    rules = resources(synthesize, entry, "AWS::Events::Rule", bake=bake)
-    return next(
-        rule["EventPattern"]["resources"] for rule in rules if rule["EventPattern"]["source"] == ["aws.cloudwatch"]
-    )
+    return next(rule["EventPattern"]["resources"] for rule in of_bake(synthesize, entry, bake=bake))
+
+
+def of_bake(synthesize: Synthesize, entry: dict[str, Any], **deployment: Any) -> list[dict[str, Any]]:
+    """Return the rules that roll back; that of the workflow's own alarms is there in any case."""
+    rules = resources(synthesize, entry, "AWS::Events::Rule", **deployment)
+    rules = [rule for rule in rules if rule["EventPattern"]["source"] == ["aws.cloudwatch"]]
+    return [rule for rule in rules if "RollBack" in json.dumps(rule["Targets"])]
 
 
 def alarms(synthesize: Synthesize, entry: dict[str, Any], **deployment: Any) -> list[dict[str, Any]]:
@@ -55,8 +60,7 @@ def test_the_rule_watches_the_canary_and_the_alarms_given(synthesize: Synthesize
 
 def test_without_a_bake_there_is_neither_canary_nor_rule(synthesize: Synthesize, entry: dict[str, Any]) -> None:
     assert alarms(synthesize, entry) == []
-    rules = resources(synthesize, entry, "AWS::Events::Rule")
-    assert not [rule for rule in rules if rule["EventPattern"]["source"] == ["aws.cloudwatch"]]
+    assert of_bake(synthesize, entry) == []
     assert len(resources(synthesize, entry, "AWS::Scheduler::Schedule")) == 1
 
 

@@ -18,6 +18,8 @@ SIGNATURES = {
     "moto.awslambda.models:LambdaFunction.__init__": "self account_id spec region version",
     "moto.awslambda.models:LambdaFunction.update_configuration": "self config_updates",
     "moto.awslambda.models:LambdaFunction.get_configuration": "self on_create",
+    "moto.awslambda.models:LambdaBackend.create_event_source_mapping": "self spec",
+    "moto.awslambda.models:LambdaBackend.send_dynamodb_items": "self function_arn items source",
     "moto.awslambda.models:LambdaStorage.publish_version": "self name_or_arn description",
     "moto.cloudformation.parsing:ResourceMap.create": "self template",
     "moto.cloudformation.parsing:ResourceMap.update": "self template parameters",
@@ -115,6 +117,15 @@ SIGNATURES = {
     "moto.stepfunctions.responses:StepFunctionResponse.stop_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.describe_execution": "self",
     "moto.stepfunctions.responses:StepFunctionResponse.send_task_failure": "self",
+    "moto.cloudwatch.models:CloudWatchBackend.delete_alarms": "self alarm_names",
+    "moto.cloudwatch.models:CloudWatchBackend.set_alarm_state": "self alarm_name reason reason_data state_value",
+    "moto.cloudwatch.models:CloudWatchBackend.put_metric_data": "self namespace metric_data",
+    "moto.cloudwatch.models:CloudWatchBackend.put_metric_alarm": (
+        "self name namespace metric_name comparison_operator evaluation_periods period threshold"
+        " statistic description dimensions alarm_actions metric_data_queries datapoints_to_alarm"
+        " extended_statistic ok_actions insufficient_data_actions unit actions_enabled treat_missing_data"
+        " evaluate_low_sample_count_percentile threshold_metric_id rule tags"
+    ),
     "botocore.loaders:JSONFileLoader.load_file": "self file_path",
 }
 
@@ -144,6 +155,8 @@ def test_the_signature_is_the_expected_one(path):
         "moto.moto_server.werkzeug_app:DomainDispatcherApplication",
         "moto.moto_server.werkzeug_app:MotoRequestHandler",
         "moto.core.config:default_user_config",
+        "moto.cloudwatch.models:cloudwatch_backends",
+        "moto.sqs.models:Queue.approximate_number_of_messages",
     ],
 )
 def test_the_name_exists(path):
