@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 IN_SERVICE: Final = "InService"
+RUNS_NOTHING: Final = ("Creating", "Deleting", "Failed")
+"""Statuses of a cluster that brings no job to a node (DescribeCluster)."""
 CLUSTER_NAME: Final = re.compile(r"[0-9A-Za-z][A-Za-z0-9\-_]{1,100}")
 EKS_CLUSTER_NAME: Final = re.compile(r"[0-9A-Za-z][A-Za-z0-9\-_]{0,99}")
 NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -195,7 +195,17 @@ def _results(tasks: Sequence[_Task], processes: int) -> Iterator[Iterator[ShardS
             "a process that prepared a part of the data ended abruptly; was it short of memory? Try fewer processes"
         ) from broken
     finally:
+        _shut_down(pool)
+
+
+def _shut_down(pool: ProcessPoolExecutor) -> None:
+    try:
         pool.shutdown(cancel_futures=True)
+    except RuntimeError:
+        # A signal came while the pool was starting: it has processes, and no thread yet that would end them.
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
 
 
 def _in_order(pool: ProcessPoolExecutor, tasks: Sequence[_Task], *, processes: int) -> Iterator[ShardSummary]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from lambda_handlers.deployment import requests
 from lambda_handlers.deployment.importing import record_import
+from lambda_handlers.deployment.inventory import Kind, remove
 from lambda_handlers.deployment.stages import CANDIDATE, DEPLOYMENT, UPDATE
 from lambda_handlers.jobs.submission import Submissions
-from lambda_handlers.protocol.errors import error_code, service_errors
+from lambda_handlers.protocol.errors import error_code
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.run import Run
 
@@ -50,10 +51,9 @@ def remove_candidate(event: Mapping[str, Any], bedrock: Any) -> dict[str, Any]:
     """
     arn = event["deployment_arn"]
     try:
-        with service_errors():
-            bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier=arn)
+        remove(bedrock, Kind.DEPLOYMENT, arn)
     except Exception as error:
         # The policy binds the call to a tag, which what is gone does not carry.
-        if error_code(error) not in ("ResourceNotFoundException", "AccessDeniedException"):
+        if error_code(error) != "AccessDeniedException":
             raise
     return {"deployment_arn": arn}

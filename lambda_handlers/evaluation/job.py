@@ -8,7 +8,7 @@ from typing import Any
 from lambda_handlers import catalog
 from lambda_handlers.evaluation.stages import stage_name
 from lambda_handlers.jobs.choices import choice_folder, choices_of, instances_of
-from lambda_handlers.jobs.pytorch_request import pytorch_request
+from lambda_handlers.jobs.pytorch_request import request_of_recipe
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import service_errors
 from lambda_handlers.training.job import DEFAULT_VOLUME_GB, output_uri
@@ -70,17 +70,9 @@ def request_with(
 
     `places` are `recipe_prefix_uri`, `output_uri`, `role_arn` and `kms_key_id`.
     """
-    chosen = instances_of(settings)
     if resolved.payload:
-        return pytorch_request(
-            settings=settings,
-            instance_type=chosen.type,
-            instance_count=chosen.count,
-            payload=resolved.payload,
-            recipe=resolved.recipe.values,
-            image_uri=resolved.image_uri,
-            output_uri=places["output_uri"],
-        )
+        return request_of_recipe(settings, resolved, places["output_uri"])
+    chosen = instances_of(settings)
     return training_request(
         image_uri=resolved.image_uri,
         instance_type=chosen.type,

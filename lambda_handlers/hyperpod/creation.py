@@ -63,9 +63,12 @@ def _create_others(
 
 
 def find_root(api: KubernetesApi, namespace: str, name: str) -> Object | None:
-    """Return the first object of a job, or None: then there is nothing of it, or nothing for long."""
+    """Return the first object of a job, or None: then there is nothing of it, or nothing for long.
+
+    What is not of the job does not stand for it, whatever its name.
+    """
     found = (api.get("ConfigMap", namespace, each) for each in root_names(name))
-    return next((each for each in found if each), None)
+    return next((each for each in found if each and marks.job_of(each) == name), None)
 
 
 def remove_objects(api: KubernetesApi, namespace: str, *, name: str, digest: str) -> None:

@@ -60,9 +60,14 @@ def note(thing: Mapping[str, Any], name: str) -> str:
     return str((thing["metadata"].get("annotations") or {}).get(name, ""))
 
 
+def job_of(thing: Mapping[str, Any]) -> str:
+    """Return the name of the job that an object was made for, empty where it is of none."""
+    return str((thing["metadata"].get("labels") or {}).get(JOB_LABEL, ""))
+
+
 def is_of(thing: Mapping[str, Any], job: str, digest: str) -> bool:
     """Say whether an object was made for that job by that request."""
-    return (thing["metadata"].get("labels") or {}).get(JOB_LABEL) == job and note(thing, DIGEST) == digest
+    return job_of(thing) == job and note(thing, DIGEST) == digest
 
 
 def not_ours(kind: str, name: str, namespace: str) -> InvalidRequest:

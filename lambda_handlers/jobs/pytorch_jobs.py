@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from lambda_handlers.catalog.clusters import RUNS_NOTHING
 from lambda_handlers.hyperpod import conditions, marks, pods
 from lambda_handlers.hyperpod.access import cluster_access, cluster_exists
 from lambda_handlers.hyperpod.api import KubernetesApi
@@ -17,9 +18,6 @@ from lambda_handlers.protocol.errors import CapacityUnavailable, InvalidRequest,
 
 if TYPE_CHECKING:
     from lambda_handlers.protocol.registry import JobRow
-
-_USELESS: Final = ("Creating", "Deleting", "Failed")
-"""Statuses of a cluster that brings no job to a node (DescribeCluster)."""
 
 
 class PyTorchJobs:
@@ -43,7 +41,7 @@ class PyTorchJobs:
         from lambda_handlers.hyperpod.objects import Setting, job_objects
 
         access = cluster_access(request["cluster_name"])
-        if access.status in _USELESS:
+        if access.status in RUNS_NOTHING:
             raise InvalidRequest(f"HyperPod cluster {access.cluster_name} is {access.status}: it runs no jobs.")
         setting = Setting(name=name, region=access.region, account=access.account, tags=tags)
         create_objects(KubernetesApi(access), job_objects(request, setting), name=name, digest=digest)

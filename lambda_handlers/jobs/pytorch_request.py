@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from lambda_handlers.jobs.choices import instances_of
 from lambda_handlers.recipes import payload as payloads
+
+if TYPE_CHECKING:
+    from lambda_handlers.jobs.driver import Instances
+    from lambda_handlers.training.recipe import ResolvedRecipe
 
 _GRACE_SECONDS: Final = 3600
 
@@ -13,8 +18,7 @@ _GRACE_SECONDS: Final = 3600
 def pytorch_request(
     *,
     settings: Mapping[str, Any],
-    instance_type: str,
-    instance_count: int,
+    instances: Instances,
     payload: str,
     recipe: Mapping[str, Any],
     image_uri: str,
@@ -29,8 +33,8 @@ def pytorch_request(
     return {
         "cluster_name": settings["cluster_name"],
         "namespace": settings["namespace"],
-        "instance_type": instance_type,
-        "instance_count": instance_count,
+        "instance_type": instances.type,
+        "instance_count": instances.count,
         "max_seconds": limits + _GRACE_SECONDS,
         "max_pending_seconds": settings.get("max_pending_seconds"),
         "payload": payloads.parse(payload),
@@ -38,3 +42,15 @@ def pytorch_request(
         "image_uri": image_uri,
         "output_uri": output_uri,
     }
+
+
+def request_of_recipe(settings: Mapping[str, Any], resolved: ResolvedRecipe, output_uri: str) -> dict[str, Any]:
+    """Return the request for a PyTorchJob of a resolved recipe, on the instances of its settings."""
+    return pytorch_request(
+        settings=settings,
+        instances=instances_of(settings),
+        payload=resolved.payload,
+        recipe=resolved.recipe.values,
+        image_uri=resolved.image_uri,
+        output_uri=output_uri,
+    )

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_handlers.hyperpod.objects import Object, Setting, job_objects
-from lambda_handlers.jobs.choices import instances_of
-from lambda_handlers.jobs.pytorch_request import pytorch_request
+from lambda_handlers.jobs.pytorch_request import request_of_recipe
 from lambda_handlers.planning.places import Places
 from lambda_handlers.training.recipe import ResolvedRecipe
 
@@ -28,14 +27,4 @@ def objects_of_job(
     settings: Mapping[str, Any], resolved: ResolvedRecipe, places: Places, output_uri: str
 ) -> list[Object]:
     """Return the objects of a job by its settings and its recipe."""
-    chosen = instances_of(settings)
-    request = pytorch_request(
-        settings=settings,
-        instance_type=chosen.type,
-        instance_count=chosen.count,
-        payload=resolved.payload,
-        recipe=resolved.recipe.values,
-        image_uri=resolved.image_uri,
-        output_uri=output_uri,
-    )
-    return planned_objects(request, places)
+    return planned_objects(request_of_recipe(settings, resolved, output_uri), places)

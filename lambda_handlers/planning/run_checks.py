@@ -99,7 +99,7 @@ class RunChecks:
         check_deployment(context, mode)
         measured = find_measured(context, asked) if mode is DEPLOY else None
         model = self._model(asked, mode) if mode.measures_or_asks else (measured.model if measured else None)
-        if mode.trains and mode.evaluates:
+        if mode.evaluates:
             check_compared(context)
         recipes = self._hub(asked) if mode.trains or mode.evaluates or mode.infers else None
         training = check_training(context, recipes, asked, model_path=start.model_path) if mode.trains else {}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_handlers import catalog
+from lambda_handlers.jobs.choices import instances_of
 from lambda_handlers.jobs.pytorch_request import pytorch_request
 from lambda_handlers.jobs.training_request import training_request
 from lambda_handlers.protocol.errors import RecipeInvalid, error_code, service_errors
@@ -75,8 +76,7 @@ def request_with(
     if payload:
         return pytorch_request(
             settings=settings,
-            instance_type=planned["instance_type"],
-            instance_count=planned["instance_count"],
+            instances=instances_of(planned),
             payload=payload,
             recipe=_validated(_on_prepared(recipe, event), event.get("validation")),
             image_uri=planned["image_uri"],

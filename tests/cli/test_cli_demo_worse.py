@@ -11,8 +11,10 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def test_a_worse_model_is_rejected_and_production_stays() -> None:
-    command = [sys.executable, "-c", "from nova_constructs.cli import main; main()", "demo", "--worse", "--json"]
+@pytest.mark.parametrize("platform", ["SMTJ", "SMHP"])
+def test_a_worse_model_is_rejected_and_production_stays(platform: str) -> None:
+    started = [sys.executable, "-c", "from nova_constructs.cli import main; main()"]
+    command = [*started, "demo", "--worse", "--platform", platform, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     told = json.loads(done.stdout)

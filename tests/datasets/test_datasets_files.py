@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -319,6 +321,23 @@ def test_a_process_that_dies_fails_the_preparation(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(local_shards.in_processes, "__kwdefaults__", {"shard_bytes": 100_000})
     with pytest.raises(DataPreparationFailed, match="ended abruptly"):
         prepare_files(source(tmp_path, rows(200_000)), tmp_path / "out", SFT, processes=2, form=dying)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_signal_while_the_processes_start_leaves_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Thread.start
+
+    def interrupted(thread: Thread) -> None:
+        if type(thread).__name__ == "_ExecutorManagerThread":
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_files(source(tmp_path, rows(9)), tmp_path / "out", SFT, processes=2)
+    assert not multiprocessing.active_children()
     assert not (tmp_path / "out").exists()
 
 

@@ -30,9 +30,12 @@ def test_the_hub_document_names_templates_that_can_be_read(world: World) -> None
     assert recipes
     s3 = world.client("s3")
     for recipe in recipes:
-        files = [place for field, place in recipe.items() if field.endswith(("TemplateS3Uri", "ParamsS3Uri"))]
-        assert len(files) == 2
-        for place in files:
+        files = {field: place for field, place in recipe.items() if field.endswith(("TemplateS3Uri", "ParamsS3Uri"))}
+        # A recipe is for training jobs, for clusters, or for both.
+        platforms = [each for each in ("Smtj", "HpEks") if f"{each}OverrideParamsS3Uri" in recipe]
+        assert platforms
+        assert len(files) == 2 * len(platforms)
+        for place in files.values():
             bucket, _, key = place.removeprefix("s3://").partition("/")
             assert bucket == "jumpstart-cache-prod-us-east-1"
             assert s3.get_object(Bucket=bucket, Key=key)["Body"].read()

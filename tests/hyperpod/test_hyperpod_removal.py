@@ -16,7 +16,7 @@ from lambda_handlers.protocol import clock
 from lambda_handlers.protocol.errors import InvalidRequest, TransientServiceError
 from tests.hyperpod import test_hyperpod_jobs as life
 from tests.hyperpod.hyperpod_world import ACCESS, FakeCluster, answer
-from tests.hyperpod.test_hyperpod_jobs import DRIVER, JOB, ROW, create
+from tests.hyperpod.test_hyperpod_jobs import DRIVER, JOB, RFT, ROW, create
 
 cluster = life.cluster
 ROOT = f"training-config-{JOB}"
@@ -44,11 +44,20 @@ def test_an_interrupted_creation_is_known_by_its_configuration(cluster: FakeClus
     assert DRIVER.digest_of(ROW) == "digest"
 
 
-def test_an_object_of_the_same_request_under_another_job_s_label_stays(cluster: FakeCluster) -> None:
+def test_an_object_under_another_job_s_label_stays(cluster: FakeCluster) -> None:
     create()
     cluster.thing("ConfigMap", ROOT)["metadata"]["labels"]["nova-constructs/job"] = "another"
     DRIVER.stop(ROW)
-    assert len(cluster.objects) == 2
+    assert cluster.kinds() == ["configmaps"]
+
+
+def test_a_stranger_s_object_under_the_name_of_the_first_keeps_none_of_a_job_s_own(cluster: FakeCluster) -> None:
+    strange = ("/api/v1/namespaces/kubeflow/configmaps", ROOT)
+    cluster.objects[strange] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROOT, "uid": "u"}}
+    create(RFT, count=2)
+    assert len(cluster.objects) == 22
+    DRIVER.stop(ROW)
+    assert list(cluster.objects) == [strange]
 
 
 def test_what_an_object_owns_goes_with_it(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,10 +265,11 @@ def test_production_of_another_platform_cannot_be_compared_with() -> None:
         planned(of, {**settings, "baselines": [compared]})
 
 
-def test_what_production_is_of_is_checked_before_anything_is_trained() -> None:
+@pytest.mark.parametrize("raw", [{}, {"mode": "evaluate", "model": "base"}])
+def test_what_production_is_of_is_checked_before_any_job(raw: dict[str, Any]) -> None:
     of, settings = world(), config()
     compared = {**settings["evaluation"][0], "baseline": "production"}
     pointer = {"item": "pointer", "arn": "arn:d", "model_arn": "arn:m", "run_id": "run-7"}
     of.control.put({**pointer, "generation": 1, "moved_at": "now"}, replacing=None)
     with pytest.raises(InvalidRequest, match=r"gate: it compares with production: there is no run run-7"):
-        planned(of, {**settings, "baselines": [compared]})
+        planned(of, {**settings, "baselines": [compared]}, raw=raw)

@@ -9,12 +9,12 @@ from lambda_handlers.jobs.logs import ClusterJob, Look
 from lambda_handlers.protocol.errors import WorkflowError
 from nova_constructs.cli.errors import BadInputError, CommandError
 from nova_constructs.cli.logs.asked import DEFAULT_NAMESPACE, Whose
-from nova_constructs.cli.logs.sources import id_of_cluster, no_line_on_cluster
+from nova_constructs.cli.logs.sources import OneJob, id_of_cluster, no_line_on_cluster
 
 _GONE: Final = "gone"
 
 
-class ClusterSource:
+class ClusterSource(OneJob):
     """The job of a name on a cluster. The Kubernetes API is asked only where the lines do not tell enough.
 
     Reading lines takes permissions of CloudWatch Logs alone. Only to follow, and to tell why there is no line, the
@@ -22,7 +22,8 @@ class ClusterSource:
     """
 
     def __init__(self, whose: Whose, sagemaker: Any, *, follows: bool) -> None:
-        self._name, cluster = str(whose.job_id), str(whose.cluster)
+        super().__init__(str(whose.job_id))
+        cluster = str(whose.cluster)
         self._namespace = whose.namespace or DEFAULT_NAMESPACE
         self._job = ClusterJob(name=self._name, cluster_name=cluster, cluster_id=id_of_cluster(sagemaker, cluster))
         self._follows = follows
@@ -31,18 +32,6 @@ class ClusterSource:
         """Name the job; one whose object is gone has ended, since objects of ended jobs are removed."""
         ended = not self._follows or not self._state().startswith("InProgress")
         return Look(jobs=[self._job], ended=ended)
-
-    def stage(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
-        """Return None: no run is known."""
-        return None
-
-    def origin(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
-        """Return None: no run is known."""
-        return None
-
-    def nothing(self) -> str:
-        """Return a sentence that is never needed: there always is the one job."""
-        return f"{self._name} has no lines."
 
     def no_lines(self, job: str, since: datetime | None) -> str:
         """Say that no line names the job, and how it stands; raise BadInputError if the cluster has no such job."""

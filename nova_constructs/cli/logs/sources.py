@@ -22,10 +22,10 @@ class Source(Protocol):
     def look(self) -> Look:
         """Return the jobs that may have lines, and whether nothing more will come."""
 
-    def stage(self, job: str) -> str | None:
+    def stage(self, job: str, /) -> str | None:
         """Return the stage of a job, None for one that belongs to no run."""
 
-    def origin(self, job: str) -> str | None:
+    def origin(self, job: str, /) -> str | None:
         """Return the stage as people read it: with the number of the attempt, where the job is not the newest one."""
 
     def nothing(self) -> str:
@@ -35,29 +35,34 @@ class Source(Protocol):
         """Return the sentence for a job without a line, `since` an instant; raise BadInputError if there is no job."""
 
 
-class JobSource:
+class OneJob:
+    """What sources of one job that no run knows have in common."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def stage(self, _job: str) -> str | None:
+        """Return None: no run is known."""
+        return None
+
+    origin = stage
+
+    def nothing(self) -> str:
+        """Return a sentence that is never needed: there always is the one job."""
+        return f"{self._name} has no lines."
+
+
+class JobSource(OneJob):
     """One training job by its name or ARN."""
 
     def __init__(self, name: str, sagemaker: Any) -> None:
-        self._name = name.rpartition("training-job/")[2]
+        super().__init__(name.rpartition("training-job/")[2])
         self._sagemaker = sagemaker
 
     def look(self) -> Look:
         """Name the job; one that SageMaker does not know has ended, its lines may still be there."""
         state = describe(self._sagemaker, self._name)
         return Look(jobs=[self._name], ended=state is None or _status(state) in TERMINAL)
-
-    def stage(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
-        """Return None: no run is known."""
-        return None
-
-    def origin(self, job: str) -> str | None:  # noqa: ARG002 -- as a run's
-        """Return None: no run is known."""
-        return None
-
-    def nothing(self) -> str:
-        """Return a sentence that is never needed: there always is the one job."""
-        return f"{self._name} has no lines."
 
     def no_lines(self, job: str, since: datetime | None) -> str:  # noqa: ARG002 -- as a cluster's
         """Say that the job has no log stream; raise BadInputError if SageMaker does not know it either."""

@@ -56,7 +56,7 @@ class HyperPodContainer(Container):
         """`recipe` is the text of the mounted file, `pods` are names of pods and of their nodes, the first leads."""
         self._recipe = parsed_recipe(recipe)
         self._cluster, self._group, self._pods = cluster, group, pods
-        request = _request(job, self._recipe, group, len(pods), tags)
+        request = _request(job, self._recipe, group, len(pods), tags, image)
         described = TrainingJob(name=job, arn=cluster.arn, request=request, tags=dict(tags), created=created)
         super().__init__(state, described, image)
 
@@ -123,7 +123,12 @@ def _published(path: str) -> str:
 
 
 def _request(
-    job: str, recipe: Mapping[str, Any], group: RestrictedGroup, count: int, tags: Mapping[str, str]
+    job: str,
+    recipe: Mapping[str, Any],
+    group: RestrictedGroup,
+    count: int,
+    tags: Mapping[str, str],
+    image: HyperPodImage,
 ) -> dict[str, Any]:
     """Describe the job as a training job would be, for what both platforms share."""
     run = recipe["run"]
@@ -136,6 +141,7 @@ def _request(
     }
     return {
         "TrainingJobName": job,
+        "AlgorithmSpecification": {"TrainingImage": image.uri},
         "RoleArn": group.execution_role,
         "ResourceConfig": {"InstanceType": group.instance_type, "InstanceCount": count},
         "OutputDataConfig": {"S3OutputPath": str(run.get("output_s3_path") or "")},

@@ -36,6 +36,7 @@ class NovaImage:
             raise ValueError(f"{uri} is not an image of the Nova registry in {region}")
         if found["repo"] not in self.repositories or not found["tag"].startswith(self.tags):
             raise ValueError(f"{uri} is not an image for {self.purpose}")
+        self.uri = uri
         self.registry, self.repository, self.tag = found["account"], found["repo"], found["tag"]
 
     @property
