@@ -83,9 +83,7 @@ class DynamoItemStore:
         stored = {**item, VERSION: next_version(replacing)}
         try:
             with service_errors():
-                self._client.put_item(
-                    TableName=self.table_name, Item=_encode(stored), **self._condition(replacing)
-                )
+                self._client.put_item(TableName=self.table_name, Item=_encode(stored), **self._condition(replacing))
         except Exception as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise ConditionFailed(self.table_name) from error
