@@ -71,11 +71,12 @@ class Arrivals:
             self._note_newest(arrival)
         return known
 
-    def waiting(self, *also: Arrival) -> list[Arrival]:
-        """Return what waits, in the order of its time; `also` is what the index may not have yet."""
+    def waiting(self, *also: Arrival, trigger: str | None = None) -> list[Arrival]:
+        """Return what waits, for one trigger or all, in the order of its time; `also` is what the index may lack."""
         listed = [(str(each["trigger"]), str(each["arrival"])) for each in self._listed() if _is_arrival(each)]
-        keys = dict.fromkeys([*listed, *((each.trigger.name, _PREFIX + each.id) for each in also)])
-        found = [self.store.get({"trigger": trigger, "arrival": key}) for trigger, key in keys]
+        known = dict.fromkeys([*listed, *((each.trigger.name, _PREFIX + each.id) for each in also)])
+        keys = [key for key in known if trigger in (None, key[0])]
+        found = [self.store.get({"trigger": name, "arrival": key}) for name, key in keys]
         # Read again by key, for the index may be out of date.
         arrivals = [_parse(item) for item in found if item and item["status"] == WAITING]
         return sorted(arrivals, key=lambda each: (each.at, each.id))

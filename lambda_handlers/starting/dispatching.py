@@ -11,12 +11,14 @@ that was started and met another all the same, started by hand at that moment, h
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from lambda_handlers.protocol.clock import Clock, iso
+from lambda_handlers.protocol.errors import TransientServiceError
 from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.names import canonical
 from lambda_handlers.protocol.runs import open_runs
@@ -42,6 +44,7 @@ _SETTLING_IN: Final = timedelta(minutes=1)
 """How long an execution may not be known yet to those who ask for it (Step Functions, eventual consistency)."""
 DEFERRING: Final = (Concurrency.SKIP, Concurrency.QUEUE_LATEST)
 """The policies under which a run that meets another may end without having done anything."""
+_log = logging.getLogger(__name__)
 
 
 class Starter(Protocol):
@@ -68,8 +71,21 @@ class Dispatcher:
     defers: bool = False
 
     def dispatch_all(self) -> list[str]:
-        """Start what is due of every trigger, and finish every start that was left; return the names of the runs."""
-        return [run for trigger in sorted(self.arrivals.triggers()) for run in self.dispatch(trigger)]
+        """Start what is due of every trigger, and finish every start that was left; return the names of the runs.
+
+        A trigger that fails does not keep the others from their turn; raise TransientServiceError once they had it.
+        """
+        started: list[str] = []
+        problems: list[str] = []
+        for trigger in sorted(self.arrivals.triggers()):
+            try:
+                started += self.dispatch(trigger)
+            except Exception as error:
+                _log.exception("what waits for trigger %s could not be started", trigger)
+                problems.append(f"{trigger}: {type(error).__name__}: {error}")
+        if problems:
+            raise TransientServiceError("Not every trigger could be looked after.", problems=problems)
+        return started
 
     def dispatch(self, trigger: str, *also: Arrival) -> list[str]:
         """Start what is due of one trigger; `also` has just arrived and is not missed, though an index may miss it."""
@@ -112,7 +128,7 @@ class Dispatcher:
 
     def _settle_the_idle(self, trigger: str, state: Item | None, also: tuple[Arrival, ...]) -> list[Arrival]:
         """Settle what starts nothing, and return the rest of what waits."""
-        waiting = [each for each in self.arrivals.waiting(*also) if each.trigger.name == trigger]
+        waiting = self.arrivals.waiting(*also, trigger=trigger)
         older = [*superseded(waiting), *(each for each in waiting if self._came_too_late(each))]
         last_run, last_start = _last(state)
         cooled = cooled_down(waiting, last_start)

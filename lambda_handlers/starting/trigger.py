@@ -67,8 +67,11 @@ class Trigger:
 
     @property
     def merges(self) -> bool:
-        """Whether several arrivals become one run: all but events that each ask for a run of their own."""
-        return self.kind in (DATASET, SCHEDULE) or self.cool_down_seconds > 0
+        """Whether several arrivals become one run: all but events that each ask for a run of their own.
+
+        Of events with data of their own within a cool-down the first has the run; the others did not become part of it.
+        """
+        return self.kind in (DATASET, SCHEDULE) or (self.cool_down_seconds > 0 and not self.brings_data)
 
 
 _NAMED: Final = ("name", "kind")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from lambda_handlers.protocol.errors import TransientServiceError
 from tests.starting.starting_world import StartingWorld
 
 EVENT = {"name": "Own", "kind": "event", "dataset_path": "$.detail.where"}
@@ -107,3 +111,42 @@ def test_where_runs_wait_for_one_another_nothing_waits_here() -> None:
     world.run_begins("by-hand")
     world.tell(world.upload("datasets/a.jsonl"))
     assert len(started_after(world, minutes=1)) == 1
+
+
+def test_of_events_with_data_of_their_own_that_cool_down_a_run_is_over_the_first(world: StartingWorld) -> None:
+    cooling = {**EVENT, "cool_down_seconds": 7200}
+    world.run_begins("by-hand")
+    told = [world.event(cooling, {"where": f"s3://b/datasets/{name}.jsonl"}) for name in "de"]
+    for message in told:
+        world.tell(message)
+        world.pass_time(minutes=1)
+    world.run_ends("by-hand")
+    (run,) = world.dispatch()
+    assert world.executions[run]["dataset"] == {"uri": "s3://b/datasets/d.jsonl"}
+    assert world.executions[run]["trigger"]["count"] == 1
+    world.run_ends(run)
+    assert world.dispatch() == []
+    # As without the wait: the second came within the cool-down, and the record says so.
+    assert [world.status_of(each) for each in told] == [("STARTED", run), ("COOLED_DOWN", run)]
+
+
+def test_a_trigger_that_cannot_start_its_run_does_not_keep_the_others_from_theirs(world: StartingWorld) -> None:
+    world.defers = False
+    world.tell(world.event({**EVENT, "name": "A", "cool_down_seconds": 0}, {"where": "s3://b/datasets/d.jsonl"}))
+    waits = world.upload("datasets/a.jsonl")
+    world.tell(waits)
+    start, refused = world.start, world.upload("datasets/b.jsonl", name="A")
+
+    def refuse(name: str, document: Mapping[str, Any]) -> str:
+        if document["trigger"]["name"] == "A":
+            raise ValueError("refused")
+        return start(name, document)
+
+    world.start = refuse  # type: ignore[method-assign]
+    world.tell(refused)
+    with pytest.raises(TransientServiceError, match=r"A: ValueError: refused"):
+        started_after(world, minutes=2)
+    assert world.status_of(waits)[0] == "STARTED"
+    world.start = start  # type: ignore[method-assign]
+    (later,) = world.dispatch()
+    assert world.status_of(refused) == ("STARTED", later)

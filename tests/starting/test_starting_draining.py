@@ -41,14 +41,14 @@ def test_a_start_that_was_written_down_is_carried_out_afterwards(
     world: StartingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> str:
-        raise InterruptedError
+        raise SystemExit
 
     message = world.upload("datasets/a.jsonl")
     world.tell(message)
     world.pass_time(minutes=2)
     with monkeypatch.context() as patched:
         patched.setattr(world, "start", crash)
-        with pytest.raises(InterruptedError):
+        with pytest.raises(SystemExit):
             world.dispatch()
     mark = drain(world)
     assert (world.dispatch(), world.executions) == ([], {})
