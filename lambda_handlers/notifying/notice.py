@@ -22,8 +22,8 @@ APPROVAL: Final = "Nova Customization Approval State Change"
 PRODUCTION: Final = "Nova Customization Production Change"
 OPERATION: Final = "Nova Customization Operation Alarm"
 
-_SUBJECT_LIMIT: Final = 100
-"""Characters of a subject, which has to be ASCII (Amazon SNS API Reference, Publish)."""
+_SUBJECT_LIMIT: Final = 99
+"""Characters of a subject: less than 100, of ASCII, is what Amazon SNS takes (API Reference, Publish)."""
 _TEXT_LIMIT: Final = 4000
 _LINE_LIMIT: Final = 1000
 _LIST_LIMIT: Final = 25

@@ -87,16 +87,22 @@ def settle(desk: Desk, row: JobRow) -> JobRow:
         remove_earlier(desk, row)
         return _save(desk, closed(desk, row), row)
     if row.place:
-        driver.stop(row)
-        return row
+        return _stop(desk, row)
     left = state.status is JobStatus.COMPLETED and driver.stop_deletes
     if left and state.held_until > desk.epoch():
         held = replace(row, status=RowStatus.HELD, token="", held_until=state.held_until, arn=state.arn or row.arn)
         return _save(desk, held, row)
     if left or state.status is JobStatus.RUNNING:
-        driver.stop(row)
-        return row
+        return _stop(desk, row)
     return _save(desk, closed(desk, replace(row, arn=state.arn or row.arn)), row)
+
+
+def _stop(desk: Desk, row: JobRow) -> JobRow:
+    """Stop the row's job, unless the row was read a while ago: by now a run that resumes this one may have the job."""
+    present = _present(desk, row)
+    if present.version == row.version:
+        desk.drivers(row.kind).stop(row)
+    return present
 
 
 def under_way(desk: Desk, row: JobRow) -> bool:

@@ -94,9 +94,14 @@ class Turns:
 
     @classmethod
     def parse(cls, item: Item | None) -> Turns:
-        """Read the item of the lock; without one nobody ever worked."""
+        """Read the item of the lock; without one nobody ever worked.
+
+        An item of before there was a queue has one holder, by itself, or none.
+        """
         if item is None:
             return cls()
+        if "holders" not in item:
+            return cls(generation=int(item["generation"]), holders=_holder_alone(item))
         return cls(
             generation=int(item["generation"]),
             holders=tuple(Holder(**each) for each in json.loads(str(item["holders"]))),
@@ -204,6 +209,18 @@ class Turns:
     def _granted(self, run_id: str, now: datetime) -> Turns:
         holder = Holder(run_id=run_id, generation=self.generation + 1, acquired_at=iso(now))
         return replace(self, generation=holder.generation, holders=(*self.holders, holder))
+
+
+def _holder_alone(item: Item) -> tuple[Holder, ...]:
+    if "run_id" not in item:
+        return ()
+    holder = Holder(
+        run_id=str(item["run_id"]),
+        generation=int(item["generation"]),
+        acquired_at=str(item["acquired_at"]),
+        fenced=bool(item["fenced"]),
+    )
+    return (holder,)
 
 
 def _draining(text: str) -> Draining | None:

@@ -17,7 +17,7 @@ from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.registry import JobRegistry, JobRow, RowStatus
 from lambda_handlers.protocol.resume import differing, input_hashes, without_runs
 from lambda_handlers.protocol.run import Run
-from lambda_handlers.protocol.waiting import attend, complete, submit
+from lambda_handlers.protocol.waiting import attend, clean_up, complete, submit
 from tests.protocol.protocol_processes import Command
 from tests.protocol.protocol_world import DEADLINE, PLACE, Execution, Job, Waiting, World
 
@@ -244,6 +244,16 @@ def test_a_job_that_lives_is_adopted_waited_for_and_stopped_by_nobody(kind: str)
     )
     assert told is not None
     assert (told.run_id, told.delivered) == ("r2", True)
+
+
+@pytest.mark.parametrize("kind", ["TrainingJob", "PyTorchJob"])
+def test_a_pass_that_read_the_row_before_the_job_was_adopted_does_not_stop_it(kind: str) -> None:
+    story = Story(kind)
+    job = story.dies_training()
+    before = story.row("r1")
+    story.submit(story.begin("r2"), "r1")
+    assert clean_up(story.world.desk, before).status is RowStatus.CLOSED
+    assert (job.status, job.stops, job.stopping) == (JobStatus.RUNNING, 0, False)
 
 
 def test_an_adopted_job_is_stopped_with_the_run_that_adopted_it(story: Story) -> None:

@@ -16,7 +16,7 @@ from lambda_handlers.protocol.lock import RunLock
 from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.queueing import DISMISSED, TAKEN, Queue
 from lambda_handlers.protocol.reconciling import TOO_OLD
-from lambda_handlers.protocol.runs import close_run, open_runs
+from lambda_handlers.protocol.runs import close_run, open_run, open_runs
 from lambda_handlers.protocol.turns import Concurrency
 from tests.protocol.protocol_memory import MemoryItemStore, run_control
 from tests.protocol.protocol_processes import Command
@@ -110,6 +110,25 @@ def test_another_policy_from_one_deployment_to_the_next_loses_nobody() -> None:
     with pytest.raises(RunLocked, match="r2 is in progress"):
         ask(store, 4, Concurrency.SKIP)
     assert ask(store, 2, Concurrency.SKIP) == 2
+
+
+@pytest.mark.parametrize("fenced", [False, True])
+def test_a_lock_of_before_there_was_a_queue_is_read_as_it_stands(fenced: bool) -> None:
+    control = run_control()
+    open_run(control, "old", "arn:old", NOW)
+    held = {"run_id": "old", "execution_arn": "arn:old", "acquired_at": "2026-01-01T00:00:00Z", "fenced": fenced}
+    control.put({"item": "lock", "generation": 7, **held}, replacing=None)
+    lock = RunLock(control)
+    with pytest.raises(RunLocked, match="Run old is in progress"):
+        lock.acquire("new", "arn:new", NOW)
+    lock.release("old", NOW)
+    assert lock.acquire("new", "arn:new", NOW) == 8
+
+
+def test_a_free_lock_of_before_there_was_a_queue_goes_on_counting() -> None:
+    control = run_control()
+    control.put({"item": "lock", "generation": 7}, replacing=None)
+    assert RunLock(control).acquire("new", "arn:new", NOW) == 8
 
 
 def test_the_lock_of_who_is_gone_goes_to_the_next_who_is_not() -> None:
