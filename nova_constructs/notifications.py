@@ -166,6 +166,18 @@ class Announcements(Construct):
         mapping.node.add_dependency(announce.role)
 
     def _watch(self, alarms: Sequence[cloudwatch.Alarm]) -> None:
+        # What the rule delivered is Lambda's: a call that failed, and failed twice more, would be dropped.
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "FailedCalls",
+            function_name=self.announce.function.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=2,
+            maximum_event_age_in_seconds=3600,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._undelivered.queue_arn)
+            ),
+        )
         events.Rule(
             self,
             "AlarmWentOff",

@@ -190,7 +190,7 @@ class TriggerIntake(Construct):
         field = events.EventField.from_path
         event = {"id": field("$.id"), "time": field("$.time"), "detail": field("$.detail")}
         message = {"trigger": self._settings(name, trigger), "event": event}
-        events.Rule(
+        rule = events.Rule(
             scope,
             "Rule",
             description=f"Nova Constructs: trigger {name}"[:512],
@@ -203,6 +203,11 @@ class TriggerIntake(Construct):
                 )
             ],
         )
+        if isinstance(trigger, OnEvent):
+            # As it was given: where EventBridge takes matchers too, the construct takes nothing but texts.
+            resource = rule.node.default_child
+            assert isinstance(resource, events.CfnRule)
+            resource.event_pattern = dict(trigger.pattern)
 
     def _pattern(self, trigger: Trigger) -> Mapping[str, Any]:
         """Return an event pattern as its construct takes it."""
@@ -224,7 +229,7 @@ class TriggerIntake(Construct):
                 "detail": {"stateMachineArn": [other.state_machine_arn], "status": ["SUCCEEDED"]},
             }
         assert isinstance(trigger, OnEvent)
-        return {key.replace("-", "_"): value for key, value in trigger.pattern.items()}
+        return {"source": ["the pattern that was given takes the place of this one"]}
 
     def _objects(self, trigger: DatasetArrives) -> dict[str, Any]:
         # A folder made in the console is an object of no bytes; a marker may have none.

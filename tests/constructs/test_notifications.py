@@ -87,6 +87,18 @@ def test_each_decision_is_tried_again_and_kept(told: Template) -> None:
     assert pattern["dynamodb"]["NewImage"]["type"]["S"] == list(TYPES)
 
 
+def test_an_alarm_that_could_not_be_told_is_kept(told: Template) -> None:
+    [config] = [
+        each["Properties"]
+        for name, each in told["Resources"].items()
+        if each["Type"] == "AWS::Lambda::EventInvokeConfig" and "Announcements" in name
+    ]
+    assert "AnnouncementsAnnounce" in config["FunctionName"]["Ref"]
+    # What rules call is the function, which is its newest code, and no version of it.
+    assert config["Qualifier"] == "$LATEST"
+    assert "Undelivered" in json.dumps(config["DestinationConfig"]["OnFailure"])
+
+
 def test_a_topic_of_ones_own_is_told_and_subscriptions_can_be_added() -> None:
     stack = Stack(App(), "Nova")
     topic = sns.Topic(stack, "Mine")

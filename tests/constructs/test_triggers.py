@@ -23,7 +23,7 @@ SETTINGS = [
      "mode": "evaluate", "request": {"model": "production"}},
     {"name": "Drift", "on": "alarm", "alarm_arn": ALARM, "cool_down_hours": 1,
      "dataset": "datasets/all/", "force": True},
-    {"name": "Own", "on": "event", "pattern": {"source": ["mine"], "detail-type": ["New"]},
+    {"name": "Own", "on": "event", "pattern": {"source": [{"prefix": "mine."}], "detail-type": ["New"]},
      "dataset_path": "$.detail.at"},
     {"name": "Next", "on": "success", "of": "Other", "from_checkpoint": True, "dataset": "uploads/more.jsonl"},
 ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_alarms_events_and_the_success_of_others(template: Template) -> None:
     drift = ReadTrigger.parse(told(template, "Drift"))
     assert drift.request == {"force": True, "dataset": {"uri": "s3://BUCKET/datasets/all/"}}
     assert (drift.cool_down_seconds, drift.merges) == (3600, True)
-    assert rule(template, "Own")["EventPattern"] == {"source": ["mine"], "detail-type": ["New"]}
+    assert rule(template, "Own")["EventPattern"] == {"source": [{"prefix": "mine."}], "detail-type": ["New"]}
     own = ReadTrigger.parse(told(template, "Own"))
     assert (own.dataset_path, own.merges, own.waits) == ("$.detail.at", False, False)
     (other,) = resources(template, "AWS::StepFunctions::StateMachine", "Other")
