@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_cdk import Duration
 
+from lambda_handlers.datasets.reading.source_format import kind_of
 from lambda_handlers.planning.dataset import MOST_OBJECTS
 from lambda_handlers.starting import trigger as kinds
 from nova_constructs.artifact_store import DATASETS_PREFIX
@@ -21,7 +22,7 @@ class DatasetArrives(Trigger):
     Runs start once nothing has been written for `quiet` (default 1 minute; 0 starts one run for each object), or the
     first has waited for `longest` (default 1 hour), over all that came, at most `most_objects` (default and at most
     250) in a run; the rest follows when that run has ended. `suffix` limits the names. With a `marker`, such as
-    _SUCCESS or manifest.json, only an object of that name starts a run, and its folder is the dataset.
+    _SUCCESS or _manifest.json, only an object of that name starts a run, and its folder is the dataset.
     """
 
     prefix: str = DATASETS_PREFIX
@@ -76,6 +77,11 @@ class DatasetArrives(Trigger):
             yield "suffix and marker are both given: give one of them"
         if self.marker is not None and (not self.marker or "/" in self.marker):
             yield f"marker is {self.marker!r}: give the name of an object without its folder, such as _SUCCESS"
+        if self.marker and kind_of(self.marker) and self.marker[0] not in "._":
+            yield (
+                f"marker is {self.marker!r}, which a run would read as data of the folder: give a name that begins "
+                "with _ or that tells no format, such as _SUCCESS or _manifest.json"
+            )
         if not 1 <= self.most_objects <= MOST_OBJECTS:
             yield f"most_objects is {self.most_objects}: use 1 to {MOST_OBJECTS}"
         if not 0 <= self.quiet.to_seconds() <= self.longest.to_seconds() <= 86_400:

@@ -162,6 +162,7 @@ def problems(trigger: Trigger) -> list[str]:
         (DatasetArrives(prefix="incoming/"), "prefix is 'incoming/': begin with datasets/"),
         (DatasetArrives(suffix=".csv", marker="_SUCCESS"), "suffix and marker are both given"),
         (DatasetArrives(marker="x/_SUCCESS"), "marker is 'x/_SUCCESS': give the name of an object"),
+        (DatasetArrives(marker="manifest.json"), "marker is 'manifest.json', which a run would read as data"),
         (DatasetArrives(most_objects=251), "most_objects is 251: use 1 to 250"),
         (DatasetArrives(quiet=Duration.hours(2)), "quiet is 2 hours and longest 1 hour"),
         (DatasetArrives(mode="evaluate"), 'dataset: mode "evaluate" does not use it'),
@@ -187,7 +188,7 @@ def test_what_cannot_work_is_refused_in_words(trigger: Trigger, said: str) -> No
 def test_what_works_has_no_problems() -> None:
     works: list[Trigger] = [
         DatasetArrives(),
-        DatasetArrives(marker="manifest.json", force=True, request={"overrides": {"max_steps": 5}}),
+        DatasetArrives(marker="_manifest.json", force=True, request={"overrides": {"max_steps": 5}}),
         OnSchedule(schedule="rate(1 day)", mode="evaluate", request={"model": "production"}),
         OnEvent(pattern={"source": ["x"]}, dataset_path="$.detail.items[0].uri"),
     ]
