@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 _DRAIN_SECONDS = 5.0
+_READS = ("Describe", "List", "Get", "Head", "Scan", "Query")
+_READ_TRIES = 10
 
 
 class PortInUseError(OSError):
@@ -73,12 +75,13 @@ class Application:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         request = identify(environ, body)
         if request is None:
-            return self._run(environ, start_response, "s3", "rest-xml")
+            return self._run(environ, start_response, "s3", "rest-xml", tries=1)
         refused = self._faults(request, "before") or _invalid(request)
         if refused:
             return _inject(request, refused, start_response)
         answer: list[Any] = []
-        chunks = self._run(environ, lambda *args: answer.append(args), request.service, request.protocol)
+        tries = _READ_TRIES if request.operation.startswith(_READS) else 1
+        chunks = self._run(environ, lambda *args: answer.append(args), request.service, request.protocol, tries=tries)
         raw = b"".join(chunks)
         replaced = self._faults(request, "after")
         if replaced:
@@ -90,9 +93,11 @@ class Application:
         injected: InjectedResponse | None = self._state.faults.on_request(request.service, request.operation, phase)
         return injected
 
-    def _run(self, environ: Environ, start_response: StartResponse, service: str, protocol: str) -> Iterable[bytes]:
+    def _run(
+        self, environ: Environ, start_response: StartResponse, service: str, protocol: str, *, tries: int
+    ) -> Iterable[bytes]:
         try:
-            return list(self._moto(environ, start_response))
+            return self._ask_moto(environ, start_response, tries)
         except NotImplementedError as error:
             answer = InjectedResponse(code="NotImplemented", message=_not_emulated(error, environ), status=501)
         except Exception as error:
@@ -101,6 +106,17 @@ class Application:
         status, headers, raw = error_response(service, protocol, answer)
         start_response(status, headers)
         return [raw]
+
+    def _ask_moto(self, environ: Environ, start_response: StartResponse, tries: int) -> list[bytes]:
+        """Return moto's answer. Its stores have no locks: reading one while another thread writes to it can fail."""
+        for left in reversed(range(tries)):
+            try:
+                return list(self._moto(environ, start_response))
+            except RuntimeError as error:
+                if not left or "during iteration" not in str(error):
+                    raise
+                environ["wsgi.input"].seek(0)
+        raise AssertionError
 
 
 def listen(port: int) -> socket.socket:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
+from moto.logs.models import LogGroup
 
 from nova_constructs.emulator import Emulator, EmulatorError
 from nova_constructs.emulator.aws import client_as
@@ -54,6 +56,29 @@ def test_an_operation_that_is_not_emulated_says_so_once(emulator):
     assert "does not implement" in caught.value.response["Error"]["Message"]
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_read_that_another_thread_disturbs_is_read_again_and_a_write_is_not(emulator, monkeypatch):
+    client = client_as(emulator.state, "logs", credentials.operator)
+    group = {"logGroupName": f"group-{uuid4()}"}
+    client.create_log_group(**group)
+    failures = [RuntimeError("dictionary changed size during iteration")] * 2
+
+    def disturbed(method):
+        def call(*given, **named):
+            if failures:
+                raise failures.pop()
+            return method(*given, **named)
+
+        return call
+
+    for name in ("describe_log_streams", "create_log_stream"):
+        monkeypatch.setattr(LogGroup, name, disturbed(getattr(LogGroup, name)))
+    read = client.describe_log_streams(**group)
+    assert (read["logStreams"], read["ResponseMetadata"]["RetryAttempts"], failures) == ([], 0, [])
+    failures.append(RuntimeError("dictionary changed size during iteration"))
+    written = client.create_log_stream(**group, logStreamName="s")
+    assert written["ResponseMetadata"]["RetryAttempts"] == 1, "it is for the client to know whether to try again"
 
 
 def test_parameters_are_checked_by_the_service_model(emulator):

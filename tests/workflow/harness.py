@@ -38,7 +38,7 @@ ENTRY: dict[str, Any] = {
 SPEED = 3600.0
 OPEN = {"S": OPEN_MARKER}
 # Generous: how long a busy machine may take decides nothing here.
-PATIENCE = 240.0
+PATIENCE = 480.0
 
 
 def synthesize(folder: Path, **changes: Any) -> Path:

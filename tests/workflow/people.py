@@ -98,7 +98,7 @@ def item(workflow: Workflow, run: str) -> dict[str, Any]:
 def wait_until_asked(workflow: Workflow, arn: str) -> None:
     """Wait until the message of a run is sent; time then hardly passes while somebody answers."""
     run = arn.rsplit(":", 1)[1]
-    until(lambda: _asked(workflow, run), lambda: f"the approval of {run}; it entered {workflow.path(arn)}", 60)
+    until(lambda: _asked(workflow, run), lambda: f"the approval of {run}; it entered {workflow.path(arn)}")
 
 
 def _asked(workflow: Workflow, run: str) -> bool | None:

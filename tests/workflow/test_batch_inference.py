@@ -14,7 +14,7 @@ from tests.workflow.harness import SPEED, Workflow, jsonl, synthesize
 from tests.workflow.paths import dataset_of
 from tests.workflow.test_modes import finish, hyperparameters, jobs_of, upload
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ELSEWHERE = "nova-test-results"
 STAGE = "uploads/every-run.jsonl"
 GSM8K = Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k" / "train.jsonl"

@@ -14,7 +14,7 @@ from nova_constructs.iam_evidence import Evidence, account, granted_in
 from tests.workflow.harness import SPEED, Workflow, jsonl, synthesize, until
 from tests.workflow.test_modes import finish, jobs_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MODEL = "amazon.nova-2-lite-v1:0"
 TRICKY = 'It\'s "quoted"\n\\n is not a line; é 𝄞 \u2028'
 ROWS = [{"question": f"{n} {TRICKY}", "answer": f"{n}", "system": "Be brief", "metadata": f"m{n}"} for n in range(120)]

@@ -14,7 +14,7 @@ import yaml
 from tests.workflow.harness import Workflow
 from tests.workflow.paths import dataset_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUOTA = "ml.p5.48xlarge for training job usage"
 CREATES = ("CreateTrainingJob", "CreateCustomModel", "CreateCustomModelDeployment")

@@ -15,7 +15,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, dataset, synthesize, until
 from tests.workflow.paths import dataset_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TAG = "Nova-Demo/Demo"
 Nova = Callable[..., tuple[int, dict[str, Any]]]
 

@@ -16,7 +16,7 @@ from nova_constructs.emulator import Emulator
 from tests.training.training_support import archive, giant_header, link
 from tests.workflow.harness import SPEED, Workflow, dataset, jsonl, synthesize
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 GATE = {
     "criteria": [
         {"task": "mmlu", "floor": 0.2},

@@ -27,7 +27,7 @@ from nova_constructs.app import FEATURE_FLAGS
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import SPEED, Workflow, dataset, jsonl
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SCORE = """
 def handler(event, context):
     if isinstance(event, list):

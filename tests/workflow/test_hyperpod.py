@@ -29,7 +29,7 @@ from tests.workflow.hyperpod_support import (
     synthesize_all,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MIXING = {"customer_percent": 60, "nova": {"code": 30, "general": 70}}
 RFT_OBJECTS = {
     "ConfigMap": 7,

@@ -27,7 +27,7 @@ from tests.workflow.hyperpod_support import (
     trained,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STACK = "Nova-Faults"
 
 

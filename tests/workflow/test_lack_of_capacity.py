@@ -11,7 +11,7 @@ import yaml
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 P5, P5EN, P4D = "ml.p5.48xlarge", "ml.p5en.48xlarge", "ml.p4d.24xlarge"
 PLATFORM = {**ENTRY["platform"], "alternatives": [{"instance_type": P5EN, "instance_count": 8}]}

@@ -15,7 +15,7 @@ HOUR, FIVE_DAYS = 3600.0, 5 * 86_400.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_history_and_transitions_do_not_grow_with_the_length_of_a_job(tmp_path: Path) -> None:
     platform = {**ENTRY["platform"], "max_runtime_hours": 24 * 7}
     assembly = synthesize(tmp_path, platform=platform, reconcile_interval_minutes=60)

@@ -49,7 +49,7 @@ def locations(train: bytes) -> set[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("filler", [0, MEBIBYTE], ids=["at once", "in shards"])
 def test_named_buckets_are_copied_from_and_no_others(workflow: Workflow, filler: int) -> None:
     workflow.emulator.calls.clear()
@@ -71,7 +71,7 @@ def test_named_buckets_are_copied_from_and_no_others(workflow: Workflow, filler:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_setting_is_what_gives_the_permission(workflow: Workflow) -> None:
     """What the functions are told and what they may do are two things: being told alone does not make it readable."""
     policies = workflow.emulator.client("iam")

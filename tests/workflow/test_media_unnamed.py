@@ -12,7 +12,7 @@ BUCKET = "nova-test-photos"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_without_the_setting_quarantines_rows_with_media(workflow: Workflow) -> None:
     workflow.s3.create_bucket(Bucket=BUCKET)
     workflow.s3.put_object(Bucket=BUCKET, Key="a.png", Body=b"here")

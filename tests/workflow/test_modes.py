@@ -10,7 +10,7 @@ import pytest
 from tests.workflow.harness import Workflow
 from tests.workflow.paths import dataset_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def finish(workflow: Workflow, **asked: Any) -> dict[str, Any]:

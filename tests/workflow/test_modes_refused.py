@@ -10,7 +10,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import SPEED, Workflow, synthesize
 from tests.workflow.test_modes import calls, finish, upload
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_an_evaluation_that_the_gate_refuses_is_rejected(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.workflow.harness import SPEED, Workflow, jsonl, synthesize, until
 
 import jsonschema  # isort: skip
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ACCOUNT = "123456789012"
 SERIOUS = ("warning", "error")
 APPROVED = ["run_started", "gate_passed", "approval_requested", "approval_answered", "deployed", "run_succeeded"]

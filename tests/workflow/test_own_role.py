@@ -26,7 +26,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import SPEED, Workflow
 
 SERVER = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/mine"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def synthesized(folder: Path) -> Path:

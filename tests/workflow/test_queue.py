@@ -15,7 +15,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import SPEED, Workflow, synthesize, until
 from tests.workflow.paths import dataset_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 AT_ONCE = 12
 
 

@@ -25,7 +25,7 @@ from tests.recipes import public_recipes
 from tests.workflow.harness import SPEED, Workflow, jsonl
 from tests.workflow.jobs_support import jobs, recipe_of, slug, source
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SCORE = """
 def handler(samples, context):
     print("asked about", [sample["messages"][-1]["role"] for sample in samples])

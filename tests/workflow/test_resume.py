@@ -13,7 +13,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize, until
 from tests.workflow.paths import lasting
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHANGES: dict[str, Any] = {
     "data": {**ENTRY["data"], "split": {"train": 0.8, "validation": 0.0, "test": 0.2}},
     "evaluation": [{"task": "mmlu"}, {"task": "gen_qa", "dataset": "HELD_OUT"}],

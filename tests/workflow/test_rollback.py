@@ -14,7 +14,7 @@ from tests.cli.cli_support import Nova
 from tests.cli.conftest import nova as nova
 from tests.workflow.harness import SPEED, Workflow, synthesize, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 QUESTION = [{"role": "user", "content": [{"text": "Hello?"}]}]
 DEPLOYMENT = {"target": "BEDROCK_OD", "keep": 1, "bake": {"minutes": 10080, "latency_seconds": 60}}
 

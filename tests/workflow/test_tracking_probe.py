@@ -10,7 +10,7 @@ import pytest
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_a_run_whose_jobs_would_not_reach_their_server_is_refused_before_anything_is_spent(tmp_path: Path) -> None:

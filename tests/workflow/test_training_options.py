@@ -11,7 +11,7 @@ import yaml
 from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, synthesize
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PLATFORM = {
     **ENTRY["platform"],
     "encrypt_traffic": True,

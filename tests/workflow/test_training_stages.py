@@ -26,7 +26,7 @@ from nova_constructs.emulator import Emulator
 from tests.workflow.harness import ENTRY, SPEED, Workflow, dataset, jsonl
 from tests.workflow.test_reinforcement import SCORE, asked
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 HOURS = {"max_runtime": Duration.hours(6), "max_pending": Duration.hours(1)}
 RL = "uploads/rl.jsonl"
 
