@@ -158,7 +158,7 @@ def test_functions_share_one_code_asset_and_run_on_arm(template: Template) -> No
     assert len({f["Code"]["S3Key"] for f in functions}) == 1
     assert {tuple(f["Architectures"]) for f in functions} == {("arm64",)}
     assert {f["Runtime"] for f in functions} == {"python3.13"}
-    assert len({f["Handler"] for f in functions}) == len(functions) == 22
+    assert len({f["Handler"] for f in functions}) == len(functions) == 23
 
 
 def test_the_functions_are_given_the_variables_that_the_handlers_read(
