@@ -17,6 +17,7 @@ from lambda_handlers.protocol.pointer import Pointer
 from lambda_handlers.protocol.queueing import DISMISSED, TAKEN, Queue
 from lambda_handlers.protocol.reconciling import TOO_OLD
 from lambda_handlers.protocol.runs import close_run, open_run, open_runs
+from lambda_handlers.protocol.store import Item
 from lambda_handlers.protocol.turns import Concurrency
 from tests.protocol.protocol_memory import MemoryItemStore, run_control
 from tests.protocol.protocol_processes import Command
@@ -116,7 +117,7 @@ def test_another_policy_from_one_deployment_to_the_next_loses_nobody() -> None:
 def test_a_lock_of_before_there_was_a_queue_is_read_as_it_stands(fenced: bool) -> None:
     control = run_control()
     open_run(control, "old", "arn:old", NOW)
-    held = {"run_id": "old", "execution_arn": "arn:old", "acquired_at": "2026-01-01T00:00:00Z", "fenced": fenced}
+    held: Item = {"run_id": "old", "execution_arn": "arn:old", "acquired_at": "2026-01-01T00:00:00Z", "fenced": fenced}
     control.put({"item": "lock", "generation": 7, **held}, replacing=None)
     lock = RunLock(control)
     with pytest.raises(RunLocked, match="Run old is in progress"):
