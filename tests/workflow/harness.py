@@ -113,7 +113,9 @@ class Workflow:
 
     def finish(self, arn: str) -> dict[str, Any]:
         """Wait for an execution to end, with the diagnosis at hand when it does not."""
-        return until(lambda: self._ended(arn), lambda: f"the end of {arn}; it entered {self.path(arn)}", PATIENCE)
+        return until(
+            lambda: self._ended(arn), lambda: f"the end of {arn}; it entered {self.path(arn)}", PATIENCE, every=0.2
+        )
 
     def _ended(self, arn: str) -> dict[str, Any] | None:
         found = self.describe(arn)
@@ -136,7 +138,9 @@ class Workflow:
 
     def record(self, run_id: str) -> dict[str, Any]:
         """Return the record of a run, waiting for it to be written."""
-        return until(lambda: self._object("AuditBucketName", f"runs/{run_id}/record.json"), f"the record of {run_id}")
+        return until(
+            lambda: self._object("AuditBucketName", f"runs/{run_id}/record.json"), f"the record of {run_id}", every=0.2
+        )
 
     def _object(self, bucket: str, key: str) -> Any:
         try:
@@ -158,13 +162,22 @@ class Workflow:
 
     def nothing_left_running(self) -> None:
         """Assert, within a reconciler round, that no job lives, no row is open and nobody holds the lock."""
-        until(lambda: not self.live_jobs() or None, lambda: f"the end of jobs {self.live_jobs()}")
-        until(lambda: not self.open_rows() or None, lambda: f"the closing of {self.open_rows()}")
-        until(lambda: not self.lock_holders() or None, lambda: f"the release of the lock by {self.lock_holders()}")
+        until(lambda: not self.live_jobs() or None, lambda: f"the end of jobs {self.live_jobs()}", every=0.2)
+        until(lambda: not self.open_rows() or None, lambda: f"the closing of {self.open_rows()}", every=0.2)
+        until(
+            lambda: not self.lock_holders() or None,
+            lambda: f"the release of the lock by {self.lock_holders()}",
+            every=0.2,
+        )
 
     def open_rows(self) -> list[str]:
-        rows = self.emulator.client("dynamodb").scan(TableName=self["JobRegistryTableName"])["Items"]
-        return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows if row.get("open_marker") == OPEN]
+        rows = self.emulator.client("dynamodb").query(
+            TableName=self["JobRegistryTableName"],
+            IndexName="open",
+            KeyConditionExpression="open_marker = :open",
+            ExpressionAttributeValues={":open": OPEN},
+        )["Items"]
+        return [f"{row['run_id']['S']}/{row['stage']['S']}" for row in rows]
 
     def lock_holders(self) -> list[str]:
         """Return the runs that hold the lock, then those that wait for it."""
@@ -182,14 +195,16 @@ class Workflow:
             return None
 
 
-def until(ask: Callable[[], Any], what: str | Callable[[], str], patience: float = PATIENCE / 2) -> Any:
-    """Ask until there is an answer that is not None."""
+def until(
+    ask: Callable[[], Any], what: str | Callable[[], str], patience: float = PATIENCE / 2, *, every: float = 0.05
+) -> Any:
+    """Ask every so many real seconds until there is an answer that is not None."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         found = ask()
         if found is not None:
             return found
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"waited {patience:g} s in vain for {what if isinstance(what, str) else what()}")
 
 
