@@ -29,7 +29,6 @@ from lambda_handlers.notifying.operations import ALARM_EVENT
 from nova_constructs.handler_function import HandlerFunction
 from nova_constructs.stage import Workshop
 
-_RETRIES = 20
 _MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -153,7 +152,8 @@ class Announcements(Construct):
             starting_position="TRIM_HORIZON",
             # One decision at a time: what cannot be told takes nothing else along.
             batch_size=1,
-            maximum_retry_attempts=_RETRIES,
+            # As often as it takes within the hour: the pause between tries is not ours to say.
+            maximum_retry_attempts=-1,
             maximum_record_age_in_seconds=3600,
             filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
                 filters=[lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(pattern))]

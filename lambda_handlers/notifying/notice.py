@@ -95,7 +95,8 @@ class Notice:
     def text(self) -> str:
         """The message as people read it."""
         told = self.told
-        blocks = [[_short(told.sentence)], [_short(line, _LINE_LIMIT) for line in told.lines[:_LINES_LIMIT]]]
+        lines = [_short(_one_line(line), _LINE_LIMIT) for line in told.lines[:_LINES_LIMIT]]
+        blocks = [[_short(_one_line(told.sentence))], lines]
         if told.next:
             blocks.append(["What to do:", *(f"  {line}" for line in _short(told.next).split("\n"))])
         if self.run:
@@ -118,6 +119,11 @@ class Notice:
             "next": _short(told.next) if told.next else None,
             "facts": _limited(told.facts),
         }
+
+
+def _one_line(text: str) -> str:
+    """Return a text that holds what somebody gave, which must not look like lines of ours."""
+    return " ".join(text.splitlines())
 
 
 def _short(text: str, limit: int = _TEXT_LIMIT) -> str:

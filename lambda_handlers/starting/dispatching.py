@@ -121,7 +121,8 @@ class Dispatcher:
             "arrivals": [each.id for each in batch.arrivals],
             "at": iso(now),
             "leaves_some": batch.leaves_some,
-            "defers": defers,
+            "waits_again": defers,
+            "confirms": self.defers and (defers or batch.trigger.cool_down_seconds > 0),
         }
         self._swap(trigger, state, {**_kept(state), "pending": canonical(pending), "waiting_marker": WAITING})
         return True
@@ -187,8 +188,9 @@ class Dispatcher:
         for each in pending["arrivals"]:
             self.arrivals.settle(trigger, each, STARTED, pending["run"], self.clock.now())
         done = {"last_run": pending["run"], "last_start": pending["at"], "last_execution": arn}
-        if pending.get("defers"):
-            done |= {"unconfirmed": canonical(pending["arrivals"]), "waiting_marker": WAITING}
+        if pending["confirms"]:
+            brought = pending["arrivals"] if pending["waits_again"] else []
+            done |= {"unconfirmed": canonical(brought), "waiting_marker": WAITING}
         self._swap(trigger, state, {"pending": "", "leaves_some": pending["leaves_some"], **done})
         return str(pending["run"])
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from lambda_handlers.datasets.reading.source_format import kind_of
 from lambda_handlers.protocol.clock import iso
 from lambda_handlers.protocol.errors import InvalidRequest
 from lambda_handlers.starting import trigger as kinds
@@ -48,9 +49,11 @@ def receive(message: Mapping[str, Any], now: datetime, output_of: OutputOf) -> A
 _Found = tuple[tuple[str, ...], dict[str, Any]]
 
 
-def _dataset(trigger: Trigger, event: Mapping[str, Any]) -> _Found:
+def _dataset(trigger: Trigger, event: Mapping[str, Any]) -> _Found | None:
     bucket, written = event["detail"]["bucket"]["name"], event["detail"]["object"]
     key, version = written["key"], written.get("version-id") or None
+    if not trigger.marker and _accompanies(key):
+        return None
     sequencer = str(written.get("sequencer") or "")
     # Without versions, the sequencer tells one writing of a key from the next.
     known_by = (bucket, key, version or sequencer or str(event["id"]))
@@ -59,6 +62,11 @@ def _dataset(trigger: Trigger, event: Mapping[str, Any]) -> _Found:
         return known_by, {**facts, "uri": f"s3://{bucket}/{key.removesuffix(trigger.marker)}"}
     told = {"uri": f"s3://{bucket}/{key}", "version_id": version, "bytes": int(written.get("size") or 0)}
     return known_by, {**facts, **told}
+
+
+def _accompanies(key: str) -> bool:
+    """Tell whether an object is what writers of data leave beside it, as `_SUCCESS` and `.part-0.crc`."""
+    return key.rpartition("/")[2].startswith(("_", ".")) and kind_of(key) is None
 
 
 def _schedule(_trigger: Trigger, event: Mapping[str, Any]) -> _Found:

@@ -81,7 +81,7 @@ def test_the_function_reads_the_stream_of_the_ledger_and_tells_and_no_more(told:
 def test_each_decision_is_tried_again_and_kept(told: Template) -> None:
     [mapping] = resources(told, "AWS::Lambda::EventSourceMapping")
     assert (mapping["BatchSize"], mapping["StartingPosition"]) == (1, "TRIM_HORIZON")
-    assert (mapping["MaximumRetryAttempts"], mapping["MaximumRecordAgeInSeconds"]) == (20, 3600)
+    assert (mapping["MaximumRetryAttempts"], mapping["MaximumRecordAgeInSeconds"]) == (-1, 3600)
     assert "Undelivered" in json.dumps(mapping["DestinationConfig"]["OnFailure"])
     [pattern] = [json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]]
     assert pattern["dynamodb"]["NewImage"]["type"]["S"] == list(TYPES)

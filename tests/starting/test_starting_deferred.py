@@ -78,6 +78,29 @@ def test_what_a_run_brought_that_met_another_waits_again(world: StartingWorld) -
     assert world.status_of(told[1]) == ("STARTED", event_again)
 
 
+def test_an_alarm_whose_run_met_another_begins_no_cool_down(world: StartingWorld) -> None:
+    alarm, said = {"name": "Drift", "kind": "alarm", "cool_down_seconds": 86_400}, {"alarmName": "Drift", "state": {}}
+    world.run_begins("by-hand")
+    (first,) = world.tell(world.event(alarm, said))["started"]
+    world.run_is_turned_away(first)
+    world.run_ends("by-hand")
+    assert started_after(world, minutes=5) == []
+    (second,) = world.tell(again := world.event(alarm, said))["started"]
+    assert world.status_of(again) == ("STARTED", second)
+    world.run_ends(second)
+    world.dispatch()
+    world.tell(third := world.event(alarm, said))
+    assert world.status_of(third) == ("COOLED_DOWN", second)
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "_metadata", ".part-0.jsonl.crc"])
+def test_what_writers_of_data_leave_beside_it_starts_nothing(world: StartingWorld, name: str) -> None:
+    assert world.tell(world.upload(f"datasets/{name}"))["started"] == []
+    assert started_after(world, hours=1) == []
+    world.tell(world.upload("datasets/_a.jsonl"))
+    assert len(started_after(world, hours=1)) == 1
+
+
 def test_a_run_that_ends_skipped_for_its_content_is_not_repeated(world: StartingWorld) -> None:
     message = world.upload("datasets/a.jsonl")
     world.tell(message)
