@@ -122,5 +122,8 @@ def test_the_reward_function_may_be_called_by_the_instances() -> None:
 
 
 def test_training_jobs_have_no_access_to_a_cluster() -> None:
-    text = json.dumps(resources(platform=training()))
-    assert not any(word in text for word in ("AWS::EKS", "eks:", "sagemaker:DescribeCluster", "ListJobOutput"))
+    found = resources(platform=training())
+    text = json.dumps(found)
+    assert not any(word in text for word in ("AWS::EKS", "eks:", "sagemaker:DescribeCluster"))
+    # Where a training job left its output, the job says.
+    assert "ListJobOutput" not in granted(found, functions(found)["read_evaluation"])
