@@ -82,7 +82,7 @@ def _less(statement: dict[str, Any], action: str) -> dict[str, Any]:
 ALL = [pytest.param(suite, path, id=path) for suite in MAIN for path in SUITES[suite][1]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("suite", "path"), ALL)
 def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suite: str, path: str) -> None:
@@ -90,9 +90,9 @@ def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suit
         proven.setdefault(str(permission), path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_table_is_what_the_paths_use(
     assemblies: Assemblies, proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
-    """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
+    """The long half: every permission was used on a path just taken, or is in the table of what AWS requires."""
     check_table(assemblies, MAIN, proven, write=request.config.getoption("--write-evidence"))

@@ -21,7 +21,7 @@ from tests.recipes import public_recipes
 from tests.workflow.harness import ENTRY, SPEED, Workflow, dataset
 from tests.workflow.jobs_support import jobs, recipe_of, slug, source
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 BATCH = 32
 """Of the recipes' `global_batch_size`: no recipe's default for all models, and allowed by each."""
 
