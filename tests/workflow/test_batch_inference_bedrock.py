@@ -23,6 +23,7 @@ ROWS = [{"question": f"{n} {TRICKY}", "answer": f"{n}", "system": "Be brief", "m
 NOT_ON_THIS_PATH = {
     "BatchInference/Read#WriteResults:s3:AbortMultipartUpload": "gives up an upload of more than 8 MiB",
     "BatchInference/Submit#WriteRecords:s3:AbortMultipartUpload": "gives up an upload of more than 8 MiB",
+    "BatchInference/Submit#ListJobOutput:s3:ListBucket": "the run resumes another",
     "BatchInference/Submit#AnswerTaskTokens:states:SendTaskFailure": "the job has ended before it is first looked at",
     "BatchInference/Submit#AnswerTaskTokens:states:SendTaskSuccess": "the job has ended before it is first looked at",
     "BatchInference/Submit#FindInvocationJobs:bedrock:ListModelInvocationJobs": "the name is taken",
