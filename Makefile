@@ -62,7 +62,7 @@ mutation-gate: install ## Change the gate's code in every way a tool knows; test
 	@$(BIN)/python -c 'import json, sys; s = json.load(open("mutants/mutmut-cicd-stats.json")); print(s); sys.exit(s["killed"] < 0.95 * s["total"])'
 
 iam-evidence: install ## Run the workflow paths and rewrite nova_constructs/iam_evidence.json
-	$(BIN)/python -m pytest -m "slow or long" --timeout 600 tests/workflow/test_permissions.py tests/workflow/test_permissions_of_options.py -k "test_path or the_table" --write-evidence
+	$(BIN)/python -m pytest -m long --timeout 600 tests/workflow/test_permissions.py tests/workflow/test_permissions_of_options.py -k "test_path or the_table" --write-evidence
 
 clean: ## Remove what the commands made
 	rm -rf .mutation mutants $(VENV) $(ORACLE) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis

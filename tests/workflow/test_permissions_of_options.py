@@ -10,7 +10,7 @@ OPTIONS = tuple(name for name in SUITES if name not in MAIN)
 ALL = [pytest.param(suite, path, id=path) for suite in OPTIONS for path in SUITES[suite][1]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("suite", "path"), ALL)
 def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suite: str, path: str) -> None:
@@ -18,7 +18,7 @@ def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suit
         proven.setdefault(str(permission), path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_table_is_what_the_paths_use(
     assemblies: Assemblies, proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
