@@ -22,5 +22,5 @@ def test_path(enter: Enter, assemblies: Assemblies, proven: dict[str, str], suit
 def test_the_table_is_what_the_paths_use(
     assemblies: Assemblies, proven: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
-    """The slow half: every permission was used on a path just taken, or is in the table of what AWS requires."""
+    """The long half: every permission was used on a path just taken, or is in the table of what AWS requires."""
     check_table(assemblies, OPTIONS, proven, elsewhere=MAIN, write=request.config.getoption("--write-evidence"))
