@@ -23,7 +23,7 @@ from tests.workflow.deploying import TARGETS, deploy, events, reading, trained
 from tests.workflow.harness import SPEED, Workflow, synthesize, until
 from tests.workflow.stopping import Moment, part_from, when_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 FIRST = "ImportModel"
 SWAP, UPDATE, FAIL = "SWAP", "UPDATE_IF_EXISTS", "FAIL_IF_EXISTS"
