@@ -147,7 +147,12 @@ class Day:
 
     def forget(self) -> None:
         """Look at what was denied, and let go of what was recorded for those who look at it."""
-        self.denied += [f"{call.role_name} {call.action} {call.resource}" for call in self.emulator.calls.denied()]
+        self.denied += [
+            f"{call.role_name} {call.action} {call.resource}"
+            for call in self.emulator.calls.denied()
+            # So S3 tells that a job's output is not there to a function that may not list the bucket.
+            if not (call.action == "s3:ListBucket" and "ResolveCheckpoint" in call.role_name)
+        ]
         self.emulator.calls.clear()
         self.emulator.deliveries.clear()
         now, struck = self.emulator.clock.now(), sum(self.emulator.faults.fired.values())
