@@ -1,7 +1,7 @@
 """Hours of random uploads and random faults: in the end every upload is accounted for, and nothing is left over.
 
 The seed is printed; NOVA_DAY_SEED sets it. What happens when is the seed's, what it meets is a matter of threads. The
-hours of CI have always the same seed, the days of the long tests a new one each time.
+few hours have always the same seed, the day a new one each time.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def alarms(emulator: Emulator) -> list[str]:
     return [each["AlarmName"] for each in found if each["StateValue"] != "OK"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_some_hours_with_random_uploads_and_faults(tmp_path: Path) -> None:
     live(SMALL, tmp_path, 20261122)
